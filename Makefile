@@ -1,0 +1,47 @@
+# The two that matter: `make demo` shows sellerd at work, `make test` proves it. Both set up what they need.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.PHONY: help demo test check bench lock clean
+
+help:
+	@echo "make demo              sandbox marketplaces, the daemon, and what happens (ARGS=--once: by itself, to the end)"
+	@echo "make test              all tests (ARGS=... goes to pytest)"
+	@echo "make check             format, lint, strict types, import floors, dependency pins"
+	@echo "make bench             benchmarks beside their peers"
+	@echo "make lock              pin the dependencies anew"
+
+# --require-hashes: what is installed is what the lock file says, byte for byte.
+$(VENV)/.installed: requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(VENV)/.installed
+	@$(BIN)/sellerd demo $(ARGS)
+
+test: $(VENV)/.installed
+	@scripts/install-test-servers
+	$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+
+check: $(VENV)/.installed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.installed
+	$(BIN)/python -m benchmarks $(ARGS)
+
+lock: $(VENV)/.installed
+	$(BIN)/python -m venv .cache/lock
+	.cache/lock/bin/python -m pip install --quiet pip-tools
+	.cache/lock/bin/pip-compile --quiet --extra dev --generate-hashes --strip-extras --allow-unsafe \
+	  --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header --output-file requirements.lock pyproject.toml
+
+clean:
+	rm -rf $(VENV) .cache .coverage* .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,368 @@
+"""The words of the trade as values: accounts, listings, feeds, answers, orders, deliveries. Nothing here does I/O.
+
+Instants (`…_at`) are UTC and aware; money is an integer of minor units with its currency; EANs, postcodes, line
+references and stock numbers are text, always.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Generic, NewType, TypeVar
+
+from daemon.errors import Unreadable
+
+AccountName = NewType("AccountName", str)
+Sku = NewType("Sku", str)
+ChannelItemId = NewType("ChannelItemId", str)
+OrderNumber = NewType("OrderNumber", str)
+FeedId = NewType("FeedId", int)
+PayloadId = NewType("PayloadId", int)
+
+
+class SyncState(StrEnum):
+    """How one part of a listing stands between us and the marketplace."""
+
+    NOT_NEEDED = "not_needed"
+    PENDING = "pending"
+    SENT = "sent"
+    ERROR = "error"
+
+
+class Part(StrEnum):
+    """The parts of a listing that are kept in step, each with a state, an error text and a revision."""
+
+    ITEM = "item"
+    STOCK = "stock"
+    PRICE = "price"
+    END = "end"
+
+
+class ChannelStatus(StrEnum):
+    """How far a listing has come at the marketplace (L3)."""
+
+    ABSENT = "absent"
+    PRODUCT_INTEGRATED = "product_integrated"
+    OFFER_INTEGRATED = "offer_integrated"
+
+
+class FeedKind(StrEnum):
+    """What a feed carries; feeds of one kind of one account share one gate (L8)."""
+
+    ITEM = "item"
+    OFFER = "offer"
+
+
+class FeedState(StrEnum):
+    """Where a feed stands: SENDING until the far side has it, then SENT until it is answered.
+
+    IN_DOUBT may have arrived; WITHDRAWN is known not to have left; LAPSED was never answered in its time.
+    """
+
+    SENDING = "sending"
+    SENT = "sent"
+    IN_DOUBT = "in_doubt"
+    ANSWERED = "answered"
+    REFUSED = "refused"
+    WITHDRAWN = "withdrawn"
+    LAPSED = "lapsed"
+
+
+class LineState(StrEnum):
+    """The life of an order line, in our words (L12)."""
+
+    NEW = "new"
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    TO_SHIP = "to_ship"
+    SHIPPED = "shipped"
+    COMPLETED = "completed"
+    TO_CANCEL = "to_cancel"
+    CANCELLED = "cancelled"
+    REFUNDING = "refunding"
+    REFUNDED = "refunded"
+    REFUND_REFUSED = "refund_refused"
+
+
+class UpdateKind(StrEnum):
+    """What an order update says to the marketplace."""
+
+    ACKNOWLEDGEMENT = "acknowledgement"
+    ACCEPTANCE = "acceptance"
+    REFUSAL = "refusal"
+    DISPATCH = "dispatch"
+
+
+class UpdateState(StrEnum):
+    """Where an order update stands. PENDING waits for its turn; one update of an order is open at a time (L18, J11)."""
+
+    PENDING = "pending"
+    SENDING = "sending"
+    SENT = "sent"
+    IN_DOUBT = "in_doubt"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+class Whereabouts(StrEnum):
+    """What the marketplace says when it is asked whether an update of ours is there."""
+
+    ARRIVED = "arrived"
+    ABSENT = "absent"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What the clocks said at one instant: the wall clock for people, the boot-time clock for the gate (L8).
+
+    `boot_ns` goes on while the machine sleeps and never jumps; it means nothing on another `boot_id`.
+    `synchronised` is the kernel's word on whether its wall clock can be trusted.
+    """
+
+    at: datetime
+    boot_id: str
+    boot_ns: int
+    synchronised: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """An amount in minor units (cents, pence) with its ISO 4217 currency."""
+
+    minor: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """One picture of an item; rank 1 is the main one."""
+
+    url: str
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """One taxonomy attribute: codes of the marketplace with the French label; declinable ones are variation axes."""
+
+    code: str
+    value_code: str
+    label: str
+    declinable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """The catalogue part of a listing (L4)."""
+
+    ean: str = ""
+    category: str = ""
+    product_id: str = ""
+    master_sku: str = ""
+    title: str = ""
+    description: str = ""
+    brand: str = ""
+    catalogue_id: str = ""
+    photos: tuple[Photo, ...] = ()
+    attributes: tuple[Attribute, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FeedObject:
+    """One listing as one feed carries it. The values are those read when the feed was opened.
+
+    `parts` are the parts that this feed settles; the values of the others are there because the wire wants them.
+    `stock` is what is to be sent: 0 where the listing is ended (L9).
+    """
+
+    sku: Sku
+    ean: str
+    channel_item_id: str
+    parts: frozenset[Part]
+    item: Item
+    stock: int
+    price: Money | None
+    rrp: Money | None
+    ended: bool
+    handling_days: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """One batch as it is opened, sent and answered.
+
+    `name` is the file name we gave it; `remote_ref` the marketplace's own handle, empty until it gave one.
+    """
+
+    id: FeedId
+    account: AccountName
+    kind: FeedKind
+    state: FeedState
+    opened_at: datetime
+    size: int
+    name: str = ""
+    remote_ref: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FeedRule:
+    """What the feeds of one kind carry, and how often they may leave (L6-L9, J3, J4).
+
+    A listing is due when one of `parts` is Pending and its channel status is at least `needs` (an ended listing: at
+    least `ended_needs`), with a price where `needs_price` is set and with a faultless channel item id where
+    `needs_channel_item_id` is (J2). `interval` counts from the end of one send to the start of the next.
+    `one_at_a_time` holds the next feed back while one is unanswered, until `patience` has passed and it lapses. Where
+    `silence_is_yes` is set, an unanswered feed counts as accepted after that time. A send that takes longer than
+    `deadline` is ended.
+    """
+
+    kind: FeedKind
+    parts: frozenset[Part]
+    needs: ChannelStatus
+    ended_needs: ChannelStatus
+    needs_price: bool
+    interval: timedelta
+    patience: timedelta
+    deadline: timedelta
+    one_at_a_time: bool
+    needs_channel_item_id: bool = False
+    silence_is_yes: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerLine:
+    """What a marketplace says of one listing of one feed.
+
+    A line names its feed by `remote_ref` or `feed_name`, and its listing by `sku`, `ean` or `channel_item_id`; what
+    it does not give is empty. `part` is set where the answer concerns one part only.
+    """
+
+    accepted: bool
+    remote_ref: str = ""
+    feed_name: str = ""
+    sku: str = ""
+    ean: str = ""
+    channel_item_id: str = ""
+    code: str = ""
+    text: str = ""
+    part: Part | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """Who gets the goods. Personal data: never logged, erased after its retention (D12)."""
+
+    name: str = ""
+    lines: tuple[str, ...] = ()
+    postcode: str = ""
+    city: str = ""
+    country: str = ""
+    phone: str = ""
+    email: str = ""
+    instructions: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderLine:
+    """One line of an order as the marketplace gave it. `extra` keeps every field that we have no word for."""
+
+    ref: str
+    quantity: int
+    state: LineState
+    ean: str = ""
+    channel_item_id: str = ""
+    title: str = ""
+    unit_price: Money | None = None
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One order as one delivery gave it; `incomplete` says why it must not be worked on yet (J6)."""
+
+    number: OrderNumber
+    lines: tuple[OrderLine, ...]
+    ordered_at: datetime | None = None
+    shipping: Customer = field(default_factory=Customer)
+    billing: Customer | None = None
+    shipping_method: str = ""
+    payment_method: str = ""
+    test: bool = False
+    incomplete: str = ""
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateLine:
+    """One line of an order update: which line, how many units, and the marketplace's own name of the article."""
+
+    ref: str
+    quantity: int
+    channel_item_id: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """How goods left: the carrier in the seller's word, tracking, and when."""
+
+    carrier: str
+    tracking_number: str
+    tracking_url: str
+    shipped_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OrderUpdate:
+    """What is to be said to the marketplace about lines of one order; a dispatch carries its parcel.
+
+    `name` is unique for ever and made before anything is sent, so that a repeat is recognised as the same thing.
+    `earlier` are the dispatches of the order that went before, for marketplaces that want them repeated (J8).
+    """
+
+    kind: UpdateKind
+    order: OrderNumber
+    lines: tuple[UpdateLine, ...]
+    created_at: datetime
+    name: str = ""
+    parcel: Parcel | None = None
+    handling_days: int | None = None
+    earlier: "tuple[OrderUpdate, ...]" = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """A file as a server lists it. `name` is one path segment and never becomes a local path.
+
+    A reply of an HTTP service counts as a file of the folder `reply`.
+    """
+
+    folder: str
+    name: str
+    size: int
+    modified_at: datetime | None = None
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)  # no slots: Delivery[T](…) sets __orig_class__, which fails badly with both
+class Delivery(Generic[T]):
+    """Something received whole: where it lies, its exact bytes, and what could be read from it.
+
+    `body` is Unreadable when nothing in it can be trusted; single unreadable things inside it stand in their place.
+    """
+
+    file: RemoteFile
+    content: bytes
+    body: tuple[T | Unreadable, ...] | Unreadable
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateAnswer:
+    """What a marketplace says of one order update, found by the name that we gave it."""
+
+    update_name: str
+    accepted: bool
+    text: str = ""

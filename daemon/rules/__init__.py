@@ -1,0 +1,1 @@
+"""The pure rules of the trade: no I/O, no clock, no configuration."""

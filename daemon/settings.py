@@ -1,0 +1,208 @@
+"""The pieces that every account's configuration is made of: durations, secrets, logins, and what all accounts share."""
+
+import os
+import re
+import stat
+from collections.abc import Mapping
+from datetime import timedelta
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal, Self
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    ValidationInfo,
+    model_validator,
+)
+from pydantic_core import CoreSchema, core_schema
+
+from daemon.model import FeedKind, FeedRule, LineState, UpdateKind
+
+_DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\s*")
+_UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def parse_duration(value: object) -> timedelta:
+    """Read `"30m"`, `"1h"`, `"2 d"`, `"1h 30m"` or `"500ms"`; raises ValueError with the fix."""
+    if isinstance(value, timedelta):
+        return value
+    if not isinstance(value, str) or not re.fullmatch(f"(?:{_DURATION.pattern})+", value):
+        raise ValueError('a duration is a text of number and unit, such as "30s", "15m", "1h", "2d"')
+    return sum(
+        (timedelta(**{_UNITS[unit]: float(number)}) for number, unit in _DURATION.findall(value)),
+        timedelta(),
+    )
+
+
+Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+
+
+def _known_zone(name: str) -> str:
+    zones = available_timezones()
+    if name in zones:
+        return name
+    near = get_close_matches(name, zones, n=3, cutoff=0.5)
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    raise ValueError(f"no such time zone in the tz database{hint}")
+
+
+TimeZone = Annotated[str, AfterValidator(_known_zone)]
+
+
+class Secret:
+    """A password, key or token; its text comes out by `reveal()` only and never by repr, str or a format."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text itself."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret('***')"
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Read one of the three forms at load time, so that a missing secret is a configuration problem (D3)."""
+        return core_schema.with_info_plain_validator_function(
+            cls._resolve, serialization=core_schema.plain_serializer_function_ser_schema(lambda _: "***")
+        )
+
+    @classmethod
+    def _resolve(cls, value: object, info: ValidationInfo) -> "Secret":
+        if isinstance(value, Secret):
+            return value
+        if not isinstance(value, dict) or len(value) != 1 or not value.keys() <= {"credential", "file", "env"}:
+            raise ValueError(
+                'a secret is never written here: use { credential = "name" } (systemd LoadCredential), '
+                '{ file = "/path" } or { env = "NAME" }'
+            )
+        ((form, where),) = value.items()
+        if not isinstance(where, str) or not where:
+            raise ValueError(f"{form} wants a name in quotes")
+        if form == "env":
+            return cls(_from_environment(where))
+        folder = (info.context or {}).get("folder", Path())
+        return cls(_from_file(_credential(where) if form == "credential" else folder / where, form))
+
+
+def _from_environment(name: str) -> str:
+    if name not in os.environ:
+        raise ValueError(f"the environment has no variable {name}; set it, or use {{ file = … }}")
+    return os.environ[name]
+
+
+def _credential(name: str) -> Path:
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    if folder is None:
+        raise ValueError(
+            f"no CREDENTIALS_DIRECTORY: add LoadCredential={name}:/path to the unit, or use {{ file = … }} by hand"
+        )
+    return Path(folder) / name
+
+
+def _from_file(path: Path, form: str) -> str:
+    try:
+        mode = path.stat().st_mode
+        text = path.read_text("utf-8")
+    except OSError as error:
+        raise ValueError(f"cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is not UTF-8 text") from None
+    if form == "file" and mode & (stat.S_IRGRP | stat.S_IROTH):
+        raise ValueError(f"{path} can be read by others (mode {stat.S_IMODE(mode):04o}); run: chmod 600 {path}")
+    # An editor ends a file with a newline that is no part of a password; a PEM key does not mind.
+    return text.rstrip("\r\n")
+
+
+class Table(BaseModel):
+    """One table of the configuration: frozen, and an unknown key is an error (D3)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=False, validate_default=False)
+
+
+class SftpTable(Table):
+    """An SFTP login (guide L and J, account)."""
+
+    host: str
+    port: int = Field(default=22, ge=1, le=65535)
+    user: str
+    password: Secret | None = None
+    private_key: Secret | None = None
+    passphrase: Secret | None = None
+    host_keys: tuple[str, ...] = ()
+    connections: int = Field(default=1, ge=1, le=8)
+    in_flight: int = Field(default=16, ge=1, le=256)
+
+    @model_validator(mode="after")
+    def _one_way_in(self) -> Self:
+        if self.password is None and self.private_key is None:
+            raise ValueError("a login needs password or private_key (or both)")
+        return self
+
+
+class AccountSettings(Table):
+    """What every account has, whatever its marketplace; the marketplaces' packages add the rest."""
+
+    marketplace: str
+    speaks: str
+    name: str
+    active: bool = True
+    environment: Literal["live", "uat", "sandbox"] = "live"
+    time_zone: TimeZone
+    currency: str = Field(pattern="^[A-Z]{3}$")
+    every: Mapping[str, Duration] = Field(default_factory=dict)
+    turn_deadline: Duration = timedelta(minutes=30)
+    order_lookback: Duration = timedelta(days=14)
+    payload_retention: Duration = timedelta(days=90)
+    personal_data_retention: Duration = timedelta(days=180)
+
+    #: which update is legal from which line states (Sell-R A6, guide J7, J8)
+    legal_moves: ClassVar[Mapping[UpdateKind, frozenset[LineState]]]
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The account's time zone."""
+        return ZoneInfo(self.time_zone)
+
+    @property
+    def feed_rules(self) -> Mapping[FeedKind, FeedRule]:
+        """What its feeds carry and how often they may leave."""
+        raise NotImplementedError
+
+    @property
+    def update_answer_wait(self) -> timedelta:
+        """How long silence must last before a sent order update counts as done; zero where the reply is the answer."""
+        raise NotImplementedError
+
+    @property
+    def acknowledges(self) -> bool:
+        """Whether every new order is acknowledged by itself (J7)."""
+        return False
+
+    @property
+    def accepts_in_stock(self) -> bool:
+        """Whether an order is accepted by itself when every line is in stock (L13)."""
+        return False
+
+    @property
+    def sftp_logins(self) -> Mapping[str, SftpTable]:
+        """Every SFTP login by its place in the configuration, for `accounts trust` and checks."""
+        raise NotImplementedError
