@@ -1,0 +1,349 @@
+"""The John Lewis of the sandbox: an Edge that drops orders and works off what appears in its folders (Edge 1 to 8)."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from daemon.sandbox.clock import Moment, Stamps
+from daemon.sandbox.disk import Dropbox, Numbers
+from daemon.sandbox.edge_orders import EdgeLine, EdgeOrder, acknowledge, cancel, dispatch
+from daemon.sandbox.faults import Faults
+from daemon.sandbox.inventory import RowError, Stock, read_inventory, write_errors
+from daemon.sandbox.settings import JohnLewisSettings
+from daemon.sandbox.sftp import Uploads
+from daemon.sandbox.sheets import Row, write_sheet
+from daemon.sandbox.strict import Mistake
+
+ENVIRONMENTS = ("live", "uat")
+_FOLDERS = ("incoming", "outgoing", "inventory", "inventory/errors")
+_OUTGOING = re.compile(r"(order|cancel|dispatch)-([0-9]{20})\.(ack|txt)")
+_KINDS = {("order", "ack"), ("cancel", "ack"), ("dispatch", "txt")}
+_INVENTORY = re.compile(r"inventory-([0-9]{20})\.csv")
+_DONE = ".DONE"
+# What the Edge itself leaves in `outgoing` (section 7).
+_OURS = (".err", ".err.DONE", ".failed")
+
+
+@dataclass(frozen=True, slots=True)
+class FileArrival:
+    """One file that was taken up: where, its bytes, when its upload ended (UTC, CLOCK_BOOTTIME), what came of it.
+
+    `outcome` is accepted, repeated (the same name and bytes as before), or the fault that was found.
+    """
+
+    environment: str
+    folder: str
+    name: str
+    content: bytes
+    at: datetime
+    boot: float
+    outcome: str
+
+
+class TheEdge:
+    """The Edge's memory. `files` is the root of its SFTP, `archive` keeps what was accepted, out of sight."""
+
+    def __init__(
+        self,
+        settings: JohnLewisSettings,
+        files: Path,
+        archive: Path,
+        dropbox: Dropbox,
+        numbers: Numbers,
+        uploads: Uploads,
+    ) -> None:
+        self.settings = settings
+        self.files = files
+        self.archive = archive
+        self.faults = Faults("johnlewis")
+        self.orders: dict[str, EdgeOrder] = {}
+        self.stock: dict[str, Stock] = {}
+        self.arrivals: list[FileArrival] = []
+        self._dropbox = dropbox
+        self._numbers = numbers
+        self._uploads = uploads
+        self._stamps = Stamps()
+        self._unfinished: dict[Path, bytes] = {}
+        self._returning: dict[Path, bytes] = {}
+        self._accepted: dict[tuple[str, str], bytes] = {}
+        self._left: set[tuple[Path, int, int]] = set()
+        for environment in ENVIRONMENTS:
+            for folder in _FOLDERS:
+                (files / environment / folder).mkdir(parents=True, exist_ok=True)
+
+    def place_order(
+        self,
+        part_number: str,
+        quantity: int = 1,
+        *more: tuple[str, int],
+        number: str | None = None,
+        environment: str = "live",
+    ) -> EdgeOrder:
+        """Let a made-up customer order; the file lies in `incoming` at once, then its marker.
+
+        Raises Mistake where the number is taken or the environment unknown.
+        """
+        customer = self._numbers.next("johnlewis order")
+        number = number or f"Y{100_000_000 + customer}"
+        if number in self.orders or environment not in ENVIRONMENTS:
+            raise Mistake(f"order {number} exists, or there is no environment {environment}")
+        lines = [
+            EdgeLine(str(place), part, units) for place, (part, units) in enumerate([(part_number, quantity), *more], 1)
+        ]
+        order = EdgeOrder(number, environment, customer, {line.ref: line for line in lines})
+        self.orders[number] = order
+        self._send(order, _written(order, self._checksum_off_by()))
+        if again := self.faults.take("repeat_order_file"):
+            self._repeat(order, same_name=again["same_name"], changed=again["changed"])
+        return order
+
+    def resend_order(self, number: str) -> EdgeOrder:
+        """Send an order once more in a new, right file, as the retailer does after a bad one. Raises Mistake."""
+        order = self._order(number)
+        self._send(order, _written(order, 0))
+        return order
+
+    def finish_files(self) -> None:
+        """Put down what `half_file` held back."""
+        for path, content in self._unfinished.items():
+            self._dropbox.put(path, content)
+        self._unfinished = {}
+
+    def request_cancellation(self, number: str, units: Mapping[str, int], *, null: str = "") -> str:
+        """Ask the seller to cancel so many units by line_ref; other lines carry `null` (Edge 6c). Gives its name."""
+        order = self._order(number)
+        for ref in units:
+            if ref not in order.lines:
+                raise Mistake(f"order {number} has no line_ref {ref}")
+        items = [
+            {"line_ref": ref, "part_number": line.part_number, "quantity": str(units.get(ref, null))}
+            for ref, line in order.lines.items()
+        ]
+        section = {"order_number": number, "supplier_ref": "", "test_flag": "N"}
+        path = self.files / order.environment / "incoming" / f"cancel-{self._stamps.next()}.txt"
+        self._with_marker(path, write_sheet(section, items))
+        return path.name
+
+    async def work_now(self) -> None:
+        """Look into every folder once and work off what is ready."""
+        self._work()
+
+    async def watch(self) -> None:
+        """Look into the folders again and again, for ever."""
+        while self.settings.poll_every is not None:
+            self._work()
+            await anyio.sleep(self.settings.poll_every)
+
+    def state(self) -> dict[str, Any]:
+        """Give everything as plain values; the bytes of files stay out."""
+        orders = {
+            number: {
+                "environment": order.environment,
+                "state": order.state,
+                "acknowledged": order.acknowledged,
+                "file_name": order.file_name,
+                "lines": [asdict(line) for line in order.lines.values()],
+            }
+            for number, order in self.orders.items()
+        }
+        return {
+            "orders": orders,
+            "stock": {part: asdict(stock) for part, stock in self.stock.items()},
+            "arrivals": [
+                {name: value for name, value in asdict(it).items() if name != "content"} | {"size": len(it.content)}
+                for it in self.arrivals
+            ],
+            "unfinished": [path.name for path in self._unfinished],
+            "faults": [asdict(fault) for fault in self.faults.waiting],
+        }
+
+    def _order(self, number: str, environment: str | None = None) -> EdgeOrder:
+        order = self.orders.get(number)
+        if order is None or environment not in (None, order.environment):
+            raise Mistake(f"order {number!r} is unknown")
+        return order
+
+    def _checksum_off_by(self) -> int:
+        wrong = self.faults.take("wrong_checksum")
+        return int(wrong["off_by"]) if wrong else 0
+
+    def _send(self, order: EdgeOrder, content: bytes) -> None:
+        order.file_name, order.content = f"order-{self._stamps.next()}.txt", content
+        self._with_marker(self.files / order.environment / "incoming" / order.file_name, content)
+
+    def _with_marker(self, path: Path, content: bytes) -> None:
+        """Put a file down and then its marker, or half of that where `half_file` asks."""
+        marker = path.with_name(path.name + _DONE)
+        half = self.faults.take("half_file")
+        for part, kept, missing in ((path, content, "data"), (marker, b"", "marker")):
+            if half and half["missing"] == missing:
+                self._unfinished[part] = kept
+            else:
+                self._dropbox.put(part, kept)
+
+    def _repeat(self, order: EdgeOrder, *, same_name: bool, changed: bool) -> None:
+        """Send a file again: at once under another name, or under its own as soon as the client has taken it."""
+        content = order.content.replace(b'"Essai ', b'"Other ') if changed else order.content
+        path = self.files / order.environment / "incoming" / order.file_name
+        if same_name:
+            self._returning[path] = content
+        else:
+            self._with_marker(path.with_name(f"order-{self._stamps.next()}.txt"), content)
+
+    def _work(self) -> None:
+        for path, content in list(self._returning.items()):
+            if not path.exists():
+                del self._returning[path]
+                self._with_marker(path, content)
+        for environment in ENVIRONMENTS:
+            for path in self._ready(self.files / environment / "outgoing"):
+                self._take_outgoing(environment, path)
+            for path in self._stock_files(self.files / environment / "inventory"):
+                self._take_inventory(environment, path)
+
+    def _ready(self, folder: Path) -> list[Path]:
+        """Give the files whose marker stands beside them, in the order of their markers; markers are not read."""
+        markers = [path for path in folder.glob(f"*{_DONE}") if not path.name.endswith(_OURS)]
+        markers.sort(key=lambda marker: (marker.stat().st_mtime_ns, marker.name))
+        files = (marker.with_name(marker.name.removesuffix(_DONE)) for marker in markers)
+        return [path for path in files if path.is_file() and _seen(path) not in self._left]
+
+    def _stock_files(self, folder: Path) -> Iterator[Path]:
+        for path in sorted(folder.iterdir()):
+            if not path.is_file() or _seen(path) in self._left:
+                continue
+            if self.settings.pickup == "at_once" or not self._uploads.is_open(path):
+                yield path
+
+    def _take_outgoing(self, environment: str, path: Path) -> None:
+        content = path.read_bytes()
+        marker = path.with_name(path.name + _DONE)
+        outcome = "accepted"
+        try:
+            if self._accepted.get((environment, path.name)) == content:
+                outcome = "repeated"
+            else:
+                self._apply(environment, path.name, content)
+                self._accepted[environment, path.name] = content
+        except Mistake as mistake:
+            outcome = str(mistake)
+        self._arrived(environment, "outgoing", path, content, outcome)
+        if outcome in ("accepted", "repeated"):
+            self._settle(path, marker)
+            return
+        for rejected in (path, marker):
+            rejected.replace(rejected.with_name(rejected.name + ".failed"))
+        report = path.with_name(path.name + ".err")
+        self._dropbox.put(report, f"{outcome}\n".encode())
+        self._dropbox.put(report.with_name(report.name + _DONE), b"")
+
+    def _apply(self, environment: str, name: str, content: bytes) -> None:
+        """Do what a file from the seller says. Raises Mistake; then nothing has changed."""
+        match = _OUTGOING.fullmatch(name)
+        if match is None or (match[1], match[3]) not in _KINDS or not _is_stamp(match[2]):
+            raise Mistake(f"{name} is not the name of an acknowledgement, a cancellation or a dispatch")
+        if (environment, name) in self._accepted:
+            raise Mistake(f"{name} was received before with other content")
+        if rejected := self.faults.take("reject_file", kind=match[1]):
+            raise Mistake(rejected["error"])
+        find = partial(self._order, environment=environment)
+        if match[1] == "order":
+            acknowledge(content, find)
+        elif match[1] == "cancel":
+            cancel(content, find)
+        else:
+            dispatch(content, find, self.settings)
+
+    def _take_inventory(self, environment: str, path: Path) -> None:
+        """Take a stock file; the good rows count, the bad ones come back in an error file (Edge section 8)."""
+        content = path.read_bytes()
+        try:
+            _check_inventory_name(path.name)
+            stocks, errors = read_inventory(
+                content, self.settings.stock_columns, self._objection, environment, path.name
+            )
+        except Mistake as mistake:
+            stocks, errors = [], [RowError("", str(mistake))]
+        self.stock |= {stock.part_number: stock for stock in stocks}
+        outcome = "; ".join(f"{error.part_number}: {error.error}" for error in errors) or "accepted"
+        self._arrived(environment, "inventory", path, content, outcome)
+        self._settle(path)
+        if errors:
+            self._dropbox.put(path.parent / "errors" / f"{path.name}.err", write_errors(errors))
+
+    def _objection(self, part_number: str) -> str:
+        if rejected := self.faults.take("reject_part", part_number=part_number):
+            return str(rejected["error"])
+        known = self.settings.known_parts
+        return "unknown part_number" if known is not None and part_number not in known else ""
+
+    def _arrived(self, environment: str, folder: str, path: Path, content: bytes, outcome: str) -> None:
+        moment = self._uploads.closed_at(path) or Moment.now()
+        self.arrivals.append(FileArrival(environment, folder, path.name, content, moment.at, moment.boot, outcome))
+
+    def _settle(self, *paths: Path) -> None:
+        """Leave files where they are and remember them, or move them to the archive."""
+        for path in paths:
+            if self.settings.accepted == "leave":
+                self._left.add(_seen(path))
+                continue
+            place = self.archive / path.relative_to(self.files)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(place)
+
+
+def _seen(path: Path) -> tuple[Path, int, int]:
+    status = path.stat()
+    return path, status.st_size, status.st_mtime_ns
+
+
+def _is_stamp(digits: str) -> bool:
+    try:
+        datetime.strptime(digits, "%Y%m%d%H%M%S%f").replace(tzinfo=UTC)
+    except ValueError:
+        return False
+    return True
+
+
+def _check_inventory_name(name: str) -> None:
+    match = _INVENTORY.fullmatch(name)
+    if match is None or not _is_stamp(match[1]):
+        raise Mistake("the name must be inventory-<20 digits>.csv, without marker or renaming")
+
+
+def _written(order: EdgeOrder, checksum_off_by: int) -> bytes:
+    """Write an order file for a made-up customer (Edge section 3)."""
+    customer = order.customer
+    section: Row = {
+        "order_number": order.number,
+        "order_date": "2024-01-15T10:01:13",
+        "po_enduser": f"{100_000_000 + customer}",
+        "retailer_ref": f"R{customer}",
+        "shipping_title": "Ms",
+        "shipping_full_name": f'Essai "Quoted" Customer {customer}',
+        "shipping_address_1": f"{customer} Test Street, Flat 1",
+        "shipping_address_2": "",
+        "shipping_address_3": "Testtown",
+        "shipping_postcode": "TE1 1ST",
+        "shipping_country": "GB",
+        "shipping_phone": "01632960000",
+        "shipping_email": f"relay-{customer}@example.test",
+        "expected_delivery_date": "2024-01-20",
+    }
+    items = [
+        {
+            "line_ref": line.ref,
+            "part_number": line.part_number,
+            "quantity": str(line.quantity),
+            "description": f"Test article {line.part_number}",
+            "promised_date": "2024-01-20T00:00:00",
+        }
+        for line in order.lines.values()
+    ]
+    return write_sheet(section, items, checksum_off_by=checksum_off_by)
