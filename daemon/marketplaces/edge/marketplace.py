@@ -1,0 +1,235 @@
+"""One account's way into a retailer on The Edge: which file lies where, what its name means, and when it is whole."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing
+from datetime import datetime
+from functools import partial
+from typing import TypeVar
+
+from daemon.errors import Refused, Unreadable
+from daemon.marketplaces import FeedFile, Inbox, Marketplace, Report, Spool
+from daemon.marketplaces.edge.inventory import InventoryFile, inventory_name, read_errors
+from daemon.marketplaces.edge.orders import read_order
+from daemon.marketplaces.edge.sections import decode
+from daemon.marketplaces.edge.settings import EdgeSettings, Folder
+from daemon.marketplaces.edge.updates import reported_update, update_name, write_update
+from daemon.model import (
+    AnswerLine,
+    Delivery,
+    Feed,
+    Order,
+    OrderUpdate,
+    RemoteFile,
+    UpdateAnswer,
+    UpdateKind,
+    Whereabouts,
+)
+from daemon.settings import Secret, SftpTable
+from daemon.transports.sftp import Body, Fetched, FileGone, Put, Sftp, SftpLogin
+
+_MIB = 1 << 20
+# One order in a file, and the reason for one refusal: what is longer is something else.
+_LONGEST_ORDER = 4 * _MIB
+_LONGEST_ERROR = _MIB
+# A row for each listing; a million of them with a long reason each.
+_LONGEST_REPORT = 512 * _MIB
+_LONGEST_TEXT = 2_000
+
+T = TypeVar("T")
+
+
+class Edge:
+    """A Marketplace whose every message is a file (J1). Nothing is connected before it is needed.
+
+    `host_keys` are public keys pinned elsewhere than in the settings: for every login, or by the place of a login in
+    the configuration as `EdgeSettings.sftp_logins` names it. Folders that share a login share its connections.
+    """
+
+    def __init__(self, settings: EdgeSettings, *, host_keys: Mapping[str, Sequence[str]] | Sequence[str] = ()) -> None:
+        self._settings = settings
+        self._sftps: dict[SftpTable, Sftp] = {}
+        pinned: dict[SftpTable, list[str]] = {}
+        for place, table in settings.sftp_logins.items():
+            found = host_keys.get(place, ()) if isinstance(host_keys, Mapping) else host_keys
+            pinned.setdefault(table, list(table.host_keys)).extend(found)
+        for table, keys in pinned.items():
+            self._sftps[table] = Sftp(_login(table, keys))
+        self._download = settings.folder("order_download")
+
+    def feed_name(self, feed: Feed) -> str:
+        """`inventory-<20 digits>.csv` (J3)."""
+        return inventory_name(feed)
+
+    def write_feed(self, feed: Feed) -> FeedFile:  # noqa: ARG002 (every feed of this wire is the same form)
+        """The stock file (J3)."""
+        return InventoryFile(self._settings)
+
+    async def send_feed(self, feed: Feed, spool: Spool) -> str:
+        """Write the stock file straight to its name: it is picked up as soon as it appears (J3)."""
+        how = Put.MARKER if self._settings.stock.marker else Put.AT_ONCE
+        await self._put(self._settings.folder("stock_update"), feed.name, Body(spool.length, spool.chunks), how)
+        return ""
+
+    async def reports(self, inbox: Inbox) -> AsyncGenerator[Report, None]:
+        """Every stock error that is not kept yet (J4); no marker stands beside one, and a marker is none."""
+        folder = self._settings.folder("stock_update_error")
+        sftp = self._sftps[folder.login]
+        listed = [file for file in await sftp.list(folder.path) if not file.name.endswith(self._settings.marker)]
+        for file in await inbox.unread(listed):
+            yield Report(file, _chunks(sftp, file))
+
+    def read_report(self, file: RemoteFile, chunks: AsyncIterator[bytes]) -> AsyncGenerator[list[AnswerLine], None]:
+        """The listings that an error file rejects, or the whole feed; Unreadable when it names no feed of ours (J4)."""
+        return read_errors(file.name, chunks, self._settings)
+
+    async def orders(
+        self,
+        inbox: Inbox,
+        since: datetime,  # noqa: ARG002 (files wait for us; there is nothing to ask for)
+        now: datetime,  # noqa: ARG002
+    ) -> AsyncGenerator[Delivery[Order], None]:
+        """Every order whose marker stands in the same listing (J5), one in a file; the marker itself is never read."""
+        sftp = self._sftps[self._download.login]
+        listed = await sftp.list(self._download.path)
+        whole = self._marked(listed, lambda name: name.startswith("order-") and name.endswith(".txt"))
+        async with aclosing(sftp.read_many(await inbox.unread(whole), limit=_LONGEST_ORDER)) as fetched:
+            async for file, outcome in fetched:
+                if isinstance(outcome, FileGone):
+                    continue
+                content, body = _read(outcome, self._read_order)
+                yield Delivery(file, content, body)
+
+    def update_name(self, update: OrderUpdate) -> str:
+        """`order-<20 digits>.ack` or `dispatch-<20 digits>.txt` (J7, J8)."""
+        return update_name(update)
+
+    def write_update(self, update: OrderUpdate) -> bytes:
+        """An acknowledgement or a dispatch (J7, J8); raises NotAllowed for a carrier that is not in the map."""
+        return write_update(update, self._settings)
+
+    async def send_update(self, update: OrderUpdate, content: bytes) -> None:
+        """Write the file, then its marker, which is what makes it count."""
+        await self._put(self._update_folder(update), update.name, content, Put.MARKER)
+
+    async def find_update(self, update: OrderUpdate) -> Whereabouts:
+        """Look for what the sending left: a marker or an error means arrived, a file without its marker never counted.
+
+        Nothing at all is no answer, because it is not known what The Edge does with a file that it took (Edge
+        section 1, archiving).
+        """
+        folder = self._update_folder(update)
+        marker = f"{update.name}{self._settings.marker}"
+        # A file that was refused is renamed beside its error (Edge section 7).
+        gone = {marker, f"{marker}.failed", f"{update.name}.failed"}
+        there = await self._sftps[folder.login].exists(folder.path, [update.name, *sorted(gone)])
+        if there & gone or await self._has_error(update):
+            return Whereabouts.ARRIVED
+        return Whereabouts.ABSENT if there else Whereabouts.UNKNOWN
+
+    async def update_answers(self, inbox: Inbox) -> AsyncGenerator[Delivery[UpdateAnswer], None]:
+        """Every error of an update, `X.err` with its marker (J13). There is no positive answer: silence is one."""
+        for folder, listed in await self._listed_errors():
+            sftp = self._sftps[folder.login]
+            whole = self._marked(listed, lambda name: name.endswith(".err"))
+            async with aclosing(sftp.read_many(await inbox.unread(whole), limit=_LONGEST_ERROR)) as fetched:
+                async for file, outcome in fetched:
+                    if isinstance(outcome, FileGone):
+                        continue
+                    content, body = _read(outcome, partial(_read_error, file.name))
+                    yield Delivery(file, content, body)
+
+    async def confirm(self, file: RemoteFile) -> None:
+        """Put an order away with its marker as the account says (J14); errors stay where they are, remembered.
+
+        The marker goes last: one that is left alone by a crash says nothing, and goes when this is done again.
+        """
+        if file.folder != self._download.path or self._settings.after_keeping == "leave":
+            return
+        sftp = self._sftps[self._download.login]
+        processed = f"{file.folder}/{self._settings.processed}"
+        for name in (file.name, f"{file.name}{self._settings.marker}"):
+            if self._settings.after_keeping == "move":
+                await sftp.move(file.folder, name, processed)
+            else:
+                await sftp.remove(file.folder, name)
+
+    async def aclose(self) -> None:
+        """End the connections at once."""
+        for sftp in self._sftps.values():
+            await sftp.aclose()
+
+    async def _put(self, folder: Folder, name: str, content: bytes | Body, how: Put) -> None:
+        await self._sftps[folder.login].put(folder.path, name, content, how=how, marker=self._settings.marker)
+
+    def _update_folder(self, update: OrderUpdate) -> Folder:
+        acknowledges = update.kind is UpdateKind.ACKNOWLEDGEMENT
+        return self._settings.folder("order_acknowledge" if acknowledges else "order_shipment")
+
+    def _marked(self, listed: Sequence[RemoteFile], wanted: Callable[[str], bool]) -> list[RemoteFile]:
+        names = {file.name for file in listed}
+        return [file for file in listed if wanted(file.name) and f"{file.name}{self._settings.marker}" in names]
+
+    def _read_order(self, content: bytes) -> Order:
+        return read_order(content, zone=self._settings.zone, city_column=self._settings.city_column)
+
+    async def _has_error(self, update: OrderUpdate) -> bool:
+        return any(
+            reported_update(file.name) == update.name
+            for _, listed in await self._listed_errors()
+            for file in listed
+            if file.name.endswith(".err")
+        )
+
+    async def _listed_errors(self) -> list[tuple[Folder, list[RemoteFile]]]:
+        """The files of every error folder that is there; raises Refused when none of them is."""
+        listed = []
+        refused = Refused("no folder is configured for the errors of updates")
+        for folder in self._settings.update_error_folders:
+            try:
+                listed.append((folder, await self._sftps[folder.login].list(folder.path)))
+            except Refused as error:
+                # Where John Lewis puts them is not known (Edge section 7): one of the guesses may be missing.
+                refused = error
+        if not listed:
+            raise refused
+        return listed
+
+
+def _chunks(sftp: Sftp, file: RemoteFile) -> Callable[[], AsyncIterator[bytes]]:
+    return lambda: sftp.stream(file, limit=_LONGEST_REPORT)
+
+
+def _read(outcome: Fetched, read: Callable[[bytes], T]) -> tuple[bytes, tuple[T | Unreadable, ...] | Unreadable]:
+    """The bytes of a fetched file and what they say; a file that could not be fetched has none."""
+    if not isinstance(outcome, bytes):
+        return b"", Unreadable(str(outcome))
+    try:
+        return outcome, (read(outcome),)
+    except Unreadable as error:
+        return outcome, error
+
+
+def _read_error(file_name: str, content: bytes) -> UpdateAnswer:
+    text = " ".join(decode(content).split())[:_LONGEST_TEXT]
+    return UpdateAnswer(reported_update(file_name), accepted=False, text=text or "refused by The Edge without a text")
+
+
+def _login(table: SftpTable, host_keys: Sequence[str]) -> SftpLogin:
+    return SftpLogin(
+        host=table.host,
+        port=table.port,
+        user=table.user,
+        password=_revealed(table.password),
+        private_key=_revealed(table.private_key),
+        passphrase=_revealed(table.passphrase),
+        host_keys=tuple(dict.fromkeys(host_keys)),
+        connections=table.connections,
+        in_flight=table.in_flight,
+    )
+
+
+def _revealed(secret: Secret | None) -> str:
+    return secret.reveal() if secret else ""
+
+
+_: type[Marketplace] = Edge

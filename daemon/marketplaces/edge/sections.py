@@ -1,0 +1,142 @@
+"""The Edge's sectioned text (Edge section 2): two headers, one order, its items, and how many lines there were."""
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from daemon.errors import Unreadable
+
+_COUNT = re.compile(r"[0-9]{1,9}")
+_HEADERS = 3  # order headers, order values, item headers: what must be whole before anything can be said of an order
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One record by its header's names, stripped and in lower case; values as they came. `line` counts from 1."""
+
+    line: int
+    values: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Sections:
+    """A sectioned file as read; `incomplete` says why it is not whole (guide J6), and is empty when it is."""
+
+    order: Row
+    items: tuple[Row, ...]
+    incomplete: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    line: int
+    fields: list[str]
+
+
+def decode(content: bytes) -> str:
+    """Text from bytes: UTF-8 with or without a byte order mark, otherwise Windows-1252; raises Unreadable."""
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        try:
+            text = content.decode("cp1252")
+        except UnicodeDecodeError as error:
+            raise Unreadable(f"byte {error.start + 1} is neither UTF-8 nor Windows-1252") from None
+    if "\0" in text:
+        # A run of zero bytes is what a file is left with that was never written to the disk.
+        raise Unreadable("it holds zero bytes, which no text has")
+    return text
+
+
+def read(content: bytes) -> Sections:
+    """Read a sectioned file; raises Unreadable when its headers or its order cannot be trusted.
+
+    The checksum counts the lines before it. A newline inside a quoted field makes two lines of one record, and nothing
+    says which of them the sender counts, so either count is taken as a match. A file whose count is missing or another
+    one comes back with what could be read of it, and says so in `incomplete`.
+    """
+    text = decode(content)
+    records, broken = _records(text)
+    if len(records) < _HEADERS or (len(records) == _HEADERS and not broken and not text.endswith(("\n", "\r"))):
+        raise Unreadable(f"the file breaks off in its first {_HEADERS} lines{broken and ': ' + broken}")
+    order_names = _names(records[0])
+    order = _row(order_names, records[1])
+    item_names = _names(records[2])
+    body, incomplete = _checked(records, broken)
+    if not incomplete:
+        return Sections(order, tuple(_row(item_names, record) for record in body), "")
+    whole = (record for record in body if len(record.fields) == len(item_names))
+    return Sections(order, tuple(_row(item_names, record) for record in whole), incomplete)
+
+
+def write(order: Mapping[str, str], columns: Sequence[str], items: Iterable[Sequence[str]]) -> bytes:
+    """Write a sectioned file: every field quoted, LF, UTF-8, the count quoted on a line of its own."""
+    out = io.StringIO(newline="")
+    records = [list(order), list(order.values()), columns, *items]
+    csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows([*records, [len(records)]])
+    return out.getvalue().encode()
+
+
+def _records(text: str) -> tuple[list[_Record], str]:
+    """Every record that is not blank, and where and why reading ended early ("" when it did not)."""
+    records: list[_Record] = []
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
+    line = 1
+    try:
+        for fields in reader:
+            if any(fields) or len(fields) > 1:
+                records.append(_Record(line, fields))
+            line = reader.line_num + 1
+    except csv.Error as error:
+        return _raw_records(text) or (records, f"line {line}: {error}")
+    return records, ""
+
+
+def _raw_records(text: str) -> tuple[list[_Record], str] | None:
+    """The same where a sender wraps fields in quotes but does not double those inside (`27" lamp`), otherwise None.
+
+    The platform's own readers are known to split on `","`, so such a file is one that they would take.
+    """
+    records: list[_Record] = []
+    for number, line in enumerate(io.StringIO(text, newline=""), 1):
+        bare = line.rstrip("\r\n")
+        if not bare:
+            continue
+        if len(bare) < 2 or bare[0] != '"' or bare[-1] != '"':
+            return None
+        records.append(_Record(number, bare[1:-1].split('","')))
+    return records, ""
+
+
+def _checked(records: list[_Record], broken: str) -> tuple[list[_Record], str]:
+    """The item records, and why the file is not whole ("" when it is)."""
+    last = records[-1]
+    if broken or len(last.fields) != 1 or not _COUNT.fullmatch(last.fields[0].strip()):
+        where = f" (it breaks off at {broken})" if broken else ""
+        return records[_HEADERS:], (
+            f"the number of lines expected is not known, {len(records)} were read: the checksum line is missing{where}"
+        )
+    expected, read_lines = int(last.fields[0]), len(records) - 1
+    if expected not in {read_lines, last.line - 1}:
+        return records[_HEADERS:-1], f"{expected} lines were expected by the checksum, {read_lines} were read"
+    if read_lines == _HEADERS:
+        return [], f"{expected} lines were expected by the checksum and read, but none of them is an item"
+    return records[_HEADERS:-1], ""
+
+
+def _names(record: _Record) -> list[str]:
+    names = [name.strip().lower() for name in record.fields]
+    for name in names:
+        if names.count(name) > 1:
+            raise Unreadable(f'line {record.line}: the column "{name}" is there twice')
+    return names
+
+
+def _row(names: list[str], record: _Record) -> Row:
+    if len(record.fields) != len(names):
+        raise Unreadable(
+            f"line {record.line}: {len(names)} fields were expected by its header, {len(record.fields)} read"
+        )
+    return Row(record.line, dict(zip(names, record.fields, strict=True)))

@@ -1,0 +1,310 @@
+"""The configuration of an account that speaks The Edge (guide J, account)."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from difflib import get_close_matches
+from typing import ClassVar, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from daemon.marketplaces.edge.profiles import PROFILES, over_profile
+from daemon.model import ChannelStatus, FeedKind, FeedRule, LineState, Part, UpdateKind
+from daemon.settings import AccountSettings, Duration, SftpTable, Table
+
+_PROFILE = "johnlewis"
+_LIVE, _UAT = "/live", "/uat"
+
+#: what a column of the stock file can hold: the listing's own values, in our words
+STOCK_FIELDS = ("part_number", "seller_product_code", "lead_time_days", "free_stock")
+#: what a column of an acknowledgement's items can hold (Edge section 4)
+ACKNOWLEDGEMENT_FIELDS = (
+    "line_ref",
+    "part_number",
+    "quantity",
+    "comments",
+    "sub_status",
+    "supplier_dispatch_date",
+    "supplier_delivery_date",
+    "fulfillment_route",
+)
+#: what a column of a dispatch's items can hold (Edge section 5)
+DISPATCH_FIELDS = (
+    "line_ref",
+    "part_number",
+    "quantity",
+    "dispatch_date",
+    "supplier_delivery_date",
+    "carrier",
+    "service",
+    "tracking_number",
+    "tracking_url",
+)
+
+
+class Place(Table):
+    """A folder on a server: its path, and its login where it is not the account's own. A bare text is the path.
+
+    A path without a leading slash stands below the root of the environment.
+    """
+
+    path: str
+    sftp: SftpTable | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare(cls, value: object) -> object:
+        return {"path": value} if isinstance(value, str) else value
+
+    @field_validator("path")
+    @classmethod
+    def _plain(cls, path: str) -> str:
+        segments = path.rstrip("/").removeprefix("/").split("/")
+        if any(segment in {"", ".", ".."} for segment in segments):
+            raise ValueError('a folder is a path such as "/live/incoming", or "incoming" below the root')
+        return path.rstrip("/")
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A place as it is used: the full path and the login that reaches it."""
+
+    path: str
+    login: SftpTable
+
+
+class Paths(Table):
+    """The folders by the label that the guide gives them, and where errors of what we sent are looked for (J13)."""
+
+    order_download: Place
+    order_acknowledge: Place
+    order_shipment: Place
+    order_cancel: Place
+    order_refund: Place
+    cancellation_acknowledgement: Place
+    cancellation_request: Place
+    stock_update: Place
+    stock_update_error: Place
+    #: empty: beside the updates themselves, and in the subfolder `errors` there (Edge section 7)
+    update_errors: tuple[Place, ...] = ()
+
+
+Label = Literal[
+    "order_download",
+    "order_acknowledge",
+    "order_shipment",
+    "order_cancel",
+    "order_refund",
+    "cancellation_acknowledgement",
+    "cancellation_request",
+    "stock_update",
+    "stock_update_error",
+]
+
+
+class Column(Table):
+    """One column of a file that we write: its name there, and either our word for what it holds or a constant text.
+
+    A bare text is both the name and our word.
+    """
+
+    name: str = Field(min_length=1)
+    field: str = ""
+    text: str = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare(cls, value: object) -> object:
+        return {"name": value, "field": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if self.field and self.text:
+            raise ValueError(f'the column "{self.name}" has a field or a constant text, not both')
+        return self
+
+
+def _checked(columns: tuple[Column, ...], known: tuple[str, ...], needed: tuple[str, ...]) -> tuple[Column, ...]:
+    names = [column.name for column in columns]
+    if repeated := {name for name in names if names.count(name) > 1}:
+        raise ValueError(f"columns named twice: {', '.join(sorted(repeated))}")
+    fields = {column.field for column in columns if column.field}
+    if unknown := sorted(fields - set(known)):
+        near = get_close_matches(unknown[0], known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+        raise ValueError(f'no column can hold "{unknown[0]}"; {hint}')
+    if missing := [field for field in needed if field not in fields]:
+        raise ValueError(f"a column must hold {' and one '.join(missing)}")
+    return columns
+
+
+class StockTable(Table):
+    """The stock file and its errors (J3, J4)."""
+
+    columns: tuple[Column, ...]
+    interval: Duration = timedelta(0)
+    deadline: Duration = timedelta(minutes=10)
+    answer_wait: Duration = timedelta(minutes=30)
+    patience: Duration = timedelta(hours=2)
+    #: whether a marker follows the stock file too; John Lewis takes it as soon as it appears (Edge section 1)
+    marker: bool = False
+    #: columns of an error file that hold the reason, the first one there counts; compared without regard to case
+    error_columns: tuple[str, ...] = (
+        "error_message",
+        "error",
+        "errors",
+        "message",
+        "reason",
+        "error_description",
+    )
+
+    @field_validator("columns")
+    @classmethod
+    def _known(cls, columns: tuple[Column, ...]) -> tuple[Column, ...]:
+        return _checked(columns, STOCK_FIELDS, ("part_number", "free_stock"))
+
+
+class UpdatesTable(Table):
+    """What is written to acknowledge and dispatch orders, and how its answer is known (J7, J8, J13)."""
+
+    answer_wait: Duration = timedelta(minutes=30)
+    shipments: Literal["incremental", "cumulative"] = "incremental"
+    #: our own order reference: a constant, or a text in which {order} stands for the order number
+    supplier_ref: str = "{order}"
+    test_flag: str = "n"
+    sub_status: str = ""
+    fulfillment_route: str = ""
+    service: str = ""
+    acknowledgement_columns: tuple[Column, ...] = tuple(
+        Column(name=name, field=name) for name in ACKNOWLEDGEMENT_FIELDS
+    )
+    dispatch_columns: tuple[Column, ...] = tuple(Column(name=name, field=name) for name in DISPATCH_FIELDS)
+
+    @field_validator("supplier_ref")
+    @classmethod
+    def _one_placeholder(cls, text: str) -> str:
+        if others := [found for found in re.findall(r"\{[^}]*\}?", text) if found != "{order}"]:
+            raise ValueError(f"{others[0]} stands for nothing; only {{order}} does")
+        return text
+
+    @field_validator("acknowledgement_columns")
+    @classmethod
+    def _known_to_acknowledge(cls, columns: tuple[Column, ...]) -> tuple[Column, ...]:
+        return _checked(columns, ACKNOWLEDGEMENT_FIELDS, ("line_ref", "quantity"))
+
+    @field_validator("dispatch_columns")
+    @classmethod
+    def _known_to_dispatch(cls, columns: tuple[Column, ...]) -> tuple[Column, ...]:
+        return _checked(columns, DISPATCH_FIELDS, ("line_ref", "quantity"))
+
+
+def _is_known(profile: object) -> bool:
+    return isinstance(profile, str) and profile in PROFILES
+
+
+class EdgeSettings(AccountSettings):
+    """An account on The Edge. What it does not say, its profile does (J15); `profiles.py` has them all."""
+
+    legal_moves: ClassVar[Mapping[UpdateKind, frozenset[LineState]]] = {
+        UpdateKind.ACKNOWLEDGEMENT: frozenset({LineState.NEW}),
+        UpdateKind.DISPATCH: frozenset({LineState.TO_SHIP}),
+    }
+
+    speaks: Literal["edge"]
+    profile: str = _PROFILE
+    sftp: SftpTable
+    #: the folder below which relative paths stand; not given: `/uat` for the environment uat, otherwise `/live`
+    root: str | None = Field(default=None, pattern="^(/.*)?$")
+    paths: Paths
+    standard_delivery_days: int = Field(ge=0, le=365)
+    handling_days: int = Field(default=1, ge=0, le=365)
+    seller_product_code: Literal["none", "sku", "ean"] = "none"
+    #: the seller's carrier word → The Edge's; empty: as the seller writes it
+    carriers: Mapping[str, str] = Field(default_factory=dict)
+    #: the order column that is the city; the other address columns are the street ("" = none is)
+    city_column: str = ""
+    marker: str = Field(default=".DONE", min_length=1, pattern="^[^/]+$")
+    after_keeping: Literal["move", "leave", "delete"] = "move"
+    #: the subfolder of the download folder that kept orders move to (J14)
+    processed: str = Field(default="processed", pattern="^[^/.][^/]*$")
+    stock: StockTable
+    updates: UpdatesTable = UpdatesTable()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _over_its_profile(cls, account: object) -> object:
+        if not isinstance(account, Mapping):
+            return account
+        profile = account.get("profile", _PROFILE)
+        # An unknown one is told by its own check, together with every other problem (D3).
+        return over_profile(PROFILES[profile if _is_known(profile) else _PROFILE], account)
+
+    @field_validator("profile")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if _is_known(name):
+            return name
+        near = get_close_matches(name, PROFILES, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(PROFILES)}"
+        raise ValueError(f"no such profile; {hint}")
+
+    @property
+    def feed_rules(self) -> Mapping[FeedKind, FeedRule]:
+        """One kind of feed: stock, with an ended listing at 0 (J1, J3); silence answers it (J4)."""
+        return {
+            FeedKind.OFFER: FeedRule(
+                kind=FeedKind.OFFER,
+                parts=frozenset({Part.STOCK, Part.END}),
+                needs=ChannelStatus.ABSENT,
+                ended_needs=ChannelStatus.ABSENT,
+                needs_price=False,
+                interval=self.stock.interval,
+                patience=self.stock.patience,
+                deadline=self.stock.deadline,
+                one_at_a_time=False,
+                needs_channel_item_id=True,
+                silence_is_yes=self.stock.answer_wait,
+            )
+        }
+
+    @property
+    def update_answer_wait(self) -> timedelta:
+        """How long silence must last before an acknowledgement or dispatch counts as taken (J13)."""
+        return self.updates.answer_wait
+
+    @property
+    def acknowledges(self) -> bool:
+        """Every complete order is acknowledged by itself (J7)."""
+        return True
+
+    @property
+    def sftp_logins(self) -> Mapping[str, SftpTable]:
+        """The account's own login and those of single folders, by their place in the configuration."""
+        logins = {"sftp": self.sftp}
+        for label in Paths.model_fields:
+            if label == "update_errors":
+                continue
+            if own := getattr(self.paths, label).sftp:
+                logins[f"paths.{label}.sftp"] = own
+        for number, place in enumerate(self.paths.update_errors):
+            if place.sftp:
+                logins[f"paths.update_errors.{number}.sftp"] = place.sftp
+        return logins
+
+    def folder(self, label: Label) -> Folder:
+        """The folder of a label."""
+        return self._folder(getattr(self.paths, label))
+
+    @property
+    def update_error_folders(self) -> tuple[Folder, ...]:
+        """Where errors of acknowledgements and dispatches are looked for, each once."""
+        if self.paths.update_errors:
+            return tuple(dict.fromkeys(map(self._folder, self.paths.update_errors)))
+        sent_to = dict.fromkeys((self.folder("order_acknowledge"), self.folder("order_shipment")))
+        return (*sent_to, *(replace(folder, path=f"{folder.path}/errors") for folder in sent_to))
+
+    def _folder(self, place: Place) -> Folder:
+        root = self.root if self.root is not None else _UAT if self.environment == "uat" else _LIVE
+        path = place.path if place.path.startswith("/") else f"{root.rstrip('/')}/{place.path}"
+        return Folder(path, place.sftp or self.sftp)

@@ -1,0 +1,6 @@
+"order_number","supplier_ref","test_flag"
+"Y100000001","Y100000001","n"
+"line_ref","part_number","quantity","comments","sub_status","supplier_dispatch_date","supplier_delivery_date","fulfillment_route"
+"1","12345678","2","","","2024-01-16","2024-01-19",""
+"00002","87654321","1","","","2024-01-16","2024-01-19",""
+"5"
