@@ -1,0 +1,30 @@
+"""Which wire a marketplace speaks, and how an account's way into it is opened."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from daemon.marketplaces import Marketplace
+from daemon.marketplaces.edge import Edge, EdgeSettings
+from daemon.marketplaces.sellr import Sellr, SellrSettings
+from daemon.settings import AccountSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """One wire: the form of its accounts' configuration, and the way in.
+
+    `open` takes the settings (of the form `settings`) and the pinned host keys by place of login.
+    """
+
+    settings: type[AccountSettings]
+    open: Callable[[Any, Mapping[str, Sequence[str]]], Marketplace]
+
+
+DIALECTS: Mapping[str, Dialect] = {
+    "sellr": Dialect(SellrSettings, lambda settings, keys: Sellr(settings, host_keys=keys)),
+    "edge": Dialect(EdgeSettings, lambda settings, keys: Edge(settings, host_keys=keys)),
+}
+
+#: what an account speaks when it does not say so itself
+SPEAKS: Mapping[str, str] = {"laredoute": "sellr", "johnlewis": "edge"}

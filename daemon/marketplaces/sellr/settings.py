@@ -1,0 +1,345 @@
+"""What an account at La Redoute (Sell-R) is configured with; every wire fact that is not known is a setting here."""
+
+import codecs
+from collections.abc import Mapping
+from datetime import timedelta
+from ipaddress import ip_address
+from typing import Annotated, ClassVar, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
+
+from daemon.model import ChannelStatus, FeedKind, FeedRule, LineState, Part, UpdateKind
+from daemon.settings import AccountSettings, Duration, Secret, SftpTable, Table, TimeZone
+
+#: guide L8: never less than this between the end of one stock and price feed and the start of the next
+_HOUR = timedelta(hours=1)
+
+#: Sell-R A6, as `plain()` makes them; spelling and case differ between sources
+_STATES: Mapping[str, LineState] = {
+    "created": LineState.NEW,
+    "accepted": LineState.ACCEPTED,
+    "refused": LineState.REFUSED,
+    "toship": LineState.TO_SHIP,
+    "shipped": LineState.SHIPPED,
+    # "Paid" is nowhere explained; probably paid out to the seller, and nothing is left to be done then.
+    "paid": LineState.COMPLETED,
+    "tocancel": LineState.TO_CANCEL,
+    "cancelled": LineState.CANCELLED,
+    "canceled": LineState.CANCELLED,
+    "torefund": LineState.REFUNDING,
+    "toapprove": LineState.REFUNDING,
+    "refunding": LineState.REFUNDING,
+    "refunded": LineState.REFUNDED,
+    "refundrefused": LineState.REFUND_REFUSED,
+}
+
+
+def plain(literal: str) -> str:
+    """A status literal without case, spaces, hyphens and underscores: `"To ship"` and `TOSHIP` are the same (A6)."""
+    return "".join(letter for letter in literal.casefold() if letter.isalnum())
+
+
+def _known_encoding(name: str) -> str:
+    try:
+        known = codecs.lookup(name)
+        codecs.getincrementaldecoder(name)
+    except LookupError:
+        raise ValueError('no such encoding; use for example "utf-8-sig", "cp1252" or "iso-8859-15"') from None
+    return known.name
+
+
+def _tracking_template(text: str) -> str:
+    if text and (urlsplit(text).scheme not in {"http", "https"} or "{tracking_number}" not in text):
+        raise ValueError('write it like "https://carrier.example/track/{tracking_number}", or leave it empty')
+    return text
+
+
+def _element_name(text: str) -> str:
+    if text and not (text.replace("-", "").replace("_", "").isalnum() and (text[0].isalpha() or text[0] == "_")):
+        raise ValueError('an XML element name such as "trackingNumber"; empty leaves the element out')
+    return text
+
+
+def _decimal_text(value: object) -> object:
+    if isinstance(value, int | float):
+        raise ValueError(f'write it as a text, so that no digit changes: "{value}"')  # noqa: TRY004 - pydantic wants it
+    return value
+
+
+Encoding = Annotated[str, AfterValidator(_known_encoding)]
+ElementName = Annotated[str, AfterValidator(_element_name)]
+DecimalText = Annotated[str, BeforeValidator(_decimal_text), Field(pattern=r"^\d{1,7}(\.\d{1,4})?$")]
+Folder = Annotated[str, Field(min_length=1)]
+
+
+class LoginTable(Table):
+    """The user and password of the services (HTTP Basic, A2)."""
+
+    user: str = Field(min_length=1, pattern="^[^:]*$")
+    password: Secret
+
+
+class TokensTable(Table):
+    """The three keys that go into the bodies of requests (A2)."""
+
+    create_items: Secret
+    read_orders: Secret
+    update_orders: Secret
+
+
+class UrlsTable(Table):
+    """Where the services are (A2, as they were in 2017)."""
+
+    items: str = "https://api-gateway.laredoute.com/seller/items"
+    offers: str = "https://marketplace.laredoute.com/Redcats/File/ESB-TIBCO/File/1.0"
+    orders: str = "https://api-gateway.laredoute.com/prod/seller/orders/1.2"
+
+
+class FoldersTable(Table):
+    """The folders of the account's SFTP (guide L17: ours, nothing is public)."""
+
+    reports: Folder = "reports"
+    orders: Folder = "orders"
+    archive: Folder = "archive"
+
+
+class ColumnsTable(Table):
+    """What the fields of a report are called: CSV headers, or XML elements and attributes by local name (L17)."""
+
+    batch_id: str = "BatchId"
+    feed_name: str = "FileName"
+    ean: str = "EAN"
+    sku: str = "SellerOfferID"
+    status: str = Field(default="Status", min_length=1)
+    code: str = "ErrorCode"
+    text: str = "ErrorMessage"
+    part_number: str = "PartNumber"
+
+
+class ReportTable(Table):
+    """How reports are found and read (L17). `accepted` and `rejected` are status words, read without case.
+
+    A last line of a CSV without a line end may be one that is still being written, its part number cut in two; it is
+    left out and told, unless `unended_last_line` says that reports end like that.
+    """
+
+    format: Literal["auto", "csv", "xml"] = "auto"
+    globs: tuple[str, ...] = ("*.csv", "*.xml")
+    delimiter: str = Field(default=";", min_length=1, max_length=1)
+    columns: ColumnsTable = ColumnsTable()
+    accepted: tuple[str, ...] = ("OK", "ACCEPTED", "SUCCESS")
+    rejected: tuple[str, ...] = ("KO", "REJECTED", "ERROR")
+    unended_last_line: Literal["leave_out", "read"] = "leave_out"
+    encodings: tuple[Encoding, ...] = Field(default=("utf-8-sig", "cp1252"), min_length=1)
+
+
+class ShipTable(Table):
+    """The elements of a shipment that no source shows (A9, 5); an empty name leaves the element out."""
+
+    carrier: ElementName = "carrier"
+    tracking_number: ElementName = "trackingNumber"
+    tracking_url: ElementName = "trackingUrl"
+
+
+class OrdersTable(Table):
+    """How orders are asked for and understood (A6, guide L12, L13).
+
+    `statuses` are the literals asked for; `Toapprove` and `Paid` were seen as well, but nothing is to be done at them,
+    and one literal too many may cost the whole reply. `states` adds to or changes the meaning of a literal.
+    `shipping_method` and `payment_method` name the elements or attributes in which those are looked for; the first that
+    is there counts.
+    """
+
+    source: Literal["reply", "sftp", "both"] = "both"
+    statuses: tuple[str, ...] = Field(
+        default=(
+            "Created",
+            "Accepted",
+            "Refused",
+            "Toship",
+            "Cancelled",
+            "Refunding",
+            "Refunded",
+            "Refund refused",
+            "Shipped",
+        ),
+        min_length=1,
+    )
+    states: Mapping[str, LineState] = Field(default_factory=dict)
+    accept: Literal["manual", "in_stock"] = "manual"
+    ship: ShipTable = ShipTable()
+    shipping_method: tuple[str, ...] = ("ShippingMethod", "DeliveryType")
+    payment_method: tuple[str, ...] = ("PaymentMethod", "PaymentType", "PaymentMode")
+    deadline: Duration = timedelta(minutes=5)
+
+    def state(self, literal: str) -> LineState | None:
+        """What a status literal of the wire means, None where nobody has said so."""
+        wanted = plain(literal)
+        own = {plain(name): state for name, state in self.states.items()}
+        return own.get(wanted) or _STATES.get(wanted)
+
+
+class OffersTable(Table):
+    """Stock and price feeds (A5, guide L6-L8); the delivery terms are the account's, the handling time a listing's."""
+
+    interval: Duration = _HOUR
+    patience: Duration = timedelta(hours=2)
+    deadline: Duration = timedelta(minutes=10)
+    flow_name: str = Field(default="MKP_SellerOffer", pattern=r"^\w+$")
+    flow_version: str = Field(default="001", pattern=r"^\d+$")
+    hub_id: str = "400"
+    site: str = "www.laredoute.fr"
+    country: str = Field(default="FR", pattern="^[A-Z]{2}$")
+    vat_rate: Annotated[DecimalText, Field(pattern=r"^0(\.\d+)?$")] = "0.20"
+    delivery_fee: DecimalText = "0.00"
+    shipment_delay: int = Field(default=1, ge=0)
+    delivery_days_min: int = Field(default=2, ge=0)
+    delivery_days_max: int = Field(default=5, ge=0)
+    period_days: int = Field(default=365, ge=1)
+    offer_nature: str = "Standard"
+
+
+class VendorElements(Table):
+    """Elements added after `VendorId` for what the wire has no known place for (A9, 9); empty leaves one out."""
+
+    sku: ElementName = ""
+    master_sku: ElementName = ""
+    catalogue_id: ElementName = ""
+
+
+class ItemsTable(Table):
+    """Item feeds (A4, guide L2). `checksum` is what stands in Media/Checksum: the MD5 of the URL's text, or nothing."""
+
+    patience: Duration = timedelta(hours=24)
+    deadline: Duration = timedelta(minutes=10)
+    flow_name: str = Field(default="MKP_Products", pattern=r"^\w+$")
+    flow_version: str = Field(default="002", pattern=r"^\d+$")
+    language: str = Field(default="fr", pattern="^[a-z]{2}$")
+    media_encoding: str = "jpg"
+    checksum: Literal["url", "none"] = "url"
+    vendor_elements: VendorElements = VendorElements()
+
+
+class SellrSettings(AccountSettings):
+    """One account at La Redoute over Sell-R (guide L, account)."""
+
+    speaks: Literal["sellr"]
+    time_zone: TimeZone = "Europe/Paris"
+    currency: str = Field(default="EUR", pattern="^[A-Z]{3}$")
+    vendor_id: str = Field(pattern=r"^\w+$")
+    login: LoginTable
+    tokens: TokensTable
+    sftp: SftpTable
+    urls: UrlsTable = UrlsTable()
+    folders: FoldersTable = FoldersTable()
+    after_keeping: Literal["leave", "archive", "delete"] = "leave"
+    tracking_url: Annotated[str, AfterValidator(_tracking_template)] = ""
+    report: ReportTable = ReportTable()
+    orders: OrdersTable = OrdersTable()
+    offers: OffersTable = OffersTable()
+    items: ItemsTable = ItemsTable()
+
+    legal_moves: ClassVar[Mapping[UpdateKind, frozenset[LineState]]] = {
+        UpdateKind.ACCEPTANCE: frozenset({LineState.NEW}),
+        UpdateKind.REFUSAL: frozenset({LineState.NEW}),
+        UpdateKind.DISPATCH: frozenset({LineState.TO_SHIP}),
+    }
+
+    @field_validator("urls")
+    @classmethod
+    def _safe_urls(cls, urls: UrlsTable, info: ValidationInfo) -> UrlsTable:
+        sandbox = info.data.get("environment") == "sandbox"
+        problems = [
+            f"{name}: {problem}"
+            for name, url in urls
+            if (problem := _url_problem(url, loopback_http=sandbox)) is not None
+        ]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return urls
+
+    @field_validator("offers")
+    @classmethod
+    def _an_hour_apart(cls, offers: OffersTable, info: ValidationInfo) -> OffersTable:
+        if offers.interval < _HOUR and info.data.get("environment") != "sandbox":
+            raise ValueError(
+                "interval: La Redoute jams when stock and price feeds come more often than once an hour (guide L8); "
+                'write "1h" or more, or leave it out. Only environment = "sandbox" may be faster'
+            )
+        if offers.delivery_days_min > offers.delivery_days_max:
+            raise ValueError("delivery_days_min is more than delivery_days_max; swap them")
+        return offers
+
+    @property
+    def feed_rules(self) -> Mapping[FeedKind, FeedRule]:
+        """Items when they like (L2); stock, price, end and first offers together, an hour apart (L8)."""
+        return {
+            FeedKind.ITEM: FeedRule(
+                kind=FeedKind.ITEM,
+                parts=frozenset({Part.ITEM}),
+                needs=ChannelStatus.ABSENT,
+                ended_needs=ChannelStatus.ABSENT,
+                needs_price=False,
+                interval=timedelta(0),
+                patience=self.items.patience,
+                deadline=self.items.deadline,
+                one_at_a_time=False,
+            ),
+            FeedKind.OFFER: FeedRule(
+                kind=FeedKind.OFFER,
+                parts=frozenset({Part.STOCK, Part.PRICE, Part.END}),
+                needs=ChannelStatus.PRODUCT_INTEGRATED,
+                ended_needs=ChannelStatus.OFFER_INTEGRATED,
+                needs_price=True,
+                interval=self.offers.interval,
+                patience=self.offers.patience,
+                deadline=self.offers.deadline,
+                one_at_a_time=True,
+            ),
+        }
+
+    @property
+    def update_answer_wait(self) -> timedelta:
+        """The HTTP reply is the answer: nothing is waited for."""
+        return timedelta(0)
+
+    @property
+    def accepts_in_stock(self) -> bool:
+        """Whether orders are accepted by themselves when every line is in stock (L13)."""
+        return self.orders.accept == "in_stock"
+
+    @property
+    def sftp_logins(self) -> Mapping[str, SftpTable]:
+        """The account's one SFTP login."""
+        return {"sftp": self.sftp}
+
+
+def _url_problem(url: str, *, loopback_http: bool) -> str | None:
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+        _ = parts.port
+    except ValueError as error:
+        return f"not a URL ({error}); write it like https://host.example/path"
+    if not host:
+        return "not an absolute URL; write it like https://host.example/path"
+    if parts.username is not None or parts.password is not None:
+        return "no user or password in a URL; they belong to login.user and login.password"
+    if parts.scheme == "https" or (parts.scheme == "http" and loopback_http and _is_loopback(host)):
+        return None
+    if parts.scheme == "http":
+        return (
+            "http:// would send the password in clear; use https:// "
+            '(http:// only to a loopback address with environment = "sandbox")'
+        )
+    return "only https:// is spoken here; write it like https://host.example/path"
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

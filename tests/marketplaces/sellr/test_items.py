@@ -1,0 +1,75 @@
+"""The item file, byte for byte, and what it makes of texts."""
+
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from daemon.errors import Refused
+from daemon.marketplaces.sellr import items, xmlread
+from daemon.marketplaces.sellr.settings import SellrSettings
+from daemon.model import FeedObject, Item, Photo
+from tests.marketplaces.sellr.made_up import DRESS, ITEMS, golden, listing, settings
+
+NS = {"v": items.NAMESPACE}
+
+
+def written(made: SellrSettings, *objects: FeedObject) -> bytes:
+    file = items.VendorItems(made)
+    return file.head() + file.rows(objects) + file.tail()
+
+
+def test_the_item_file_is_the_golden_one() -> None:  # L2
+    assert written(settings(), *ITEMS) == golden("vendor-items.xml")
+
+
+def test_batches_make_no_difference() -> None:
+    file = items.VendorItems(settings())
+    whole = file.head() + b"".join(file.rows([one]) for one in ITEMS) + file.tail()
+    assert whole == golden("vendor-items.xml")
+
+
+def test_accents_of_the_description_go_out_as_entities_and_the_markup_stays() -> None:  # L5
+    assert items.entities("<p>Été à l'œil &amp; 5 € ★</p>") == (
+        "<p>&Eacute;t&eacute; &agrave; l'&oelig;il &amp; 5 &euro; &#9733;</p>"
+    )
+    row = written(settings(), listing(item=DRESS))
+    description = ET.fromstring(row).find(".//v:ProductDescription", NS)
+    assert description is not None
+    assert description.text == (
+        "<p>Robe l&eacute;g&egrave;re, &oelig;uvre d'&eacute;t&eacute;</p><ul><li>100 % coton ]]> doux</li></ul>"
+    )
+
+
+def test_no_text_breaks_the_file() -> None:
+    nasty = "a]]>b]]]]>c\x00\x0b\ud800\uffff<![CDATA[d"
+    item = Item(category=nasty, product_id=nasty, title=nasty, description=nasty, photos=(Photo(nasty, 1),))
+    root = ET.fromstring(written(settings(), listing(sku=nasty, item=item)))
+    title = root.find(".//v:ProductTitle", NS)
+    description = root.find(".//v:ProductDescription", NS)
+    assert title is not None
+    assert description is not None
+    assert title.text == description.text == "a]]>b]]]]>c<![CDATA[d"
+
+
+def test_names_for_what_has_no_known_place_are_a_setting() -> None:
+    names = {"sku": "SellerPartNumber", "master_sku": "MasterSku", "catalogue_id": ""}
+    row = written(settings(items={"vendor_elements": names, "checksum": "none"}), listing(item=DRESS))
+    vendor = ET.fromstring(row).find(".//v:Vendor", NS)
+    assert vendor is not None
+    assert [(child.tag.partition("}")[2], child.text) for child in vendor] == [
+        ("VendorId", "1001"),
+        ("SellerPartNumber", "RED-42"),
+        ("MasterSku", "DRESS"),
+    ]
+    assert b"Checksum" not in row
+
+
+def test_the_reply_may_give_a_batch_id_anywhere() -> None:
+    assert items.read_reply(xmlread.read(b"<a><b><x:BatchId xmlns:x='u'>B1</x:BatchId></b></a>")) == "B1"
+    assert items.read_reply(xmlread.read(b"<injectItemsResponse/>")) == ""
+
+
+def test_a_fault_in_the_reply_is_a_refusal() -> None:
+    with pytest.raises(Refused, match="The bus is full") as caught:
+        items.read_reply(xmlread.read(golden("soap-fault.xml")))
+    assert caught.value.code == "s:Receiver"

@@ -1,0 +1,153 @@
+"""What an account at La Redoute may and may not say."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from daemon.model import ChannelStatus, FeedKind, LineState, Part, UpdateKind
+from tests.marketplaces.sellr.made_up import settings, table
+
+
+def problem(**changes: Any) -> str:
+    with pytest.raises(ValidationError) as caught:
+        settings(**changes)
+    return str(caught.value)
+
+
+def test_the_least_that_must_be_said_gives_the_guides_defaults() -> None:
+    made = settings()
+    assert (made.currency, made.time_zone, made.environment) == ("EUR", "Europe/Paris", "live")
+    assert (made.folders.reports, made.folders.orders, made.after_keeping) == ("reports", "orders", "leave")
+    assert (made.orders.source, made.orders.accept) == ("both", "manual")
+    assert made.sftp_logins == {"sftp": made.sftp}
+    assert made.update_answer_wait == timedelta(0)
+    assert not made.acknowledges
+
+
+def test_first_offers_stock_price_and_end_travel_together_an_hour_apart() -> None:  # L3
+    rules = settings().feed_rules
+    offer, item = rules[FeedKind.OFFER], rules[FeedKind.ITEM]
+    assert offer.parts == {Part.STOCK, Part.PRICE, Part.END}
+    assert (offer.needs, offer.ended_needs) == (ChannelStatus.PRODUCT_INTEGRATED, ChannelStatus.OFFER_INTEGRATED)
+    assert (offer.interval, offer.patience, offer.one_at_a_time) == (timedelta(hours=1), timedelta(hours=2), True)
+    assert offer.needs_price
+    assert item.parts == {Part.ITEM}
+    assert (item.needs, item.interval) == (ChannelStatus.ABSENT, timedelta(0))
+    assert (item.patience, item.one_at_a_time, item.needs_price) == (timedelta(hours=24), False, False)
+
+
+def test_only_the_legal_moves_are_the_sellers() -> None:  # L12
+    assert settings().legal_moves == {
+        UpdateKind.ACCEPTANCE: {LineState.NEW},
+        UpdateKind.REFUSAL: {LineState.NEW},
+        UpdateKind.DISPATCH: {LineState.TO_SHIP},
+    }
+
+
+def test_orders_in_stock_are_accepted_only_where_the_account_says_so() -> None:  # L13
+    assert not settings().accepts_in_stock
+    assert settings(orders={"accept": "in_stock"}).accepts_in_stock
+
+
+@pytest.mark.parametrize("environment", ["live", "uat"])
+def test_less_than_an_hour_is_refused_with_the_reason(environment: str) -> None:
+    text = problem(environment=environment, offers={"interval": "59m"})
+    assert "offers" in text
+    assert "guide L8" in text
+    assert '"1h"' in text
+
+
+def test_the_sandbox_may_be_faster() -> None:
+    assert settings(environment="sandbox", offers={"interval": "5s"}).offers.interval == timedelta(seconds=5)
+
+
+@pytest.mark.parametrize(
+    ("urls", "text"),
+    [
+        ({"items": "http://api.example.test/items"}, "items: http:// would send the password in clear"),
+        ({"offers": "https://user:pw@api.example.test/"}, "offers: no user or password in a URL"),
+        ({"orders": "api.example.test/orders"}, "orders: not an absolute URL"),
+        ({"orders": "ftp://api.example.test/orders"}, "orders: only https://"),
+        ({"orders": "https://api.example.test:port/"}, "orders: not a URL"),
+        ({"items": "https://[::1/"}, "items: not a URL"),
+    ],
+)
+def test_an_unsafe_url_is_refused_with_the_fix(urls: dict[str, str], text: str) -> None:
+    told = problem(urls=urls)
+    assert text in told
+    assert "made-up-password" not in told
+
+
+def test_every_bad_url_is_told_at_once() -> None:
+    told = problem(urls={"items": "http://a.example.test/", "offers": "http://b.example.test/"})
+    assert "items:" in told
+    assert "offers:" in told
+
+
+def test_plain_http_only_to_this_machine_and_only_in_the_sandbox() -> None:
+    for host in ("127.0.0.1:8080", "localhost", "[::1]:80"):
+        settings(environment="sandbox", urls={"items": f"http://{host}/items"})
+        problem(environment="live", urls={"items": f"http://{host}/items"})
+    problem(environment="sandbox", urls={"items": "http://api.example.test/items"})
+
+
+@pytest.mark.parametrize(
+    ("changes", "place"),
+    [
+        ({"vendor": "1001"}, "vendor"),
+        ({"offers": {"intervall": "1h"}}, "offers.intervall"),
+        ({"report": {"columns": {"sku_": "SKU"}}}, "report.columns.sku_"),
+        ({"offers": {"vat_rate": 0.2}}, "offers.vat_rate"),
+        ({"offers": {"vat_rate": "20"}}, "offers.vat_rate"),
+        ({"offers": {"delivery_fee": "4,90"}}, "offers.delivery_fee"),
+        ({"offers": {"delivery_days_min": 9}}, "offers"),
+        ({"report": {"encodings": ["utf-8", "cp1253x"]}}, "report.encodings.1"),
+        ({"report": {"delimiter": ";;"}}, "report.delimiter"),
+        ({"tracking_url": "https://carrier.example.test/"}, "tracking_url"),
+        ({"orders": {"ship": {"carrier": "car rier"}}}, "orders.ship.carrier"),
+        ({"orders": {"states": {"Paid": "gone"}}}, "orders.states.Paid"),
+        ({"login": {"user": "a:b", "password": {"env": "NOT_THERE"}}}, "login.user"),
+        ({"time_zone": "Europe/Pariss"}, "time_zone"),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_place(changes: dict[str, Any], place: str) -> None:
+    assert place in problem(**changes).splitlines()
+
+
+def test_secrets_stay_out_of_every_text() -> None:
+    made = settings()
+    for text in (repr(made), str(made), made.model_dump_json()):
+        assert "items&key" not in text
+        assert "made-up" not in text
+
+
+@pytest.mark.parametrize(
+    ("literal", "state"),
+    [
+        ("Created", LineState.NEW),
+        ("TO SHIP", LineState.TO_SHIP),
+        ("toShip", LineState.TO_SHIP),
+        ("To_approve", LineState.REFUNDING),
+        ("refund refused", LineState.REFUND_REFUSED),
+        ("Lost", None),
+    ],
+)
+def test_status_literals_are_read_without_case_and_spaces(literal: str, state: LineState | None) -> None:  # L12
+    assert settings().orders.state(literal) is state
+
+
+def test_an_account_may_teach_a_literal_and_change_one() -> None:
+    orders = settings(orders={"states": {"En attente": "new", "Paid": "shipped"}}).orders
+    assert orders.state("en-attente") is LineState.NEW
+    assert orders.state("PAID") is LineState.SHIPPED
+
+
+def test_unset_defaults_pass_their_own_checks() -> None:
+    """Defaults are not validated when they are used; so they are here."""
+    made = settings()
+    again = table()
+    for name in ("urls", "folders", "report", "orders", "offers", "items"):
+        again[name] = getattr(made, name).model_dump()
+    assert settings(**again) == made
