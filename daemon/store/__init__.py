@@ -1,0 +1,50 @@
+"""The database: one file per table family, SQL inside the method that runs it, each method one transaction."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from daemon.store.accounts import Accounts
+from daemon.store.answers import Answers
+from daemon.store.database import Database, open_database, open_for_reading
+from daemon.store.deliveries import Deliveries
+from daemon.store.feeds import Feeds
+from daemon.store.listings import Listings
+from daemon.store.orders import Orders
+from daemon.store.payloads import Payloads
+from daemon.store.runs import Runs
+from daemon.store.updates import Updates
+from daemon.store.views import Views
+
+__all__ = ["Store", "open_store", "read_store"]
+
+
+class Store:
+    """Everything that sellerd remembers, family by family."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.accounts = Accounts(database)
+        self.answers = Answers(database)
+        self.deliveries = Deliveries(database)
+        self.feeds = Feeds(database)
+        self.listings = Listings(database)
+        self.orders = Orders(database)
+        self.payloads = Payloads(database)
+        self.runs = Runs(database)
+        self.updates = Updates(database)
+        self.views = Views(database)
+
+
+@asynccontextmanager
+async def open_store(path: Path) -> AsyncIterator[Store]:
+    """Open the database for writing as its only owner; raises StoreError when that cannot be."""
+    async with open_database(path) as database:
+        yield Store(database)
+
+
+@asynccontextmanager
+async def read_store(path: Path) -> AsyncIterator[Store]:
+    """Open the database for questions, beside whoever owns it; raises StoreError when there is none."""
+    async with open_for_reading(path) as database:
+        yield Store(database)

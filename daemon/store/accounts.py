@@ -1,0 +1,80 @@
+"""The accounts as the daemon last saw them configured, and which of them wait for a person (D10)."""
+
+import sqlite3
+from datetime import datetime
+
+from daemon.model import AccountName
+from daemon.store.database import Database
+from daemon.store.events import tell
+from daemon.store.times import from_us, to_us
+
+
+class Accounts:
+    """Every account that was ever configured; rows of other tables hang on theirs."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def configure(self, name: AccountName, marketplace: str, fingerprint: str, at: datetime) -> bool:
+        """Take over an account's configuration; a changed fingerprint releases a held account (D10).
+
+        Returns whether it was released.
+        """
+
+        def work(db: sqlite3.Connection) -> bool:
+            known = db.execute("SELECT fingerprint FROM accounts WHERE name = ?", (name,)).fetchone()
+            db.execute(
+                "INSERT INTO accounts (name, marketplace, fingerprint) VALUES (?, ?, ?)"
+                " ON CONFLICT (name) DO UPDATE SET marketplace = excluded.marketplace,"
+                " fingerprint = excluded.fingerprint",
+                (name, marketplace, fingerprint),
+            )
+            changed = known is not None and known["fingerprint"] != fingerprint
+            return changed and _release(db, name, "its configuration changed", at)
+
+        return await self._database.write(work)
+
+    async def hold(self, name: AccountName, reason: str, at: datetime) -> bool:
+        """Leave the account alone until a person has seen to it; False when it was held already (D10, D11)."""
+
+        def work(db: sqlite3.Connection) -> bool:
+            held = db.execute(
+                "UPDATE accounts SET held_at = ?, held_reason = ? WHERE name = ? AND held_at IS NULL",
+                (to_us(at), reason, name),
+            )
+            if held.rowcount:
+                tell(db, at, name, ("account", 0), "held", moved=("active", "held"), why=reason)
+            return held.rowcount > 0
+
+        return await self._database.write(work)
+
+    async def release(self, name: AccountName, at: datetime) -> bool:
+        """Try the account again; False when it was not held."""
+        return await self._database.write(lambda db: _release(db, name, "released by a person", at))
+
+    async def held(self) -> dict[AccountName, tuple[datetime, str]]:
+        """The accounts that need a person: since when, and why."""
+        rows = await self._database.read(
+            lambda db: db.execute(
+                "SELECT name, held_at, held_reason FROM accounts WHERE held_at IS NOT NULL ORDER BY name"
+            ).fetchall()
+        )
+        return {AccountName(row["name"]): (from_us(int(row["held_at"])), row["held_reason"]) for row in rows}
+
+    async def feed_counts(self) -> dict[tuple[AccountName, str, str], int]:
+        """How many feeds stand how: by account, kind and state."""
+        rows = await self._database.read(
+            lambda db: db.execute(
+                "SELECT account, kind, state, count(*) AS n FROM feeds GROUP BY account, kind, state"
+            ).fetchall()
+        )
+        return {(AccountName(row["account"]), row["kind"], row["state"]): row["n"] for row in rows}
+
+
+def _release(db: sqlite3.Connection, name: str, why: str, at: datetime) -> bool:
+    released = db.execute(
+        "UPDATE accounts SET held_at = NULL, held_reason = '' WHERE name = ? AND held_at IS NOT NULL", (name,)
+    )
+    if released.rowcount:
+        tell(db, at, name, ("account", 0), "released", moved=("held", "active"), why=why)
+    return released.rowcount > 0

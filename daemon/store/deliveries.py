@@ -1,0 +1,154 @@
+"""Everything that came in: kept before it is confirmed, once each, set aside when it cannot be read (D9, J14, L17)."""
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from functools import partial
+from typing import NewType
+
+from daemon.model import AccountName, PayloadId, RemoteFile
+from daemon.store.database import Database
+from daemon.store.times import from_us, to_us
+
+DeliveryId = NewType("DeliveryId", int)
+
+
+class DeliveryKind(StrEnum):
+    """What a delivery brings."""
+
+    ORDER = "order"
+    REPORT = "report"
+    UPDATE_ANSWER = "update_answer"
+
+
+class DeliveryState(StrEnum):
+    """KEPT: its bytes are here. APPLIED: its work is done. WAITING: for its feed to turn up. SET_ASIDE: see why."""
+
+    KEPT = "kept"
+    APPLIED = "applied"
+    WAITING = "waiting"
+    SET_ASIDE = "set_aside"
+
+
+@dataclass(frozen=True, slots=True)
+class KeptDelivery:
+    """One delivery as it is kept; `known` says that the very same had been kept before."""
+
+    id: DeliveryId
+    file: RemoteFile
+    payload: PayloadId
+    state: DeliveryState
+    received_at: datetime
+    known: bool = False
+
+
+class Deliveries:
+    """The files and replies of all accounts."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def inbox(self, account: AccountName) -> "AccountInbox":
+        """What one account's marketplace may ask: which files are new."""
+        return AccountInbox(self._database, account)
+
+    async def keep(
+        self, account: AccountName, kind: DeliveryKind, file: RemoteFile, payload: PayloadId, at: datetime
+    ) -> KeptDelivery:
+        """Remember a delivery whose bytes are kept already."""
+        return await self._database.write(lambda db: record(db, account, kind, file, payload, at))
+
+    async def move(self, delivery: DeliveryId, state: DeliveryState, reason: str = "") -> None:
+        """Say how a delivery stands now."""
+        await self._database.write(lambda db: move(db, delivery, state, reason))
+
+    async def unsettled(self, account: AccountName, kind: DeliveryKind) -> list[KeptDelivery]:
+        """Deliveries that are kept but not applied: a crash came between, or their feed was unknown."""
+        rows = await self._database.read(
+            lambda db: db.execute(
+                "SELECT * FROM deliveries WHERE account = ? AND kind = ? AND state IN ('kept', 'waiting') ORDER BY id",
+                (account, kind),
+            ).fetchall()
+        )
+        return [_kept(row) for row in rows]
+
+    async def unconfirmed(self, account: AccountName) -> list[KeptDelivery]:
+        """Deliveries whose work is done and whose files still wait to be confirmed at the marketplace."""
+        rows = await self._database.read(
+            lambda db: db.execute(
+                "SELECT * FROM deliveries WHERE account = ? AND state = 'applied' AND confirmed_at IS NULL ORDER BY id",
+                (account,),
+            ).fetchall()
+        )
+        return [_kept(row) for row in rows]
+
+    async def confirmed(self, deliveries: Sequence[DeliveryId], at: datetime) -> None:
+        """The marketplace has been told, or the account says to leave the files."""
+        await self._database.write(
+            lambda db: (
+                db.executemany(
+                    "UPDATE deliveries SET confirmed_at = ? WHERE id = ?",
+                    [(to_us(at), delivery) for delivery in deliveries],
+                ).rowcount
+            )
+        )
+
+
+class AccountInbox:
+    """What is known of the files of one account's servers."""
+
+    def __init__(self, database: Database, account: AccountName) -> None:
+        self._database = database
+        self._account = account
+
+    async def unread(self, files: Sequence[RemoteFile]) -> list[RemoteFile]:
+        """Those of `files` that are not kept as they stand now; a changed size or time makes a file new again."""
+        folders = {file.folder for file in files}
+        known: set[tuple[str, str, int, int | None]] = set()
+        for folder in folders:
+            rows = await self._database.read(partial(_known_files, account=self._account, folder=folder))
+            known.update((row[0], row[1], row[2], row[3]) for row in rows)
+        return [file for file in files if _identity(file) not in known]
+
+
+def _known_files(db: sqlite3.Connection, account: str, folder: str) -> list[sqlite3.Row]:
+    return db.execute(
+        "SELECT folder, name, size, modified_at FROM deliveries WHERE account = ? AND folder = ?", (account, folder)
+    ).fetchall()
+
+
+def record(
+    db: sqlite3.Connection, account: AccountName, kind: DeliveryKind, file: RemoteFile, payload: PayloadId, at: datetime
+) -> KeptDelivery:
+    """Remember a delivery inside the caller's transaction; the same name with the same content is one row."""
+    _, _, _, modified_at = _identity(file)
+    row = db.execute(
+        "SELECT * FROM deliveries WHERE account = ? AND folder = ? AND name = ? AND payload = ?",
+        (account, file.folder, file.name, payload),
+    ).fetchone()
+    if row is not None:
+        db.execute("UPDATE deliveries SET size = ?, modified_at = ? WHERE id = ?", (file.size, modified_at, row["id"]))
+        return replace(_kept(row), file=file, known=True)
+    delivery = db.execute(
+        "INSERT INTO deliveries (account, kind, folder, name, size, modified_at, payload, state, received_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, 'kept', ?) RETURNING id",
+        (account, kind, file.folder, file.name, file.size, modified_at, payload, to_us(at)),
+    ).fetchone()[0]
+    return KeptDelivery(DeliveryId(delivery), file, payload, DeliveryState.KEPT, at)
+
+
+def move(db: sqlite3.Connection, delivery: DeliveryId, state: DeliveryState, reason: str = "") -> None:
+    """Say how a delivery stands now, inside the caller's transaction."""
+    db.execute("UPDATE deliveries SET state = ?, reason = ? WHERE id = ?", (state, reason, delivery))
+
+
+def _identity(file: RemoteFile) -> tuple[str, str, int, int | None]:
+    return file.folder, file.name, file.size, None if file.modified_at is None else to_us(file.modified_at)
+
+
+def _kept(row: sqlite3.Row) -> KeptDelivery:
+    file = RemoteFile(row["folder"], row["name"], row["size"], from_us(row["modified_at"]))
+    state = DeliveryState(row["state"])
+    return KeptDelivery(DeliveryId(row["id"]), file, PayloadId(row["payload"]), state, from_us(row["received_at"]))

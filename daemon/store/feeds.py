@@ -1,0 +1,455 @@
+"""Feeds from claim to answer, and the gate that they share (L2, L6-L9, L16; house laws 3, 4 and 6).
+
+A feed is claimed by one transaction: the gate is asked and moved on, the feed stands as `sending`, its objects hold
+the revisions they carry, and the parts turn Sent. Whatever happens after that, a crash included, the gate counts it.
+"""
+
+import sqlite3
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+
+from daemon.errors import StoreError
+from daemon.model import (
+    AccountName,
+    ChannelStatus,
+    Feed,
+    FeedId,
+    FeedKind,
+    FeedObject,
+    FeedRule,
+    FeedState,
+    Moment,
+    Money,
+    Part,
+    PayloadId,
+    Sku,
+)
+from daemon.rules.gate import Gate, closed_for, nanoseconds, wait
+from daemon.store.database import Database
+from daemon.store.events import tell
+from daemon.store.listings import item_from_json
+from daemon.store.times import from_us, to_us
+
+_PAGE = 2_000
+_OPEN = "('sending', 'sent', 'in_doubt')"
+#: the same words as the partial indexes of the schema, so that SQLite uses them
+_DUE = {
+    FeedKind.ITEM: "item_state = 'pending'",
+    FeedKind.OFFER: "(stock_state = 'pending' OR price_state = 'pending' OR end_state = 'pending')",
+}
+_STATUS_ORDER = list(ChannelStatus)
+
+
+@dataclass(frozen=True, slots=True)
+class GateClosed:
+    """Something is due, and no feed may leave before `until`; `reason` is a sentence for people."""
+
+    until: datetime
+    reason: str
+
+
+class Feeds:
+    """Every feed that was ever opened, and the gates."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def open(self, account: AccountName, rule: FeedRule, now: Moment) -> Feed | GateClosed | None:
+        """Claim the next feed of this kind: everything due, at the values of now; None when nothing is due (L8).
+
+        The claim closes the gate until the send must be over and the interval has passed after it.
+        """
+        return await self._database.write(lambda db: _open(db, account, rule, now))
+
+    async def objects(self, feed: Feed, currency: str) -> AsyncIterator[list[FeedObject]]:
+        """What the feed carries, in batches."""
+        last = 0
+        while True:
+            rows = await self._database.read(partial(_page, feed=feed.id, after=last))
+            if not rows:
+                return
+            last = rows[-1]["listing"]
+            yield [_object(row, currency) for row in rows]
+
+    async def spooled(self, feed: Feed, name: str, payload: PayloadId, at: datetime) -> Feed:
+        """The exact bytes are kept: from here on they may have left (house law 6)."""
+        return await self._database.write(lambda db: _spooled(db, feed, name, payload, at))
+
+    async def sent(self, feed: Feed, rule: FeedRule, remote_ref: str, now: Moment) -> None:
+        """The marketplace has it: the interval counts from now (L8)."""
+        await self._database.write(lambda db: _sent(db, feed, rule, remote_ref, now))
+
+    async def in_doubt(self, feed: Feed, error: str, now: Moment) -> None:
+        """It may have arrived. The gate stays as the claim set it: the far side may take it up to the deadline."""
+        await self._database.write(lambda db: _close(db, feed.id, FeedState.IN_DOUBT, error, now.at))
+
+    async def refused(self, feed: Feed, rule: FeedRule, error: str, now: Moment) -> None:
+        """The marketplace turned the whole feed down: its parts are Pending again, and the gate counts it as sent."""
+
+        def work(db: sqlite3.Connection) -> None:
+            _give_back(db, feed.id, "withdrawn", now.at)
+            _close(db, feed.id, FeedState.REFUSED, error, now.at)
+            _set_gate(db, feed.account, feed.kind, closed_for(rule.interval, now), feed.id)
+
+        await self._database.write(work)
+
+    async def withdrawn(self, feed: Feed, error: str, now: Moment) -> None:
+        """Nothing left us: its parts are Pending again, and the gate is given back."""
+        await self._database.write(lambda db: _withdraw(db, feed.id, error, now))
+
+    async def recover(self, now: Moment) -> int:
+        """After a start: what was being sent is in doubt; what was not even spooled never left (house law 6)."""
+
+        def work(db: sqlite3.Connection) -> int:
+            rows = db.execute("SELECT id, spooled_at FROM feeds WHERE state = 'sending'").fetchall()
+            for row in rows:
+                if row["spooled_at"] is None:
+                    _withdraw(db, row["id"], "the daemon ended before anything was sent", now)
+                else:
+                    _close(db, row["id"], FeedState.IN_DOUBT, "the daemon ended while it was being sent", now.at)
+            return len(rows)
+
+        return await self._database.write(work)
+
+    async def lapse(self, account: AccountName, rule: FeedRule, now: Moment) -> list[Feed]:
+        """Feeds whose answer did not come in its time: their parts are Pending again (L8)."""
+        return await self._database.write(lambda db: _lapse(db, account, rule, now))
+
+    async def settle_silent(self, account: AccountName, rule: FeedRule, now: Moment) -> int:
+        """Where silence means yes: accept what stood unanswered for long enough (J4); returns how many objects."""
+        if rule.silence_is_yes is None:
+            return 0
+        until = to_us(now.at - rule.silence_is_yes)
+        return await self._database.write(lambda db: _settle_silent(db, account, rule.kind, until, now.at))
+
+
+def settle(db: sqlite3.Connection, feed: FeedId, kind: FeedKind, part: str, at: datetime) -> int:
+    """Apply the rows of `temp.settled` that concern one feed and part; returns how many objects they settled.
+
+    A part is settled only while its revision is the one that was sent (house law 4); an object is answered once, but
+    a fault that is told after silence had been taken for a yes still counts.
+    """
+    mine = (
+        "SELECT s.listing, s.accepted, s.code, s.text, s.channel_item_id FROM temp.settled s"
+        " JOIN feed_objects o ON o.feed = s.feed AND o.listing = s.listing"
+        " WHERE s.feed = :feed AND s.part = :part"
+        " AND (o.state IN ('sent', 'lapsed', 'withdrawn') OR (o.state = 'accepted' AND o.code = 'silence'"
+        " AND NOT s.accepted) OR (s.part <> '' AND o.answered_at IS NOT NULL))"
+    )
+    parts = [Part(part)] if part else list(Part)
+    named = {"feed": feed, "part": part, "at": to_us(at)}
+    db.execute(f"CREATE TEMP TABLE applied AS {mine}", named)
+    try:
+        columns = ", ".join(
+            f"{p}_state = CASE WHEN o.{p}_revision = listings.{p}_revision"
+            f" THEN CASE WHEN a.accepted THEN 'not_needed' ELSE 'error' END ELSE {p}_state END,"
+            f" {p}_error = CASE WHEN o.{p}_revision = listings.{p}_revision"
+            f" THEN CASE WHEN a.accepted THEN '' ELSE a.text END ELSE {p}_error END"
+            for p in parts
+        )
+        reached = ChannelStatus.OFFER_INTEGRATED if kind is FeedKind.OFFER else ChannelStatus.PRODUCT_INTEGRATED
+        below = _statuses_below(reached)
+        db.execute(
+            f"UPDATE listings SET {columns},"  # noqa: S608 - names of our own enums
+            f" channel_status = CASE WHEN a.accepted AND channel_status IN ({below}) THEN '{reached}'"
+            " ELSE channel_status END,"
+            " channel_item_id = CASE WHEN a.accepted AND a.channel_item_id <> '' THEN a.channel_item_id"
+            " ELSE listings.channel_item_id END,"
+            " changed_at = :at"
+            " FROM temp.applied a JOIN feed_objects o ON o.feed = :feed AND o.listing = a.listing"
+            " WHERE listings.id = a.listing",
+            named,
+        )
+        settled = db.execute(
+            "UPDATE feed_objects SET state = CASE WHEN a.accepted THEN 'accepted' ELSE 'rejected' END,"
+            " code = a.code, text = a.text, answered_at = :at"
+            " FROM temp.applied a WHERE feed_objects.feed = :feed AND feed_objects.listing = a.listing",
+            named,
+        ).rowcount
+        db.execute(
+            'INSERT INTO events (at, account, subject, subject_id, what, "from", "to", why)'
+            " SELECT :at, f.account, 'listing', a.listing, f.kind || ' feed ' || f.id, 'sent',"
+            " CASE WHEN a.accepted THEN 'accepted' ELSE 'rejected' END, a.text"
+            " FROM temp.applied a JOIN feeds f ON f.id = :feed",
+            named,
+        )
+    finally:
+        db.execute("DROP TABLE temp.applied")
+    _count(db, feed, at)
+    return settled
+
+
+def _statuses_below(reached: ChannelStatus) -> str:
+    return ", ".join(f"'{status}'" for status in _STATUS_ORDER[: _STATUS_ORDER.index(reached)])
+
+
+def _statuses_from(needed: ChannelStatus) -> str:
+    return ", ".join(f"'{status}'" for status in _STATUS_ORDER[_STATUS_ORDER.index(needed) :])
+
+
+def _count(db: sqlite3.Connection, feed: int, at: datetime) -> None:
+    counts = db.execute(
+        "SELECT sum(state = 'accepted') AS accepted, sum(state = 'rejected') AS rejected, count(*) AS size"
+        " FROM feed_objects WHERE feed = ?",
+        (feed,),
+    ).fetchone()
+    db.execute(
+        "UPDATE feeds SET accepted = ?, rejected = ? WHERE id = ?", (counts["accepted"], counts["rejected"], feed)
+    )
+    if counts["accepted"] + counts["rejected"] == counts["size"]:
+        _close(db, feed, FeedState.ANSWERED, "", at)
+
+
+def _due(rule: FeedRule) -> str:
+    parts = " OR ".join(f"{part}_state = 'pending'" for part in sorted(rule.parts))
+    status = (
+        f"((ended = 0 AND channel_status IN ({_statuses_from(rule.needs)}))"
+        f" OR (ended = 1 AND channel_status IN ({_statuses_from(rule.ended_needs)})))"
+    )
+    conditions = [f"account = :account AND {_DUE[rule.kind]}", f"({parts})", status]
+    if Part.STOCK in rule.parts:
+        conditions.append("(stock IS NOT NULL OR ended = 1)")
+    if rule.needs_price:
+        conditions.append("price_minor IS NOT NULL")
+    if rule.needs_channel_item_id:
+        conditions.append("channel_item_id <> '' AND item_state <> 'error'")
+    return " AND ".join(conditions)
+
+
+def _open(db: sqlite3.Connection, account: AccountName, rule: FeedRule, now: Moment) -> Feed | GateClosed | None:
+    _lapse(db, account, rule, now)
+    closed = _closed(db, account, rule, now)
+    due = _due(rule)
+    named = {"account": account}
+    if db.execute(f"SELECT 1 FROM listings WHERE {due} LIMIT 1", named).fetchone() is None:  # noqa: S608
+        return None
+    if closed is not None:
+        return closed
+    feed = FeedId(
+        db.execute(
+            "INSERT INTO feeds (account, kind, state, size, opened_at) VALUES (?, ?, 'sending', 0, ?) RETURNING id",
+            (account, rule.kind, to_us(now.at)),
+        ).fetchone()[0]
+    )
+    size = _claim_objects(db, feed, rule, due, account)
+    db.execute("UPDATE feeds SET size = ? WHERE id = ?", (size, feed))
+    db.execute(
+        'INSERT INTO events (at, account, subject, subject_id, what, "from", "to")'
+        " SELECT ?, ?, 'listing', listing, ?, 'pending', 'sent' FROM feed_objects WHERE feed = ?",
+        (to_us(now.at), account, f"{rule.kind} feed {feed}", feed),
+    )
+    tell(db, now.at, account, ("feed", feed), "opened", moved=("", FeedState.SENDING), why=f"{size} listings")
+    if rule.interval:
+        _set_gate(db, account, rule.kind, closed_for(rule.deadline + rule.interval, now), feed)
+    return Feed(feed, account, rule.kind, FeedState.SENDING, now.at, size)
+
+
+def _claim_objects(db: sqlite3.Connection, feed: FeedId, rule: FeedRule, due: str, account: AccountName) -> int:
+    revisions = ", ".join(
+        f"CASE WHEN {part}_state = 'pending' THEN {part}_revision END" if part in rule.parts else "NULL"
+        for part in Part
+    )
+    size = db.execute(
+        "INSERT INTO feed_objects (feed, listing, ean, channel_item_id, item_revision, stock_revision, price_revision,"  # noqa: S608
+        " end_revision, stock, price_minor, rrp_minor, ended)"
+        f" SELECT :feed, id, ean, channel_item_id, {revisions},"
+        " CASE WHEN ended = 1 THEN 0 ELSE stock END, price_minor, rrp_minor, ended"
+        f" FROM listings WHERE {due} ORDER BY id",
+        {"feed": feed, "account": account},
+    ).rowcount
+    parts = ", ".join(
+        f"{part}_state = CASE WHEN {part}_state = 'pending' THEN 'sent' ELSE {part}_state END"
+        for part in sorted(rule.parts)
+    )
+    db.execute(
+        f"UPDATE listings SET {parts} WHERE id IN (SELECT listing FROM feed_objects WHERE feed = ?)",  # noqa: S608
+        (feed,),
+    )
+    return size
+
+
+def _closed(db: sqlite3.Connection, account: AccountName, rule: FeedRule, now: Moment) -> GateClosed | None:
+    unanswered = db.execute(
+        f"SELECT id, coalesce(sent_at, opened_at) AS since FROM feeds"  # noqa: S608
+        f" WHERE account = ? AND kind = ? AND state IN {_OPEN} ORDER BY id DESC LIMIT 1",
+        (account, rule.kind),
+    ).fetchone()
+    until = _gate_opens(db, account, rule, now)
+    if rule.one_at_a_time and unanswered is not None:
+        lapses = from_us(unanswered["since"]) + rule.patience
+        reason = f"feed {unanswered['id']} is not answered yet; it lapses at {lapses:%Y-%m-%d %H:%M:%S} UTC"
+        return GateClosed(max(lapses, until or lapses), reason)
+    if until is not None:
+        return GateClosed(until, f"the last {rule.kind} feed left less than {rule.interval} ago")
+    return None
+
+
+def _gate_opens(db: sqlite3.Connection, account: AccountName, rule: FeedRule, now: Moment) -> datetime | None:
+    if not rule.interval:
+        return None
+    row = db.execute("SELECT * FROM gates WHERE account = ? AND kind = ?", (account, rule.kind)).fetchone()
+    if row is None:
+        return None
+    left = wait(read_gate(row), now)
+    if left is None:
+        _set_gate(db, account, rule.kind, closed_for(rule.interval, now), row["feed"])
+        return now.at + rule.interval
+    if left <= timedelta():
+        return None
+    # A trusted wall clock may still have been set back by years between two boots; no claim reaches further than this.
+    return now.at + min(left, rule.deadline + rule.interval)
+
+
+def read_gate(row: sqlite3.Row) -> Gate:
+    """The gate of a row."""
+    return Gate(row["boot_id"], row["opens_boot_ns"], from_us(row["opens_at"]), bool(row["synchronised"]))
+
+
+def _set_gate(db: sqlite3.Connection, account: str, kind: str, gate: Gate, feed: int | None) -> None:
+    db.execute(
+        "INSERT INTO gates (account, kind, boot_id, opens_boot_ns, opens_at, synchronised, feed)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (account, kind) DO UPDATE SET boot_id = excluded.boot_id,"
+        " opens_boot_ns = excluded.opens_boot_ns, opens_at = excluded.opens_at,"
+        " synchronised = excluded.synchronised, feed = excluded.feed",
+        (account, kind, gate.boot_id, gate.opens_boot_ns, to_us(gate.opens_at), int(gate.synchronised), feed),
+    )
+
+
+def _spooled(db: sqlite3.Connection, feed: Feed, name: str, payload: PayloadId, at: datetime) -> Feed:
+    changed = db.execute(
+        "UPDATE feeds SET name = ?, payload = ?, spooled_at = ? WHERE id = ? AND state = 'sending'",
+        (name, payload, to_us(at), feed.id),
+    ).rowcount
+    if changed != 1:
+        raise StoreError(f"feed {feed.id} is not being sent any more")
+    return Feed(feed.id, feed.account, feed.kind, feed.state, feed.opened_at, feed.size, name)
+
+
+def _sent(db: sqlite3.Connection, feed: Feed, rule: FeedRule, remote_ref: str, now: Moment) -> None:
+    db.execute(
+        "UPDATE feeds SET state = 'sent', remote_ref = ?, sent_at = ? WHERE id = ? AND state = 'sending'",
+        (remote_ref, to_us(now.at), feed.id),
+    )
+    tell(db, now.at, feed.account, ("feed", feed.id), "sent", moved=(FeedState.SENDING, FeedState.SENT), why=remote_ref)
+    if rule.interval:
+        _set_gate(db, feed.account, feed.kind, closed_for(rule.interval, now), feed.id)
+
+
+def _close(db: sqlite3.Connection, feed: int, state: FeedState, error: str, at: datetime) -> None:
+    row = db.execute("SELECT account, state FROM feeds WHERE id = ?", (feed,)).fetchone()
+    if row["state"] == state:
+        return
+    closed = None if state is FeedState.IN_DOUBT else to_us(at)
+    db.execute("UPDATE feeds SET state = ?, error = ?, closed_at = ? WHERE id = ?", (state, error, closed, feed))
+    tell(db, at, row["account"], ("feed", feed), "moved", moved=(row["state"], state), why=error)
+
+
+def _give_back(db: sqlite3.Connection, feed: int, state: str, at: datetime) -> None:
+    """Make the parts that a feed carried Pending again, where nothing newer has happened to them."""
+    columns = ", ".join(
+        f"{p}_state = CASE WHEN o.{p}_revision = listings.{p}_revision AND {p}_state = 'sent'"
+        f" THEN 'pending' ELSE {p}_state END"
+        for p in Part
+    )
+    db.execute(
+        f"UPDATE listings SET {columns} FROM feed_objects o"  # noqa: S608 - names of our own enum
+        " WHERE o.feed = ? AND o.state = 'sent' AND listings.id = o.listing",
+        (feed,),
+    )
+    db.execute(
+        'INSERT INTO events (at, account, subject, subject_id, what, "from", "to", why)'
+        " SELECT ?, f.account, 'listing', o.listing, f.kind || ' feed ' || f.id, 'sent', 'pending', ?"
+        " FROM feed_objects o JOIN feeds f ON f.id = o.feed WHERE o.feed = ? AND o.state = 'sent'",
+        (to_us(at), state, feed),
+    )
+    db.execute("UPDATE feed_objects SET state = ? WHERE feed = ? AND state = 'sent'", (state, feed))
+
+
+def _withdraw(db: sqlite3.Connection, feed: int, error: str, now: Moment) -> None:
+    _give_back(db, feed, "withdrawn", now.at)
+    _close(db, feed, FeedState.WITHDRAWN, error, now.at)
+    # The gate was open when this feed claimed it, and nothing has passed since.
+    db.execute(
+        "UPDATE gates SET boot_id = ?, opens_boot_ns = ?, opens_at = ?, synchronised = ? WHERE feed = ?",
+        (now.boot_id, now.boot_ns - nanoseconds(timedelta(microseconds=1)), to_us(now.at), now.synchronised, feed),
+    )
+
+
+def _lapse(db: sqlite3.Connection, account: AccountName, rule: FeedRule, now: Moment) -> list[Feed]:
+    # Where silence is a yes, a feed that is known to be there never lapses; one in doubt does, and is said again.
+    patience = rule.silence_is_yes or rule.patience
+    states = "('in_doubt')" if rule.silence_is_yes is not None else "('sent', 'in_doubt')"
+    rows = db.execute(
+        f"SELECT * FROM feeds WHERE account = ? AND kind = ? AND state IN {states}"  # noqa: S608
+        " AND coalesce(sent_at, opened_at) <= ?",
+        (account, rule.kind, to_us(now.at - patience)),
+    ).fetchall()
+    for row in rows:
+        _give_back(db, row["id"], "lapsed", now.at)
+        _close(db, row["id"], FeedState.LAPSED, f"no answer within {patience}", now.at)
+    return [_feed(row) for row in rows]
+
+
+def _settle_silent(db: sqlite3.Connection, account: AccountName, kind: FeedKind, until: int, at: datetime) -> int:
+    feeds = db.execute(
+        "SELECT id FROM feeds WHERE account = ? AND kind = ? AND state = 'sent' AND sent_at <= ?",
+        (account, kind, until),
+    ).fetchall()
+    settled = 0
+    for (feed,) in feeds:
+        prepare(db)
+        db.execute(
+            "INSERT INTO temp.settled SELECT feed, listing, '', 1, 'silence', '', '' FROM feed_objects"
+            " WHERE feed = ? AND state = 'sent'",
+            (feed,),
+        )
+        settled += settle(db, feed, kind, "", at)
+    return settled
+
+
+def prepare(db: sqlite3.Connection) -> None:
+    """An empty `temp.settled`, where the lines of a report are gathered before they are applied."""
+    db.execute(
+        "CREATE TEMP TABLE IF NOT EXISTS settled (feed INTEGER NOT NULL, listing INTEGER NOT NULL, part TEXT NOT NULL,"
+        " accepted INTEGER NOT NULL, code TEXT NOT NULL, text TEXT NOT NULL, channel_item_id TEXT NOT NULL,"
+        " PRIMARY KEY (feed, listing, part))"
+    )
+    db.execute("DELETE FROM temp.settled")
+
+
+def _page(db: sqlite3.Connection, feed: int, after: int) -> Sequence[sqlite3.Row]:
+    return db.execute(
+        "SELECT o.*, l.sku, l.item, l.handling_days FROM feed_objects o JOIN listings l ON l.id = o.listing"
+        " WHERE o.feed = ? AND o.listing > ? ORDER BY o.listing LIMIT ?",
+        (feed, after, _PAGE),
+    ).fetchall()
+
+
+def _object(row: sqlite3.Row, currency: str) -> FeedObject:
+    return FeedObject(
+        sku=Sku(row["sku"]),
+        ean=row["ean"],
+        channel_item_id=row["channel_item_id"],
+        parts=frozenset(part for part in Part if row[f"{part}_revision"] is not None),
+        item=item_from_json(row["item"]),
+        stock=row["stock"] or 0,
+        price=None if row["price_minor"] is None else Money(row["price_minor"], currency),
+        rrp=None if row["rrp_minor"] is None else Money(row["rrp_minor"], currency),
+        ended=bool(row["ended"]),
+        handling_days=row["handling_days"],
+    )
+
+
+def _feed(row: sqlite3.Row) -> Feed:
+    return Feed(
+        FeedId(row["id"]),
+        AccountName(row["account"]),
+        FeedKind(row["kind"]),
+        FeedState(row["state"]),
+        from_us(row["opened_at"]),
+        row["size"],
+        row["name"],
+        row["remote_ref"],
+    )

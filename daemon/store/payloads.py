@@ -1,0 +1,132 @@
+"""The bytes of everything sent and received, once each, compressed, in chunks (D7)."""
+
+import hashlib
+import sqlite3
+import zlib
+from collections.abc import AsyncIterator
+from datetime import datetime
+from functools import partial
+
+from daemon.model import AccountName, PayloadId
+from daemon.store.database import Database
+from daemon.store.times import to_us
+
+#: bytes of one chunk before compression: large enough to compress well, small enough to hold one at a time
+CHUNK = 256 * 1024
+_LEVEL = 6
+
+
+class Payloads:
+    """Content-addressed bytes: the same content is kept once, whoever sent it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def write(self, chunks: AsyncIterator[bytes], at: datetime) -> tuple[PayloadId, int]:
+        """Keep a stream; returns the payload and its size. What was cut half-way is swept by `sweep`."""
+        payload = await self._database.write(
+            lambda db: int(
+                db.execute("INSERT INTO payloads (kept_at) VALUES (?) RETURNING id", (to_us(at),)).fetchone()[0]
+            )
+        )
+        digest, size, position, pending = hashlib.sha256(), 0, 0, bytearray()
+        async for chunk in chunks:
+            digest.update(chunk)
+            size += len(chunk)
+            pending += chunk
+            while len(pending) >= CHUNK:
+                await self._append(payload, position, bytes(pending[:CHUNK]))
+                del pending[:CHUNK]
+                position += 1
+        if pending:
+            await self._append(payload, position, bytes(pending))
+        return await self._database.write(lambda db: _finish(db, payload, digest.hexdigest(), size)), size
+
+    async def _append(self, payload: int, position: int, content: bytes) -> None:
+        await self._database.write(lambda db: _insert_chunk(db, payload, position, content))
+
+    async def size(self, payload: PayloadId) -> int:
+        """Bytes of a kept payload; raises KeyError when there is none."""
+        row = await self._database.read(
+            lambda db: db.execute("SELECT size FROM payloads WHERE id = ?", (payload,)).fetchone()
+        )
+        if row is None:
+            raise KeyError(payload)
+        return int(row[0])
+
+    async def chunks(self, payload: PayloadId) -> AsyncIterator[bytes]:
+        """The bytes again, chunk by chunk; each chunk is a short read of its own."""
+        position = 0
+        while True:
+            row = await self._database.read(partial(_chunk, payload=payload, position=position))
+            if row is None:
+                return
+            yield zlib.decompress(row)
+            position += 1
+
+    async def expire(self, account: AccountName, before: datetime) -> int:
+        """Drop the bytes of an account's settled things kept before then; hash and size stay (D7)."""
+        return await self._database.write(
+            lambda db: (
+                db.execute(
+                    "DELETE FROM payload_chunks WHERE payload IN (SELECT id FROM payloads WHERE kept_at < :before"
+                    " AND (EXISTS (SELECT 1 FROM feeds f WHERE f.payload = payloads.id AND f.account = :account)"
+                    " OR EXISTS (SELECT 1 FROM deliveries d WHERE d.payload = payloads.id AND d.account = :account)"
+                    " OR EXISTS (SELECT 1 FROM order_updates u WHERE u.payload = payloads.id AND u.account = :account))"
+                    " AND NOT EXISTS (SELECT 1 FROM feeds f WHERE f.payload = payloads.id AND f.closed_at IS NULL)"
+                    " AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.payload = payloads.id"
+                " AND d.state <> 'applied')"
+                    " AND NOT EXISTS (SELECT 1 FROM order_updates u WHERE u.payload = payloads.id"
+                    " AND u.settled_at IS NULL))",
+                    {"before": to_us(before), "account": account},
+                ).rowcount
+            )
+        )
+
+    async def sweep(self, before: datetime) -> int:
+        """Forget streams that were never finished and payloads that nothing points to any more."""
+        return await self._database.write(
+            lambda db: (
+                db.execute(
+                    "DELETE FROM payloads WHERE kept_at < ?"
+                    " AND NOT EXISTS (SELECT 1 FROM feeds WHERE feeds.payload = payloads.id)"
+                    " AND NOT EXISTS (SELECT 1 FROM deliveries WHERE deliveries.payload = payloads.id)"
+                    " AND NOT EXISTS (SELECT 1 FROM order_updates WHERE order_updates.payload = payloads.id)",
+                    (to_us(before),),
+                ).rowcount
+            )
+        )
+
+
+def keep(db: sqlite3.Connection, content: bytes, at: datetime) -> PayloadId:
+    """Keep whole content inside the caller's transaction."""
+    sha256 = hashlib.sha256(content).hexdigest()
+    row = db.execute("SELECT id FROM payloads WHERE sha256 = ?", (sha256,)).fetchone()
+    if row is not None:
+        return PayloadId(row[0])
+    payload = db.execute(
+        "INSERT INTO payloads (sha256, size, kept_at) VALUES (?, ?, ?) RETURNING id", (sha256, len(content), to_us(at))
+    ).fetchone()[0]
+    for position, start in enumerate(range(0, len(content), CHUNK)):
+        _insert_chunk(db, payload, position, content[start : start + CHUNK])
+    return PayloadId(payload)
+
+
+def _finish(db: sqlite3.Connection, payload: int, sha256: str, size: int) -> PayloadId:
+    twin = db.execute("SELECT id FROM payloads WHERE sha256 = ?", (sha256,)).fetchone()
+    if twin is not None:
+        db.execute("DELETE FROM payloads WHERE id = ?", (payload,))
+        return PayloadId(twin[0])
+    db.execute("UPDATE payloads SET sha256 = ?, size = ? WHERE id = ?", (sha256, size, payload))
+    return PayloadId(payload)
+
+
+def _insert_chunk(db: sqlite3.Connection, payload: int, position: int, content: bytes) -> None:
+    db.execute("INSERT INTO payload_chunks VALUES (?, ?, ?)", (payload, position, zlib.compress(content, _LEVEL)))
+
+
+def _chunk(db: sqlite3.Connection, payload: int, position: int) -> bytes | None:
+    row = db.execute(
+        "SELECT deflated FROM payload_chunks WHERE payload = ? AND position = ?", (payload, position)
+    ).fetchone()
+    return None if row is None else bytes(row[0])

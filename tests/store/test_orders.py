@@ -1,0 +1,125 @@
+"""Orders are kept once, whatever repeats; lines follow the marketplace forward and never back."""
+
+from datetime import timedelta
+from typing import Any
+
+from daemon.errors import Unreadable
+from daemon.model import Customer, Delivery, LineState, Money, Order, OrderLine, OrderNumber, RemoteFile
+from daemon.store.database import Database
+from daemon.store.deliveries import Deliveries
+from daemon.store.orders import Kept, Orders
+from tests.store.conftest import LEWIS, NOON, REDOUTE
+
+DAY = timedelta(days=1)
+
+
+def an_order(number: str = "Y100000001", state: LineState = LineState.NEW, incomplete: str = "") -> Order:
+    return Order(
+        OrderNumber(number),
+        (OrderLine("1", 2, state, channel_item_id="12345678", unit_price=Money(1999, "GBP")),),
+        ordered_at=NOON,
+        shipping=Customer(name="Test Recipient", postcode="01000"),
+        incomplete=incomplete,
+    )
+
+
+def a_file(*orders: Order | Unreadable, name: str = "order-1.txt", content: bytes = b"one") -> Delivery[Order]:
+    return Delivery(RemoteFile("/live/incoming", name, len(content), NOON), content, orders)
+
+
+async def lines(database: Database) -> list[tuple[Any, ...]]:
+    return await database.read(
+        lambda db: [
+            tuple(row)
+            for row in db.execute(
+                "SELECT o.number, l.ref, l.state, l.quantity, l.shipped FROM order_lines l"
+                ' JOIN orders o ON o.id = l."order" ORDER BY o.id, l.position'
+            ).fetchall()
+        ]
+    )
+
+
+async def test_the_same_delivery_twice_is_kept_once(database: Database) -> None:  # D9 J14
+    orders = Orders(database)
+    assert await orders.keep(LEWIS, [a_file(an_order())], NOON) == Kept(new=1)
+    assert await orders.keep(LEWIS, [a_file(an_order())], NOON) == Kept()
+    assert await lines(database) == [("Y100000001", "1", "new", 2, 0)]
+
+
+async def test_one_order_in_two_files_is_one_order(database: Database) -> None:  # D9
+    orders = Orders(database)
+    await orders.keep(LEWIS, [a_file(an_order()), a_file(an_order(), name="order-2.txt", content=b"two")], NOON)
+    assert len(await lines(database)) == 1
+
+
+async def test_a_kept_file_is_not_read_again_and_a_changed_one_is(database: Database) -> None:  # D9
+    await Orders(database).keep(LEWIS, [a_file(an_order())], NOON)
+    inbox = Deliveries(database).inbox(LEWIS)
+    same = RemoteFile("/live/incoming", "order-1.txt", 3, NOON)
+    newer = RemoteFile("/live/incoming", "order-1.txt", 3, NOON + DAY)
+    other = RemoteFile("/live/incoming", "order-2.txt", 3, NOON)
+    assert await inbox.unread([same, newer, other]) == [newer, other]
+    assert await Deliveries(database).inbox(REDOUTE).unread([same]) == [same]
+
+
+async def test_the_same_name_with_other_content_is_set_aside(database: Database) -> None:  # J14
+    orders = Orders(database)
+    await orders.keep(LEWIS, [a_file(an_order())], NOON)
+    kept = await orders.keep(LEWIS, [a_file(an_order("Y100000002"), content=b"another")], NOON)
+    assert kept == Kept(set_aside=("order-1.txt: a file of this name with other content was kept before",))
+    assert [row[0] for row in await lines(database)] == ["Y100000001"]
+
+
+async def test_what_cannot_be_read_is_set_aside_and_blocks_nothing(database: Database) -> None:  # D9
+    good = a_file(an_order(), name="order-2.txt", content=b"good")
+    bad = Delivery[Order](RemoteFile("/live/incoming", "order-1.txt", 3, NOON), b"bad", Unreadable("line 2: no number"))
+    assert await Orders(database).keep(LEWIS, [bad, good], NOON) == Kept(
+        new=1, set_aside=("order-1.txt: line 2: no number",)
+    )
+    assert [entry.file.name for entry in await Deliveries(database).unconfirmed(LEWIS)] == ["order-2.txt"]
+
+
+async def test_one_unreadable_order_in_a_reply_does_not_hide_the_others(database: Database) -> None:  # D9 L12
+    delivery = Delivery(RemoteFile("reply", "RetrieveByStatus", 3), b"xml", (Unreadable("no OrderID"), an_order()))
+    kept = await Orders(database).keep(REDOUTE, [delivery], NOON)
+    assert kept == Kept(new=1, set_aside=("RetrieveByStatus: no OrderID",))
+
+
+async def test_replies_differ_each_time_and_are_no_contradiction(database: Database) -> None:  # L1 L12
+    orders = Orders(database)
+    first = Delivery(RemoteFile("reply", "RetrieveByStatus", 3), b"1", (an_order(),))
+    second = Delivery(RemoteFile("reply", "RetrieveByStatus", 3), b"2", (an_order(state=LineState.TO_SHIP),))
+    assert await orders.keep(REDOUTE, [first], NOON) == Kept(new=1)
+    assert await orders.keep(REDOUTE, [second], NOON) == Kept(moved=1)
+    assert await lines(database) == [("Y100000001", "1", "to_ship", 2, 0)]
+
+
+async def test_lines_follow_the_marketplace_forward_and_never_back(database: Database) -> None:  # L12
+    orders = Orders(database)
+    for content, state in ((b"1", LineState.TO_SHIP), (b"2", LineState.NEW), (b"3", LineState.SHIPPED)):
+        delivery = Delivery(RemoteFile("reply", "RetrieveByStatus", 1), content, (an_order(state=state),))
+        await orders.keep(REDOUTE, [delivery], NOON)
+    assert await lines(database) == [("Y100000001", "1", "shipped", 2, 2)]
+
+
+async def test_an_incomplete_order_is_completed_by_its_corrected_file(database: Database) -> None:  # J6
+    orders = Orders(database)
+    await orders.keep(LEWIS, [a_file(an_order(incomplete="4 lines expected, 3 read"))], NOON)
+    assert await orders.keep(LEWIS, [a_file(an_order(), content=b"whole")], NOON) == Kept(moved=1)
+    row = await database.read(lambda db: db.execute("SELECT incomplete FROM orders").fetchone())
+    assert row["incomplete"] == ""
+
+
+async def test_customers_of_closed_orders_are_erased_and_figures_stay(database: Database) -> None:  # D12
+    orders = Orders(database)
+    await orders.keep(LEWIS, [a_file(an_order(state=LineState.SHIPPED))], NOON)
+    await orders.keep(LEWIS, [a_file(an_order("Y100000002"), name="order-2.txt", content=b"2")], NOON)
+    assert await orders.erase_customers(LEWIS, NOON) == 0
+    assert await orders.erase_customers(LEWIS, NOON + DAY) == 1
+    left = await database.read(
+        lambda db: [
+            row["number"] for row in db.execute('SELECT * FROM customers JOIN orders ON id = "order"').fetchall()
+        ]
+    )
+    assert left == ["Y100000002"]
+    assert len(await lines(database)) == 2

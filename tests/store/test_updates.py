@@ -1,0 +1,252 @@
+"""Order updates: legal moves only, one open at a time, nothing blindly sent again."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from daemon.errors import NotAllowed, Unreadable
+from daemon.model import (
+    Delivery,
+    LineState,
+    Order,
+    OrderLine,
+    OrderNumber,
+    OrderUpdate,
+    Parcel,
+    RemoteFile,
+    UpdateAnswer,
+    UpdateKind,
+    UpdateLine,
+)
+from daemon.store.database import Database
+from daemon.store.orders import Orders
+from daemon.store.updates import DueUpdate, Updates
+from tests.store.conftest import LEWIS, NOON, REDOUTE
+
+NUMBER = OrderNumber("Y100000001")
+REDOUTE_MOVES = {
+    UpdateKind.ACCEPTANCE: frozenset({LineState.NEW}),
+    UpdateKind.REFUSAL: frozenset({LineState.NEW}),
+    UpdateKind.DISPATCH: frozenset({LineState.TO_SHIP}),
+}
+LEWIS_MOVES = {
+    UpdateKind.ACKNOWLEDGEMENT: frozenset({LineState.NEW}),
+    UpdateKind.DISPATCH: frozenset({LineState.TO_SHIP}),
+}
+HALF_HOUR = timedelta(minutes=30)
+PARCEL = Parcel("dpd", "15501234567890", "", NOON)
+
+
+async def an_order(database: Database, account: Any, *states: LineState, incomplete: str = "") -> None:
+    lines = tuple(OrderLine(str(i), 2, state) for i, state in enumerate(states, 1))
+    order = Order(NUMBER, lines, incomplete=incomplete)
+    await Orders(database).keep(account, [Delivery(RemoteFile("/in", "order-1.txt", 1, NOON), b"1", (order,))], NOON)
+
+
+async def states(database: Database) -> list[tuple[str, int]]:
+    return await database.read(
+        lambda db: [
+            tuple(row) for row in db.execute("SELECT state, shipped FROM order_lines ORDER BY position").fetchall()
+        ]
+    )
+
+
+async def update_states(database: Database) -> list[str]:
+    return await database.read(
+        lambda db: [row[0] for row in db.execute("SELECT state FROM order_updates ORDER BY id").fetchall()]
+    )
+
+
+async def sent(database: Database, due: DueUpdate, wait: timedelta = timedelta(), name: str = "update-1") -> None:
+    updates = Updates(database)
+    await updates.sending(due.id, name, b"bytes", NOON)
+    await updates.sent(due.id, wait, NOON)
+
+
+async def test_lines_of_one_order_are_decided_differently(database: Database) -> None:  # L13
+    await an_order(database, REDOUTE, LineState.NEW, LineState.NEW, LineState.NEW)
+    updates = Updates(database)
+    await updates.open(REDOUTE, NUMBER, UpdateKind.ACCEPTANCE, [("1", 2), ("2", 2)], legal_moves=REDOUTE_MOVES, at=NOON)
+    await updates.open(REDOUTE, NUMBER, UpdateKind.REFUSAL, [("3", 2)], legal_moves=REDOUTE_MOVES, at=NOON)
+    (first,) = await updates.due(REDOUTE)
+    assert first.update.lines == (UpdateLine("1", 2), UpdateLine("2", 2))
+    await sent(database, first)
+    (second,) = await updates.due(REDOUTE)
+    await sent(database, second)
+    assert await states(database) == [("accepted", 0), ("accepted", 0), ("refused", 0)]
+
+
+async def test_one_update_of_an_order_is_open_at_a_time(database: Database) -> None:  # L18 J11
+    await an_order(database, LEWIS, LineState.NEW)
+    updates = Updates(database)
+    await updates.acknowledge_new(LEWIS, LEWIS_MOVES, NOON)
+    (acknowledgement,) = await updates.due(LEWIS)
+    await sent(database, acknowledgement, HALF_HOUR)
+    await updates.open(LEWIS, NUMBER, UpdateKind.DISPATCH, None, legal_moves=LEWIS_MOVES, at=NOON, parcel=PARCEL)
+    assert await updates.due(LEWIS) == []
+    assert await updates.settle_silent(LEWIS, HALF_HOUR, NOON + HALF_HOUR - timedelta(microseconds=1)) == 0
+    assert await updates.settle_silent(LEWIS, HALF_HOUR, NOON + HALF_HOUR) == 1
+    (dispatch,) = await updates.due(LEWIS)
+    assert dispatch.update.kind is UpdateKind.DISPATCH
+    assert dispatch.update.parcel == PARCEL
+
+
+async def test_every_line_is_acknowledged_with_its_full_quantity_once(database: Database) -> None:  # J7
+    await an_order(database, LEWIS, LineState.NEW, LineState.NEW)
+    updates = Updates(database)
+    assert await updates.acknowledge_new(LEWIS, LEWIS_MOVES, NOON) == 1
+    assert await updates.acknowledge_new(LEWIS, LEWIS_MOVES, NOON) == 0
+    (due,) = await updates.due(LEWIS)
+    assert due.update.lines == (UpdateLine("1", 2), UpdateLine("2", 2))
+    await sent(database, due, HALF_HOUR)
+    assert await states(database) == [("to_ship", 0), ("to_ship", 0)]
+
+
+async def test_nothing_else_goes_out_before_the_acknowledgement(database: Database) -> None:  # J7
+    await an_order(database, LEWIS, LineState.NEW)
+    with pytest.raises(NotAllowed, match="dispatch: that is possible when a line is to_ship; now 1 new"):
+        await Updates(database).open(
+            LEWIS, NUMBER, UpdateKind.DISPATCH, None, legal_moves=LEWIS_MOVES, at=NOON, parcel=PARCEL
+        )
+
+
+async def test_an_incomplete_order_is_not_acknowledged(database: Database) -> None:  # J6
+    await an_order(database, LEWIS, LineState.NEW, incomplete="4 lines expected, 3 read")
+    assert await Updates(database).acknowledge_new(LEWIS, LEWIS_MOVES, NOON) == 0
+
+
+async def test_parcels_by_line_and_quantity(database: Database) -> None:  # J8
+    await an_order(database, LEWIS, LineState.TO_SHIP)
+    updates = Updates(database)
+    lines = [("1", 1)]
+    for _ in range(2):
+        await updates.open(LEWIS, NUMBER, UpdateKind.DISPATCH, lines, legal_moves=LEWIS_MOVES, at=NOON, parcel=PARCEL)
+    with pytest.raises(NotAllowed, match="1 units cannot go; 0 of 2 are left"):
+        await updates.open(LEWIS, NUMBER, UpdateKind.DISPATCH, lines, legal_moves=LEWIS_MOVES, at=NOON, parcel=PARCEL)
+    await sent(database, (await updates.due(LEWIS))[0])
+    assert await states(database) == [("to_ship", 1)]
+    await sent(database, (await updates.due(LEWIS))[0], name="update-2")
+    assert await states(database) == [("shipped", 2)]
+
+
+@pytest.mark.parametrize("state", [state for state in LineState if state is not LineState.NEW])
+async def test_only_legal_moves_are_taken(database: Database, state: LineState) -> None:  # L12
+    await an_order(database, REDOUTE, state)
+    with pytest.raises(NotAllowed, match=f"line 1 of order Y100000001 is {state}: acceptance is possible only when"):
+        await Updates(database).open(
+            REDOUTE, NUMBER, UpdateKind.ACCEPTANCE, [("1", 2)], legal_moves=REDOUTE_MOVES, at=NOON
+        )
+
+
+@pytest.mark.parametrize(
+    ("lines", "text"),
+    [
+        ([("9", 1)], "has no line 9"),
+        ([("1", 1)], "acceptance is for the whole line, 2 units"),
+        ([("1", 2), ("1", 2)], "a line stands twice"),
+    ],
+)
+async def test_wrong_lines_are_refused_with_the_reason(
+    database: Database, lines: list[tuple[str, int]], text: str
+) -> None:  # L12
+    await an_order(database, REDOUTE, LineState.NEW)
+    with pytest.raises(NotAllowed, match=text):
+        await Updates(database).open(REDOUTE, NUMBER, UpdateKind.ACCEPTANCE, lines, legal_moves=REDOUTE_MOVES, at=NOON)
+
+
+async def test_an_update_that_did_not_arrive_waits_for_the_next_tick_under_the_same_name(
+    database: Database,
+) -> None:  # D2
+    await an_order(database, REDOUTE, LineState.NEW)
+    updates = Updates(database)
+    await updates.open(REDOUTE, NUMBER, UpdateKind.ACCEPTANCE, None, legal_moves=REDOUTE_MOVES, at=NOON)
+    (due,) = await updates.due(REDOUTE)
+    await updates.sending(due.id, "update-1", b"bytes", NOON)
+    await updates.not_arrived(due.id, "nobody answered", NOON)
+    (again,) = await updates.due(REDOUTE)
+    assert (again.id, again.update.created_at) == (due.id, due.update.created_at)
+    assert await states(database) == [("new", 0)]
+
+
+async def test_what_was_being_sent_at_a_crash_is_in_doubt_until_somebody_knows(database: Database) -> None:  # L13 J8
+    await an_order(database, REDOUTE, LineState.NEW)
+    updates = Updates(database)
+    await updates.open(REDOUTE, NUMBER, UpdateKind.ACCEPTANCE, None, legal_moves=REDOUTE_MOVES, at=NOON)
+    (due,) = await updates.due(REDOUTE)
+    await updates.sending(due.id, "update-1", b"bytes", NOON)
+    assert await updates.recover(NOON) == 1
+    assert await updates.due(REDOUTE) == []
+    assert [doubt.id for doubt in await updates.in_doubt(REDOUTE)] == [due.id]
+    await updates.resolve(REDOUTE, NUMBER, arrived=True, at=NOON)
+    assert await states(database) == [("accepted", 0)]
+    assert await update_states(database) == ["succeeded"]
+    with pytest.raises(NotAllowed, match="no update in doubt"):
+        await updates.resolve(REDOUTE, NUMBER, arrived=True, at=NOON)
+
+
+async def test_a_person_may_have_it_sent_again(database: Database) -> None:  # J8
+    await an_order(database, REDOUTE, LineState.NEW)
+    updates = Updates(database)
+    await updates.open(REDOUTE, NUMBER, UpdateKind.ACCEPTANCE, None, legal_moves=REDOUTE_MOVES, at=NOON)
+    (due,) = await updates.due(REDOUTE)
+    await updates.sending(due.id, "update-1", b"bytes", NOON)
+    await updates.may_have_arrived(due.id, "cut", NOON)
+    await updates.resolve(REDOUTE, NUMBER, arrived=False, at=NOON)
+    assert [entry.id for entry in await updates.due(REDOUTE)] == [due.id]
+
+
+async def test_an_error_report_fails_the_update_and_the_lines_are_as_before(database: Database) -> None:  # J8
+    await an_order(database, LEWIS, LineState.TO_SHIP)
+    updates = Updates(database)
+    lines = [("1", 1)]
+    await updates.open(LEWIS, NUMBER, UpdateKind.DISPATCH, lines, legal_moves=LEWIS_MOVES, at=NOON, parcel=PARCEL)
+    await sent(database, (await updates.due(LEWIS))[0], HALF_HOUR)
+    assert await states(database) == [("to_ship", 1)]
+    report = Delivery(
+        RemoteFile("/out", "update-1.err", 3, NOON),
+        b"bad",
+        (UpdateAnswer("update-1", accepted=False, text="carrier?"),),
+    )
+    assert await updates.keep_answers(LEWIS, report, NOON)
+    assert await updates.keep_answers(LEWIS, report, NOON)
+    assert await states(database) == [("to_ship", 0)]
+    assert await update_states(database) == ["failed"]
+
+
+async def test_answers_to_nothing_of_ours_are_set_aside(database: Database) -> None:  # D9
+    updates = Updates(database)
+    stranger = Delivery(RemoteFile("/out", "x.err", 1, NOON), b"1", (UpdateAnswer("x", accepted=False, text="no"),))
+    broken = Delivery[UpdateAnswer](RemoteFile("/out", "y.err", 1, NOON), b"2", Unreadable("not text"))
+    assert not await updates.keep_answers(LEWIS, stranger, NOON)
+    assert not await updates.keep_answers(LEWIS, broken, NOON)
+
+
+async def test_names_stay_unique_when_the_clock_steps_back(database: Database) -> None:  # J7
+    await an_order(database, REDOUTE, LineState.NEW, LineState.NEW)
+    updates = Updates(database)
+
+    async def accept(line: str, at: Any) -> OrderUpdate:
+        return await updates.open(REDOUTE, NUMBER, UpdateKind.ACCEPTANCE, [(line, 2)], legal_moves=REDOUTE_MOVES, at=at)
+
+    first = await accept("1", NOON)
+    second = await accept("2", NOON - timedelta(hours=1))
+    assert second.created_at == first.created_at + timedelta(microseconds=1)
+
+
+async def test_an_order_is_accepted_by_itself_only_when_every_line_is_in_stock(database: Database) -> None:  # L13
+    await database.write(
+        lambda db: (
+            db.execute(
+                "INSERT INTO listings (account, sku, ean, stock, created_at, changed_at)"
+                " VALUES ('redoute', 'LAMP-1', '3701234567891', 2, 0, 0)"
+            ).rowcount
+        )
+    )
+    order = Order(NUMBER, (OrderLine("1", 2, LineState.NEW, ean="3701234567891"),))
+    too_many = Order(OrderNumber("Y2"), (OrderLine("2", 3, LineState.NEW, ean="3701234567891"),))
+    reply = Delivery(RemoteFile("reply", "RetrieveByStatus", 1), b"1", (order, too_many))
+    await Orders(database).keep(REDOUTE, [reply], NOON)
+    updates = Updates(database)
+    assert await updates.accept_in_stock(REDOUTE, REDOUTE_MOVES, NOON) == 1
+    assert [due.update.order for due in await updates.due(REDOUTE)] == [NUMBER]
