@@ -1,0 +1,21 @@
+"""Keep the database small and personal data no longer than allowed (D7, D12)."""
+
+from datetime import timedelta
+
+from daemon.jobs import Outcome, Run
+
+#: how long the record of single turns is kept
+_RUNS = timedelta(days=30)
+#: how old a half-written payload must be before it is taken for abandoned
+_ABANDONED = timedelta(days=1)
+
+
+async def tidy(run: Run) -> Outcome:
+    """Erase customers of closed orders, drop bytes past their retention, prune old turns, fold the log back."""
+    store, now = run.store, run.now.at
+    erased = await store.orders.erase_customers(run.name, now - run.account.personal_data_retention)
+    dropped = await store.payloads.expire(run.name, now - run.account.payload_retention)
+    await store.payloads.sweep(now - _ABANDONED)
+    await store.runs.prune(run.name, now - _RUNS)
+    await store.database.checkpoint()
+    return Outcome(done=erased + dropped, note=f"{erased} customers erased, {dropped} payloads dropped")

@@ -1,0 +1,31 @@
+"""Download orders: every one kept once, its bytes first, its file confirmed after (L12, J5, J6, D9)."""
+
+from contextlib import aclosing
+
+from daemon.jobs import Outcome, Run
+from daemon.jobs.confirm import confirm_applied
+from daemon.model import Delivery, Order
+from daemon.store.orders import Kept
+
+#: deliveries of one transaction: large enough that a commit costs little, small enough that a cut loses little
+_BATCH = 50
+
+
+async def download_orders(run: Run) -> Outcome:
+    """Keep every new order, and follow the marketplace where lines of known ones moved (L12, J5)."""
+    total = Kept()
+    batch: list[Delivery[Order]] = []
+    since = run.now.at - run.account.order_lookback
+    inbox = run.store.deliveries.inbox(run.name)
+    async with aclosing(run.marketplace.orders(inbox, since, run.now.at)) as deliveries:
+        async for delivery in deliveries:
+            batch.append(delivery)
+            if len(batch) >= _BATCH:
+                total += await run.store.orders.keep(run.name, batch, run.now.at)
+                batch = []
+    if batch:
+        total += await run.store.orders.keep(run.name, batch, run.now.at)
+    await confirm_applied(run)
+    notes = [f"{total.new} new", f"{total.moved} moved"] if total.new or total.moved else []
+    notes += [f"set aside: {reason}" for reason in total.set_aside]
+    return Outcome(done=total.new + total.moved, note="; ".join(notes))

@@ -1,0 +1,76 @@
+"""Send what was decided about orders, one update of an order at a time (L13, L18, J7, J8)."""
+
+from contextlib import aclosing
+from dataclasses import replace
+
+from anyio import CancelScope
+
+from daemon.errors import AccessDenied, NotAllowed, Refused, Unreachable
+from daemon.jobs import Outcome, Run
+from daemon.jobs.confirm import confirm_applied
+from daemon.model import Whereabouts
+from daemon.store.updates import DueUpdate
+
+
+async def send_updates(run: Run) -> Outcome:
+    """Settle what was answered, decide what decides itself, and send every update whose turn it is."""
+    await _read_answers(run)
+    await _ask_about_doubts(run)
+    updates, moves = run.store.updates, run.account.legal_moves
+    if run.account.update_answer_wait:
+        await updates.settle_silent(run.name, run.account.update_answer_wait, run.now.at)
+    if run.account.acknowledges:
+        await updates.acknowledge_new(run.name, moves, run.now.at)
+    if run.account.accepts_in_stock:
+        await updates.accept_in_stock(run.name, moves, run.now.at)
+    sent = 0
+    for due in await updates.due(run.name):
+        sent += await _send(run, due)
+    return Outcome(done=sent, note=f"{sent} updates sent" if sent else "")
+
+
+async def _send(run: Run, due: DueUpdate) -> bool:
+    updates = run.store.updates
+    try:
+        content = run.marketplace.write_update(due.update)
+    except NotAllowed as error:
+        await updates.failed(due.id, str(error), run.now.at)
+        return False
+    update = replace(due.update, name=run.marketplace.update_name(due.update))
+    await updates.sending(due.id, update.name, content, run.now.at)
+    try:
+        await run.marketplace.send_update(update, content)
+    except (Unreachable, AccessDenied) as error:
+        await updates.not_arrived(due.id, str(error), run.clock().at)
+        raise
+    except Refused as error:
+        await updates.failed(due.id, str(error), run.clock().at)
+        return False
+    except BaseException as error:
+        # Cut in the middle, by whatever it was: it is never blindly sent again (house law 6).
+        with CancelScope(shield=True):
+            await updates.may_have_arrived(due.id, str(error) or type(error).__name__, run.clock().at)
+        raise
+    with CancelScope(shield=True):
+        await updates.sent(due.id, run.account.update_answer_wait, run.clock().at)
+    return True
+
+
+async def _ask_about_doubts(run: Run) -> None:
+    """Where an update may have arrived, ask; what cannot be told stays in doubt until a person says."""
+    for due in await run.store.updates.in_doubt(run.name):
+        match await run.marketplace.find_update(due.update):
+            case Whereabouts.ARRIVED:
+                await run.store.updates.sent(due.id, run.account.update_answer_wait, run.now.at)
+            case Whereabouts.ABSENT:
+                await run.store.updates.not_arrived(due.id, "the marketplace does not have it", run.now.at)
+            case Whereabouts.UNKNOWN:
+                pass
+
+
+async def _read_answers(run: Run) -> None:
+    inbox = run.store.deliveries.inbox(run.name)
+    async with aclosing(run.marketplace.update_answers(inbox)) as deliveries:
+        async for delivery in deliveries:
+            await run.store.updates.keep_answers(run.name, delivery, run.now.at)
+    await confirm_applied(run)

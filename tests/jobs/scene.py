@@ -1,0 +1,158 @@
+"""One account, a real store and the sandbox, so that a test is a list of turns at literal times."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from daemon.jobs import Job, Outcome, Run
+from daemon.marketplaces import Marketplace
+from daemon.marketplaces.dialects import DIALECTS
+from daemon.model import AccountName, FeedKind, Item, Moment, Money, Photo, Sku
+from daemon.sandbox import JohnLewisSettings, LaRedouteSettings, Sandbox, SandboxSettings
+from daemon.settings import AccountSettings, Secret
+from daemon.store import Store, open_store
+from daemon.store.listings import ItemRow, PriceRow, StockRow
+
+NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
+
+LAMP = Sku("LAMP-1")
+EAN = "3701234567891"
+STOCK_NUMBER = "12345678"
+
+
+def moment(after: timedelta) -> Moment:
+    """The clocks so long after noon, all of them going on together."""
+    return Moment(NOON + after, "boot-1", 10**12 + after // timedelta(microseconds=1) * 1_000, synchronised=True)
+
+
+@dataclass
+class Scene:
+    """Everything that a turn needs. A send takes no time unless `send_takes` says so."""
+
+    sandbox: Sandbox
+    store: Store
+    account: AccountSettings
+    marketplace: Marketplace
+    send_takes: timedelta = timedelta()
+
+    @property
+    def name(self) -> AccountName:
+        return AccountName(self.account.name)
+
+    async def turn(self, job: Job, after: timedelta) -> Outcome:
+        now = moment(after)
+        later = moment(after + self.send_takes)
+        return await job(Run(self.account, now, self.store, self.marketplace, lambda: later))
+
+    async def answer(self) -> None:
+        """Let the far side do what it does later by itself."""
+        await self.sandbox.laredoute.answer_now()
+        await self.sandbox.johnlewis.work_now()
+
+    async def want(self, *, sku: Sku = LAMP, ean: str = EAN, stock: int = 5, price: int = 10000) -> None:
+        """A seller's complete listing."""
+        item = Item(
+            ean=ean,
+            category="S001",
+            product_id=sku,
+            master_sku=sku,
+            title="Lampe de bureau",
+            description="<p>Lampe en métal doré</p>",
+            brand="B0001",
+            catalogue_id="C1",
+            photos=(Photo("https://pictures.example.test/lamp.jpg", 1),),
+        )
+        takes_items = FeedKind.ITEM in self.account.feed_rules
+        row = ItemRow(sku, item, channel_item_id=None if takes_items else STOCK_NUMBER)
+        await self.store.listings.put_items(self.name, [row], NOON, [""], item_feed=takes_items)
+        await self.store.listings.put_stock(self.name, [StockRow(sku, stock)], NOON)
+        if takes_items:
+            money = Money(price, self.account.currency)
+            await self.store.listings.put_prices(self.name, [PriceRow(sku, money)], NOON)
+
+    async def restock(self, stock: int, after: timedelta) -> None:
+        await self.store.listings.put_stock(self.name, [StockRow(LAMP, stock)], NOON + after)
+
+    async def all(self, table: str, *columns: str) -> list[tuple[Any, ...]]:
+        """The columns of every row, in order."""
+        return await self.store.database.read(
+            lambda db: [tuple(row) for row in db.execute(f"SELECT {', '.join(columns)} FROM {table}").fetchall()]
+        )
+
+    async def parts(self) -> tuple[str, ...]:
+        """Item, stock and price state, and the channel status, of the one listing."""
+        (row,) = await self.all("listings", "item_state", "stock_state", "price_state", "channel_status")
+        return row
+
+
+def redoute_settings(sandbox: Sandbox, **changes: Any) -> AccountSettings:
+    """An account at the sandbox's La Redoute."""
+    there = sandbox.settings.laredoute
+    described = sandbox.describe()["laredoute"]
+    said = {
+        "marketplace": "laredoute",
+        "speaks": "sellr",
+        "name": "redoute",
+        "environment": "sandbox",
+        "vendor_id": there.vendor_id,
+        "login": {"user": there.http.user, "password": Secret(there.http.password)},
+        "tokens": {
+            "create_items": Secret(there.items_key),
+            "read_orders": Secret(there.read_orders_key),
+            "update_orders": Secret(there.update_orders_key),
+        },
+        "urls": {
+            "items": described["items_url"],
+            "offers": described["offers_url"],
+            "orders": described["orders_url"],
+        },
+        "sftp": _login(described["sftp"]),
+        "tracking_url": "https://track.example.test/{tracking_number}",
+    }
+    return DIALECTS["sellr"].settings.model_validate({**said, **changes})
+
+
+def lewis_settings(sandbox: Sandbox, **changes: Any) -> AccountSettings:
+    """An account at the sandbox's John Lewis."""
+    said = {
+        "marketplace": "johnlewis",
+        "speaks": "edge",
+        "name": "lewis",
+        "environment": "sandbox",
+        "standard_delivery_days": 3,
+        "sftp": _login(sandbox.describe()["johnlewis"]["sftp"]),
+    }
+    return DIALECTS["edge"].settings.model_validate({**said, **changes})
+
+
+def _login(described: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "host": described["host"],
+        "port": described["port"],
+        "user": described["user"],
+        "password": Secret(described["password"]),
+        "host_keys": (described["host_key"],),
+    }
+
+
+@asynccontextmanager
+async def scene(
+    folder: Path, dialect: str, laredoute: LaRedouteSettings | None = None, **changes: Any
+) -> AsyncIterator[Scene]:
+    """A scene whose far side acts only when told."""
+    sides = replace(laredoute or LaRedouteSettings(), delay=None), JohnLewisSettings(poll_every=None)
+    async with (
+        Sandbox(SandboxSettings(folder / "sandbox", laredoute=sides[0], johnlewis=sides[1])) as sandbox,
+        open_store(folder / "sellerd.db") as store,
+    ):
+        settings = (redoute_settings if dialect == "sellr" else lewis_settings)(sandbox, **changes)
+        await store.accounts.configure(AccountName(settings.name), settings.marketplace, "fingerprint", NOON)
+        marketplace = DIALECTS[dialect].open(settings, {})
+        try:
+            yield Scene(sandbox, store, settings, marketplace)
+        finally:
+            await marketplace.aclose()
