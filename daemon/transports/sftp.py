@@ -30,6 +30,7 @@ from daemon.transports.sftp_session import (
 
 __all__ = [
     "Body",
+    "Fetched",
     "FileGone",
     "HostKey",
     "Put",
@@ -43,7 +44,7 @@ __all__ = [
 
 MIB = 1 << 20
 _CHUNK = 256 << 10
-# How much is read ahead of those who read a stream or a row of files.
+# How much of a stream is read ahead, and how much of a row of files is held before it is yielded.
 _AHEAD = MIB
 _WINDOW = 32 * MIB
 
@@ -163,8 +164,7 @@ class Sftp:
         Raises Refused when a file of that name is there already, and then nothing was changed. A loss while the data
         of MARKER or RENAME is written is Unreachable: what it leaves does no harm and is overwritten when the same name
         is put again. A loss at the marker or at the rename is Unconfirmed; so is anything that goes wrong with AT_ONCE
-        once it is open. What `content.chunks()` raises comes out as it is, and a wrong
-        length of it is a ValueError.
+        once it is open. What `content.chunks()` raises comes out as it is, and a wrong length of it is a ValueError.
         """
         path = _path(folder, name)
         async with self._session() as session:
@@ -194,8 +194,7 @@ class Sftp:
                 # Either the file went meanwhile, or it is the other folder that is missing.
                 if not await _is_there(session, source):
                     return
-                make = partial(session.client.mkdir, _path(to_folder))
-                await session.ask(make, session.timeouts.call, f"making the folder {to_folder}")
+                await _make_folder(session, to_folder)
                 await session.ask(rename, session.timeouts.call, f"moving {name} to {to_folder}")
 
     async def remove(self, folder: str, name: str) -> None:
@@ -436,6 +435,16 @@ async def _expect_length(session: Session, path: bytes, content: bytes | Body, *
     if attrs.size != expected:
         lost = Unreachable if stake is Stake.NOTHING else Unconfirmed
         raise lost(f"{session.where}: {_shown(path)} has {attrs.size} of {expected} bytes")
+
+
+async def _make_folder(session: Session, folder: str) -> None:
+    make = partial(session.client.mkdir, _path(folder))
+    try:
+        await session.ask(make, session.timeouts.call, f"making the folder {folder}")
+    except Refused:
+        # Another move may have made it just now.
+        if not await _is_there(session, _path(folder)):
+            raise
 
 
 async def _is_there(session: Session, path: bytes) -> bool:

@@ -1,6 +1,7 @@
 """Far sides for the tests of the transports: two SFTP servers that behave alike, and a cable that can be cut."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -167,8 +168,11 @@ async def cable_to(host: str, port: int) -> AsyncIterator[Cable]:
 @asynccontextmanager
 async def raw_server(
     serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+    *,
+    path: Path | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[int]:
-    """Listen on a loopback port; every connection is given to `serve`, and ended with it or with the test."""
+    """Listen on a loopback port, or on a Unix socket; every connection is given to `serve`, and ends with it."""
     tasks: set[asyncio.Task[None]] = set()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -183,9 +187,11 @@ async def raw_server(
             tasks.discard(task)
             writer.close()
 
-    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    server = await (
+        asyncio.start_unix_server(connected, path) if path else asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls)
+    )
     try:
-        yield server.sockets[0].getsockname()[1]
+        yield 0 if path else server.sockets[0].getsockname()[1]
     finally:
         server.close()
         for task in list(tasks):

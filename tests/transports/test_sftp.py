@@ -162,8 +162,8 @@ class TestPutting:
 
         assert (folder / "a.csv").read_bytes() == content
         assert (folder / "b.csv").read_bytes() == content
-        extra = {"a.csv.DONE", "b.csv.DONE"} if how is Put.MARKER else set()
-        assert set(os.listdir(folder)) == {"a.csv", "b.csv"} | extra
+        markers = ["a.csv.DONE", "b.csv.DONE"] if how is Put.MARKER else []
+        assert names_in(folder) == sorted(["a.csv", "b.csv", *markers])
 
     @pytest.mark.parametrize("how", Put)
     async def test_a_name_that_is_taken_is_never_overwritten(self, far: Far, sftp: Sftp, how: Put) -> None:
@@ -187,7 +187,7 @@ class TestPutting:
         (temp / ".offers.xml.part").write_bytes(b"left from a try that was lost")
         await sftp.put("offers", "offers.xml", b"<offers/>", how=Put.RENAME, temp_folder="temp")
         assert (folder / "offers.xml").read_bytes() == b"<offers/>"
-        assert os.listdir(temp) == []
+        assert names_in(temp) == []
 
     @pytest.mark.parametrize("how", Put)
     async def test_a_folder_that_is_not_there_is_refused(self, sftp: Sftp, how: Put) -> None:
@@ -246,10 +246,19 @@ class TestMoving:
             await sftp.move("orders", "order-1.txt", "processed")
         assert (far.root / "processed" / "order-1.txt").read_bytes() == b"old"
 
-    async def test_a_folder_that_is_not_there_takes_nothing(self, far: Far, sftp: Sftp) -> None:
+    async def test_a_folder_that_is_not_there_is_made(self, far: Far, sftp: Sftp) -> None:
+        for number in range(3):
+            lay(far.folder("orders"), f"order-{number}.txt", b"new")
+        async with anyio.create_task_group() as group:
+            for number in range(3):
+                group.start_soon(sftp.move, "orders", f"order-{number}.txt", "processed")
+        assert names_in(far.root / "processed") == ["order-0.txt", "order-1.txt", "order-2.txt"]
+
+    async def test_a_folder_that_cannot_be_made_takes_nothing(self, far: Far, sftp: Sftp) -> None:
         lay(far.folder("orders"), "order-1.txt", b"new")
-        with pytest.raises(Refused):
-            await sftp.move("orders", "order-1.txt", "processed")
+        with pytest.raises(Refused, match="making the folder none/processed"):
+            await sftp.move("orders", "order-1.txt", "none/processed")
+        assert names_in(far.root / "orders") == ["order-1.txt"]
 
     async def test_removing_twice_is_success(self, far: Far, sftp: Sftp) -> None:
         lay(far.folder("orders"), "order-1.txt", b"1")
@@ -294,6 +303,25 @@ class TestLoggingIn:
             with pytest.raises(AccessDenied, match="the login was refused") as refusal:
                 await Sftp(login).list("")
             assert "wrong" not in str(refusal.value)
+
+    async def test_nothing_is_taken_from_the_home_of_who_runs_it(
+        self, openssh: OpenSsh, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        login = openssh_login(openssh)
+        ssh = tmp_path / "home" / ".ssh"
+        ssh.mkdir(parents=True)
+        (ssh / "id_ed25519").write_text(openssh.private_key)
+        (ssh / "known_hosts").write_text(f"[{openssh.host}]:{openssh.port} {openssh.host_key}\n")
+        (ssh / "config").write_text("Host *\n  ProxyCommand false\n")
+        monkeypatch.setenv("HOME", str(tmp_path / "home"))
+
+        with pytest.raises(AccessDenied, match="the login was refused"):
+            await Sftp(replace(login, private_key="")).list("")
+        with pytest.raises(AccessDenied, match="no host key is pinned"):
+            await Sftp(replace(login, host_keys=())).list("")
+        sftp = Sftp(login)
+        assert await sftp.list("") == []
+        await sftp.aclose()
 
     async def test_a_key_that_cannot_be_read_needs_a_person(self, far: Far) -> None:
         with pytest.raises(AccessDenied, match="not a private key"):
@@ -378,7 +406,7 @@ class TestHostileServers:
             with pytest.raises(Unconfirmed):
                 await sftp.put("", "b.csv", b"1", how=Put.AT_ONCE)
             await sftp.aclose()
-        assert sorted(os.listdir(tmp_path)) == ["a.csv", "b.csv"]
+        assert names_in(tmp_path) == ["a.csv", "b.csv"]
 
     async def test_a_file_that_is_shorter_at_the_far_side_gets_no_marker(self, tmp_path: Path) -> None:
         class Losing(asyncssh.SFTPServer):
@@ -393,7 +421,7 @@ class TestHostileServers:
             with pytest.raises(Unconfirmed, match="has 2 of 3 bytes"):
                 await sftp.put("", "b.csv", b"123", how=Put.AT_ONCE)
             await sftp.aclose()
-        assert sorted(os.listdir(tmp_path)) == ["a.csv", "b.csv"]
+        assert names_in(tmp_path) == ["a.csv", "b.csv"]
 
     async def test_a_file_that_is_taken_at_once_has_arrived(self, tmp_path: Path) -> None:  # J3
         class Swift(asyncssh.SFTPServer):
@@ -471,7 +499,7 @@ class TestLosses:
             while len(pids := openssh.sftp_servers()) > 1:
                 await anyio.sleep(0.01)
         (pid,) = pids
-        assert not any("reports/" in os.readlink(fd) for fd in Path(f"/proc/{pid}/fd").iterdir())
+        assert not any("reports/" in str(fd.readlink()) for fd in Path(f"/proc/{pid}/fd").iterdir())
         await sftp.aclose()
 
     async def test_one_call_cancelled_does_not_end_another(self, far: Far, sftp: Sftp) -> None:
@@ -549,17 +577,16 @@ async def test_a_cut_at_any_byte_of_a_put_gets_its_true_name(
 
 
 def judge(folder: Path, name: str, how: Put, outcome: str) -> None:
-    data = (folder / name).read_bytes() if (folder / name).exists() else None
-    match how:
-        case Put.MARKER:
-            visible = (folder / f"{name}.DONE").exists()
-        case Put.RENAME:
-            visible = data is not None
-        case Put.AT_ONCE:
-            visible = bool(data)
+    """Hold what stands at the far side against what our side says of it."""
+    data = (folder / name).read_bytes() if (folder / name).exists() else b""
+    visible = (folder / f"{name}.DONE").exists() if how is Put.MARKER else bool(data)
     if outcome == "arrived":
         assert visible
     if outcome == "Unreachable":
         assert not visible
-    if visible and how is not Put.AT_ONCE:
+    if visible and (how is not Put.AT_ONCE or outcome == "arrived"):
         assert data == CONTENT
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())

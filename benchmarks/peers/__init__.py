@@ -1,0 +1,1 @@
+"""The programs that people write or install instead."""

@@ -1,0 +1,82 @@
+"""What is forgotten, and what stays."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from daemon.jobs.feeds import send_offers
+from daemon.jobs.housekeeping import tidy
+from daemon.jobs.orders import download_orders
+from daemon.jobs.reports import read_reports
+from daemon.jobs.updates import send_updates
+from daemon.model import OrderNumber, Parcel, UpdateKind
+from tests.jobs.scene import HOUR, MINUTE, NOON, STOCK_NUMBER, Scene, scene
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+async def lewis(tmp_path: Path) -> AsyncIterator[Scene]:
+    async with scene(tmp_path, "edge", updates={"answer_wait": "1m"}) as each:
+        yield each
+
+
+async def shipped_order(lewis: Scene) -> None:
+    placed = lewis.sandbox.johnlewis.place_order(STOCK_NUMBER, 1)
+    await lewis.turn(download_orders, MINUTE)
+    await lewis.turn(send_updates, 2 * MINUTE)
+    await lewis.store.updates.open(
+        lewis.name,
+        OrderNumber(placed.number),
+        UpdateKind.DISPATCH,
+        None,
+        legal_moves=lewis.account.legal_moves,
+        at=NOON + 3 * MINUTE,
+        parcel=Parcel("dpd", "15501234567890", "", NOON),
+    )
+    await lewis.turn(send_updates, 4 * MINUTE)
+    await lewis.turn(send_updates, 6 * MINUTE)
+
+
+async def test_personal_data_of_closed_orders_ends_with_its_retention(lewis: Scene) -> None:  # D12
+    await shipped_order(lewis)
+    await lewis.turn(tidy, 179 * DAY)
+    assert len(await lewis.all("customers", "shipping")) == 1
+    await lewis.turn(tidy, 181 * DAY)
+    assert await lewis.all("customers", "shipping") == []
+    assert await lewis.all("order_lines", "state", "shipped", "extra") == [("shipped", 1, "{}")]
+
+
+async def test_nothing_of_an_erased_customer_is_left_in_the_file(lewis: Scene) -> None:  # D12
+    await shipped_order(lewis)
+    ((shipping,),) = await lewis.all("customers", "json_extract(shipping, '$.postcode')")
+    path = lewis.store.database.path
+    await lewis.store.database.checkpoint()
+    assert shipping.encode() in path.read_bytes()
+    await lewis.turn(tidy, 181 * DAY)
+    assert shipping.encode() not in path.read_bytes()
+    assert shipping.encode() not in path.with_name(f"{path.name}-wal").read_bytes()
+
+
+async def test_an_open_order_keeps_its_customer(lewis: Scene) -> None:  # D12
+    lewis.sandbox.johnlewis.place_order(STOCK_NUMBER, 1)
+    await lewis.turn(download_orders, MINUTE)
+    await lewis.turn(tidy, 400 * DAY)
+    assert len(await lewis.all("customers", "shipping")) == 1
+
+
+async def test_bytes_of_settled_things_end_with_their_retention_and_stay_known(lewis: Scene) -> None:  # D7
+    await lewis.want()
+    await lewis.turn(send_offers, MINUTE)
+    await lewis.answer()
+    await lewis.turn(read_reports, HOUR)
+    await lewis.restock(4, HOUR)
+    await lewis.turn(send_offers, HOUR)
+    await lewis.turn(tidy, 89 * DAY)
+    assert len(await lewis.all("payload_chunks", "payload")) == 2
+    await lewis.turn(tidy, 91 * DAY)
+    # The first feed is answered; the second still waits, and its bytes are kept until it is settled.
+    assert len(await lewis.all("payload_chunks", "payload")) == 1
+    assert len(await lewis.all("payloads", "sha256")) == 2
