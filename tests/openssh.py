@@ -101,7 +101,9 @@ LogLevel INFO
 """
     )
     log = state / "log"
-    process = subprocess.Popen([sshd, "-D", "-E", str(log), "-f", str(config)])
+    libraries = ":".join(str(library) for library in _UNPACKED.glob("usr/lib/*-linux-*"))
+    environment = {**os.environ, "LD_LIBRARY_PATH": libraries} if sshd.startswith(str(_UNPACKED)) else None
+    process = subprocess.Popen([sshd, "-D", "-E", str(log), "-f", str(config)], env=environment)
     server = OpenSsh(
         root=root,
         port=port,

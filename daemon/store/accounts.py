@@ -61,14 +61,14 @@ class Accounts:
         )
         return {AccountName(row["name"]): (from_us(int(row["held_at"])), row["held_reason"]) for row in rows}
 
-    async def feed_counts(self) -> dict[tuple[AccountName, str, str], int]:
+    async def feed_counts(self) -> dict[tuple[str, str, str], int]:
         """How many feeds stand how: by account, kind and state."""
         rows = await self._database.read(
             lambda db: db.execute(
                 "SELECT account, kind, state, count(*) AS n FROM feeds GROUP BY account, kind, state"
             ).fetchall()
         )
-        return {(AccountName(row["account"]), row["kind"], row["state"]): row["n"] for row in rows}
+        return {(row["account"], row["kind"], row["state"]): row["n"] for row in rows}
 
 
 def _release(db: sqlite3.Connection, name: str, why: str, at: datetime) -> bool:

@@ -47,7 +47,8 @@ class Orders:
 
         def work(db: sqlite3.Connection) -> int:
             closed = db.execute(
-                'SELECT o.id FROM orders o JOIN customers c ON c."order" = o.id WHERE o.account = ? AND o.changed_at < ?'
+                'SELECT o.id FROM orders o JOIN customers c ON c."order" = o.id'
+                " WHERE o.account = ? AND o.changed_at < ?"
                 ' AND NOT EXISTS (SELECT 1 FROM order_lines l WHERE l."order" = o.id'
                 " AND l.state IN ('new', 'accepted', 'to_ship', 'to_cancel', 'refunding'))",
                 (account, to_us(before)),

@@ -75,7 +75,7 @@ class Payloads:
                     " OR EXISTS (SELECT 1 FROM order_updates u WHERE u.payload = payloads.id AND u.account = :account))"
                     " AND NOT EXISTS (SELECT 1 FROM feeds f WHERE f.payload = payloads.id AND f.closed_at IS NULL)"
                     " AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.payload = payloads.id"
-                " AND d.state <> 'applied')"
+                    " AND d.state <> 'applied')"
                     " AND NOT EXISTS (SELECT 1 FROM order_updates u WHERE u.payload = payloads.id"
                     " AND u.settled_at IS NULL))",
                     {"before": to_us(before), "account": account},

@@ -219,5 +219,5 @@ async def names(files: asyncssh.SFTPClient, folder: str) -> list[str]:
 async def until(true: Callable[[], object]) -> None:
     """Wait until something has come true."""
     with anyio.fail_after(5):
-        while not true():  # noqa: ASYNC110 - what is waited for lies on a disk
+        while not true():
             await anyio.sleep(0.01)

@@ -116,9 +116,11 @@ async def test_a_gate_says_until_when_it_is_closed_and_why(store: Store) -> None
     await listings(store, "A")
     await store.listings.put_stock(REDOUTE, [StockRow(Sku("A"), 3)], NOON)
     await store.database.write(
-        lambda db: db.execute(
-            "UPDATE listings SET channel_status = 'offer_integrated', price_minor = 100, item_state = 'not_needed'"
-        ).rowcount
+        lambda db: (
+            db.execute(
+                "UPDATE listings SET channel_status = 'offer_integrated', price_minor = 100, item_state = 'not_needed'"
+            ).rowcount
+        )
     )
     assert await store.feeds.open(REDOUTE, OFFER_RULE, moment()) is not None
     (gate,) = await store.views.gates(moment())
@@ -162,7 +164,7 @@ async def test_an_order_with_its_updates_and_timeline(store: Store) -> None:  # 
     assert (update["kind"], update["state"]) == ("dispatch", "pending")
     assert update["lines"] == [{"ref": "L1", "quantity": 1, "reason": ""}]
     assert update["parcel"]["shipped_at"] == "2026-03-02T12:00:00.000Z"
-    assert [event["what"] for event in found["timeline"]][0] == "received"
+    assert found["timeline"][0]["what"] == "received"
 
 
 async def test_orders_by_line_state_and_page(store: Store) -> None:  # S2

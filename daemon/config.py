@@ -1,0 +1,372 @@
+"""config.toml and accounts.d/*.toml → one frozen Config, with every problem found in one go (D3)."""
+
+import hashlib
+import json
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from difflib import get_close_matches
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args
+
+from pydantic import BaseModel, Field, SerializeAsAny, ValidationError, field_validator
+from pydantic_core import ErrorDetails
+
+from daemon.errors import ConfigError
+from daemon.hostkeys import FILE_NAME, pinned
+from daemon.marketplaces.dialects import DIALECTS, SPEAKS
+from daemon.model import AccountName
+from daemon.settings import AccountSettings, Duration, Secret, Table
+
+#: The jobs of an account by what it speaks: what its `every` may name. When each comes by itself is in crontab.py.
+JOBS: Mapping[str, tuple[str, ...]] = {
+    "sellr": ("items", "offers", "reports", "orders", "updates", "housekeeping"),
+    "edge": ("offers", "reports", "orders", "updates", "housekeeping"),
+}
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_SHORTEST_EVERY = timedelta(seconds=1)
+
+_T = TypeVar("_T", bound=BaseModel)
+
+
+class DaemonTable(Table):
+    """`[daemon]`: where the state is kept, and how long work in flight may go on when it must end (D4)."""
+
+    state_dir: Path = Path("/var/lib/sellerd")
+    grace: Duration = timedelta(seconds=30)
+
+
+class WebTable(Table):
+    """`[web]`: the address of health and metrics (D5), and the control socket (empty: in the state folder)."""
+
+    listen: str = "127.0.0.1:8470"
+    socket: Path | None = None
+
+    @field_validator("listen")
+    @classmethod
+    def _loopback(cls, listen: str) -> str:
+        host, _ = split_address(listen)
+        if not ip_address(host).is_loopback:
+            raise ValueError(
+                "only this machine may connect, because nobody has to sign in yet: use 127.0.0.1 or [::1], and a"
+                " reverse proxy where others must see it"
+            )
+        return listen
+
+
+class LogTable(Table):
+    """`[log]`: how much is told, and how; `auto` writes JSON unless a person watches on a terminal."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "json", "console"] = "auto"
+
+
+class Config(Table):
+    """The whole configuration. Paths are absolute; inactive accounts are in it and have no jobs."""
+
+    daemon: DaemonTable = DaemonTable()
+    web: WebTable = WebTable()
+    log: LogTable = LogTable()
+    accounts: Mapping[AccountName, SerializeAsAny[AccountSettings]] = Field(default_factory=dict)
+
+    @property
+    def database(self) -> Path:
+        """The database file."""
+        return self.daemon.state_dir / "sellerd.db"
+
+    @property
+    def known_hosts(self) -> Path:
+        """The SSH host keys that a person has trusted."""
+        return self.daemon.state_dir / FILE_NAME
+
+    @property
+    def socket(self) -> Path:
+        """The control socket."""
+        return self.web.socket or self.daemon.state_dir / "control.sock"
+
+    @property
+    def active_accounts(self) -> Mapping[AccountName, AccountSettings]:
+        """The accounts that have jobs."""
+        return {name: account for name, account in self.accounts.items() if account.active}
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What `check` found: problems stop the daemon from taking the file over, warnings do not."""
+
+    problems: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def load(path: Path) -> Config:
+    """Read `config.toml` and the `accounts.d` beside it; raises ConfigError with every problem of all files."""
+    reading = _Reading(path)
+    config = reading.config()
+    if reading.problems or config is None:
+        raise ConfigError(reading.problems)
+    return config
+
+
+def check(path: Path) -> Checked:
+    """Read a configuration for a person who wants to know whether it is right, without running it."""
+    try:
+        config = load(path)
+    except ConfigError as error:
+        return Checked(problems=tuple(error.problems))
+    return Checked(warnings=tuple(warnings(path, config)))
+
+
+def split_address(listen: str) -> tuple[str, int]:
+    """`127.0.0.1:8470` or `[::1]:8470` as IP address and port; raises ValueError with the fix."""
+    host, _, port = listen.rpartition(":")
+    host = "127.0.0.1" if host == "localhost" else host.removeprefix("[").removesuffix("]")
+    try:
+        ip_address(host)
+    except ValueError:
+        host = ""
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise ValueError('write it as address and port, such as "127.0.0.1:8470" or "[::1]:8470"')
+    return host, int(port)
+
+
+def host_keys(config: Config, account: AccountSettings) -> dict[str, tuple[str, ...]]:
+    """The SSH host keys that a person has trusted for an account, by place of login; raises OSError, ValueError."""
+    logins = account.sftp_logins.items()
+    return {place: pinned(config.known_hosts, login.host, login.port) for place, login in logins}
+
+
+def fingerprint(account: AccountSettings, keys: Mapping[str, Sequence[str]]) -> str:
+    """SHA-256 (hex) over everything that an account is configured with, secrets and trusted host keys included.
+
+    When it changes, an account that waits for a person is tried again (D10).
+    """
+    content = json.dumps([_plain(account), _plain(keys)], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def _plain(value: object) -> object:
+    match value:
+        case BaseModel():
+            return {name: _plain(getattr(value, name)) for name in type(value).model_fields}
+        case Secret():
+            return value.reveal()
+        case Mapping():
+            return {str(key): _plain(item) for key, item in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [_plain(item) for item in value]
+        case str() | int() | float() | None:
+            return value
+        case _:
+            return str(value)
+
+
+def warnings(path: Path, config: Config) -> Iterator[str]:
+    """What is allowed and still worth a word; raises OSError, ValueError as `host_keys` does."""
+    if not config.accounts:
+        yield f"{path}: there is no account; add [accounts.NAME], or accounts.d/NAME.toml beside it"
+    for name, account in config.accounts.items():
+        if not account.active:
+            yield f"{name} is not active: none of its jobs run"
+            continue
+        trusted = host_keys(config, account)
+        for place, login in account.sftp_logins.items():
+            if not login.host_keys and not trusted[place]:
+                yield (
+                    f"{name}: no host key of {place} ({login.host}) is trusted, so no connection will be made; "
+                    f"run: sellerd accounts trust {name}"
+                )
+
+
+@dataclass(slots=True)
+class _Reading:
+    """One reading of all files; problems are collected on the way."""
+
+    path: Path
+    problems: list[str] = field(default_factory=list)
+
+    def config(self) -> Config | None:
+        """The configuration, or None where a problem left no way to make one."""
+        top = self._toml(self.path)
+        if top is None:
+            return None
+        tables = top.pop("accounts", {})
+        shell = self._valid(Config, top, self.path, "", {})
+        accounts = self._accounts(tables)
+        if shell is None or self.problems:
+            return None
+        return shell.model_copy(update=self._absolute(shell) | {"accounts": accounts})
+
+    def _absolute(self, shell: Config) -> dict[str, Table]:
+        folder = self.path.absolute().parent
+        socket = shell.web.socket
+        return {
+            "daemon": shell.daemon.model_copy(update={"state_dir": folder / shell.daemon.state_dir}),
+            "web": shell.web.model_copy(update={"socket": folder / socket if socket else None}),
+        }
+
+    def _accounts(self, tables: object) -> dict[AccountName, AccountSettings]:
+        if not isinstance(tables, dict):
+            self._tell(self.path, "accounts holds tables; write [accounts.NAME] above the keys of an account")
+            tables = {}
+        found: dict[str, tuple[Path, str, object]] = {
+            name: (self.path, f"accounts.{name}", table) for name, table in tables.items()
+        }
+        for file in self._account_files():
+            if file.stem in found:
+                self._tell(file, f"the account {file.stem} stands in {self.path} as well; keep one of the two")
+            elif (content := self._toml(file)) is not None:
+                found[file.stem] = (file, "", content)
+        accounts = {}
+        for name, (file, place, table) in sorted(found.items()):
+            account = self._account(name, table, file, place)
+            if account is not None:
+                accounts[AccountName(name)] = account
+        return accounts
+
+    def _account_files(self) -> list[Path]:
+        folder = self.path.parent / "accounts.d"
+        try:
+            return sorted(file for file in folder.iterdir() if file.suffix == ".toml")
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            self._tell(folder, f"cannot be read: {error.strerror}; give the daemon's user the right to")
+            return []
+
+    def _account(self, name: str, table: object, file: Path, place: str) -> AccountSettings | None:
+        if not isinstance(table, dict):
+            self._tell(file, f"{place} is no table; write [{place}] above its keys")
+            return None
+        if not _NAME.fullmatch(name):
+            self._tell(file, f"{name!r} cannot be an account's name: use up to 64 letters, digits, - and _")
+        if "name" in table and table["name"] != name:
+            self._tell(file, f"{_join(place, 'name')} is {_shown(table['name'])}, but the account is {name}; remove it")
+        speaks = self._speaks(table, file, place)
+        if speaks is None:
+            return None
+        content = {**table, "name": name, "speaks": speaks}
+        account = self._valid(DIALECTS[speaks].settings, content, file, place, {"folder": file.absolute().parent})
+        every = account.every if account is not None else table.get("every", {})
+        self._check_every(every, speaks, file, _join(place, "every"))
+        return account
+
+    def _speaks(self, table: dict[str, object], file: Path, place: str) -> str | None:
+        marketplace, speaks = table.get("marketplace"), table.get("speaks")
+        if not isinstance(marketplace, str):
+            wanted = " or ".join(f'"{name}"' for name in SPEAKS)
+            self._tell(file, f"{_join(place, 'marketplace')} is missing; add it: marketplace = {wanted}")
+            return None
+        if speaks is None and marketplace not in SPEAKS:
+            self._tell(
+                file,
+                f"{_join(place, 'marketplace')} = {_shown(marketplace)} is not one that is known by name"
+                f"{_meant(marketplace, SPEAKS)}; for another one say what it speaks: speaks = "
+                f"{' or '.join(_shown(name) for name in DIALECTS)}",
+            )
+            return None
+        spoken = SPEAKS[marketplace] if speaks is None else speaks
+        if not isinstance(spoken, str) or spoken not in DIALECTS:
+            self._tell(
+                file, f"{_join(place, 'speaks')} = {_shown(spoken)} is not spoken here{_meant(spoken, DIALECTS)}"
+            )
+            return None
+        return spoken
+
+    def _check_every(self, every: object, speaks: str, file: Path, place: str) -> None:
+        if not isinstance(every, Mapping):
+            return
+        for job, interval in every.items():
+            if job not in JOBS[speaks]:
+                self._tell(file, f"{_join(place, job)} names no job of this account{_meant(job, JOBS[speaks])}")
+            elif isinstance(interval, timedelta) and interval < _SHORTEST_EVERY:
+                self._tell(file, f"{_join(place, job)} is shorter than a second; write 1s or more")
+
+    def _valid(
+        self, table: type[_T], content: dict[str, Any], file: Path, place: str, context: dict[str, Any]
+    ) -> _T | None:
+        try:
+            return table.model_validate(content, context=context)
+        except ValidationError as error:
+            for problem in error.errors(include_url=False):
+                self._tell(file, _sentence(table, problem, place))
+            return None
+
+    def _toml(self, file: Path) -> dict[str, Any] | None:
+        try:
+            return tomllib.loads(file.read_text("utf-8"))
+        except tomllib.TOMLDecodeError as error:
+            self._tell(file, f"is not TOML: {error}; texts stand in quotes, and each key stands once")
+        except UnicodeDecodeError as error:
+            self._tell(file, f"is not UTF-8 text (byte {error.start}); save it as UTF-8")
+        except OSError as error:
+            self._tell(file, f"cannot be read: {error.strerror}; check the path and that the daemon's user may read it")
+        return None
+
+    def _tell(self, file: Path, problem: str) -> None:
+        self.problems.append(f"{file}: {problem}")
+
+
+def _sentence(table: type[BaseModel], problem: ErrorDetails, place: str) -> str:
+    """One problem as one sentence: where, what stands there (never a secret), what is wanted."""
+    key = _join(place, *problem["loc"])
+    if problem["type"] == "missing":
+        return f"{key} is missing; add it"
+    if problem["type"] == "extra_forbidden":
+        # What stands there is not shown: a misspelt password is one too.
+        known = [name for near in _tables(_followed(table, problem["loc"][:-1])) for name in near.model_fields]
+        return f"{key} is not a key that is known here{_meant(problem['loc'][-1], known)}"
+    message = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    wanted = message if problem["type"] == "value_error" else f"should be {_lower(message)}"
+    value = problem["input"]
+    expected = problem.get("ctx", {}).get("expected", "")
+    meant = _meant(value, re.findall(r"'([^']*)'", expected)) if expected and isinstance(value, str) else ""
+    if isinstance(value, str | int | float) and not _holds_secret(_followed(table, problem["loc"])):
+        return f"{key} = {_shown(value)}: {wanted}{meant}"
+    return f"{key}: {wanted}" if key else wanted
+
+
+def _followed(annotation: object, loc: Sequence[int | str]) -> object:
+    """The type of what stands at a place of a table; positions and keys of mappings are stepped over."""
+    for part in loc:
+        for table in _tables(annotation):
+            if part in table.model_fields:
+                annotation = table.model_fields[str(part)].annotation
+                break
+    return annotation
+
+
+def _tables(annotation: object) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [table for inner in get_args(annotation) for table in _tables(inner)]
+
+
+def _holds_secret(annotation: object) -> bool:
+    if annotation is Secret:
+        return True
+    inner = [column.annotation for table in _tables(annotation) for column in table.model_fields.values()]
+    return any(_holds_secret(part) for part in (*get_args(annotation), *inner))
+
+
+def _meant(word: object, known: Sequence[str] | Mapping[str, object]) -> str:
+    near = get_close_matches(str(word), known, n=1)
+    if near:
+        return f"; did you mean {near[0]}?"
+    return f"; there are {', '.join(known)}" if known else ""
+
+
+def _join(*parts: int | str) -> str:
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts if part != "")
+    return path.removeprefix(".")
+
+
+def _shown(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]

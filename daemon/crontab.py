@@ -1,0 +1,54 @@
+"""The whole timetable on one page: what an account speaks → its jobs, how often each comes, and what it is for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from daemon.config import Config
+from daemon.jobs import Job
+from daemon.jobs.feeds import send_items, send_offers
+from daemon.jobs.housekeeping import tidy
+from daemon.jobs.orders import download_orders
+from daemon.jobs.reports import read_reports
+from daemon.jobs.updates import send_updates
+from daemon.model import AccountName
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One job and how often it comes."""
+
+    job: Job
+    every: timedelta
+
+
+_5_MINUTES, _10_MINUTES, _15_MINUTES = timedelta(minutes=5), timedelta(minutes=10), timedelta(minutes=15)
+_DAY = timedelta(days=1)
+
+CRONTAB: Mapping[str, Mapping[str, Row]] = {
+    # La Redoute
+    "sellr": {
+        "items": Row(send_items, _15_MINUTES),  # list and update items (L2)
+        "offers": Row(send_offers, _15_MINUTES),  # stock, price, end and first offers, one feed an hour (L6-L9)
+        "reports": Row(read_reports, _5_MINUTES),  # what came of the feeds (L2, L17)
+        "orders": Row(download_orders, _10_MINUTES),  # orders are downloaded (L12)
+        "updates": Row(send_updates, _10_MINUTES),  # accept, refuse, ship (L13, L18)
+        "housekeeping": Row(tidy, _DAY),  # retention of bytes and of personal data (D7, D12)
+    },
+    # John Lewis, and other retailers on The Edge (J15)
+    "edge": {
+        "offers": Row(send_offers, _15_MINUTES),  # stock (J3)
+        "reports": Row(read_reports, _5_MINUTES),  # stock errors, and silence that means yes (J4)
+        "orders": Row(download_orders, _10_MINUTES),  # orders with their marker (J5)
+        "updates": Row(send_updates, _10_MINUTES),  # acknowledge, dispatch (J7, J8), and their errors (J13)
+        "housekeeping": Row(tidy, _DAY),
+    },
+}
+
+
+def timetable(config: Config) -> dict[AccountName, dict[str, Row]]:
+    """The jobs of every active account, each as often as the account wants it."""
+    return {
+        name: {job: Row(row.job, account.every.get(job, row.every)) for job, row in CRONTAB[account.speaks].items()}
+        for name, account in config.active_accounts.items()
+    }

@@ -1,0 +1,228 @@
+"""From how things stand to a verdict: is the process able to work, and how is each job of each account (D5). Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from daemon.model import AccountName
+from daemon.store.runs import JobState
+
+#: the canary of the scheduler ticks every 5 seconds; three missed ticks mean that the scheduler stands still
+CANARY_EVERY = timedelta(seconds=5)
+CANARY_LIMIT = timedelta(seconds=15)
+#: the writer is asked for a round trip every 5 seconds
+BEAT_EVERY = timedelta(seconds=5)
+BEAT_LIMIT = timedelta(seconds=30)
+LAG_LIMIT = timedelta(seconds=5)
+#: a turn is ended at its deadline; one that still stands this long after it hangs in something that cannot be ended
+OVERDUE_LIMIT = timedelta(seconds=60)
+#: how late the shortest job may be before that is worth a word
+_LEAST_LATENESS = timedelta(seconds=60)
+
+Timetable = Mapping[AccountName, Mapping[str, timedelta]]
+
+
+class JobHealth(StrEnum):
+    """How a job is: HELD waits for a person, NEVER has not succeeded yet, LATE should have started long ago."""
+
+    OK = "ok"
+    FAILING = "failing"
+    LATE = "late"
+    HELD = "held"
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """The process itself: how long ago the scheduler ticked and the database answered, and what hangs."""
+
+    started_at: datetime
+    canary_age: timedelta
+    beat_age: timedelta
+    lag: timedelta = timedelta()
+    overdue: Sequence[str] = ()
+    database_fault: str = ""
+    stopping: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The last reading of the configuration: whether it was taken over, when, and what was wrong with it."""
+
+    at: datetime
+    problems: Sequence[str] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether what stands in the files is what runs."""
+        return not self.problems
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What the database says of jobs and accounts; `fresh` is False when it did not answer and this is older."""
+
+    jobs: Sequence[JobState] = ()
+    held: Mapping[AccountName, tuple[datetime, str]] = field(default_factory=dict)
+    fresh: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class JobVerdict:
+    """How one job of one account is; `lag` is how long ago it should have started."""
+
+    account: AccountName
+    job: str
+    state: JobHealth
+    last_success: datetime | None
+    lag: timedelta
+    next_due: datetime
+    gate_until: datetime | None
+    failing_since: datetime | None
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`ok` speaks of the process alone: a marketplace that is down is a state of its account (D5)."""
+
+    ok: bool
+    reasons: tuple[str, ...]
+    config: Loaded
+    at: datetime
+    started_at: datetime
+    jobs: tuple[JobVerdict, ...]
+    held: Mapping[AccountName, tuple[datetime, str]]
+
+    def count(self, state: JobHealth) -> int:
+        """How many jobs are in a state."""
+        return sum(job.state is state for job in self.jobs)
+
+    def as_json(self) -> dict[str, Any]:
+        """The body of /healthz: instants as ISO 8601 texts in UTC, durations in seconds."""
+        accounts: dict[str, Any] = {}
+        for job in self.jobs:
+            held = self.held.get(job.account)
+            account = accounts.setdefault(
+                job.account,
+                {"held_since": _iso(held[0] if held else None), "held_reason": held[1] if held else "", "jobs": {}},
+            )
+            account["jobs"][job.job] = {
+                "state": job.state.value,
+                "last_success": _iso(job.last_success),
+                "lag_seconds": round(job.lag.total_seconds(), 1),
+                "next_due": _iso(job.next_due),
+                "gate_until": _iso(job.gate_until),
+                "failing_since": _iso(job.failing_since),
+                "error": job.error,
+            }
+        return {
+            "ok": self.ok,
+            "reasons": list(self.reasons),
+            "now": _iso(self.at),
+            "started_at": _iso(self.started_at),
+            "config_ok": self.config.ok,
+            "config_read_at": _iso(self.config.at),
+            "config_problems": list(self.config.problems),
+            "accounts": accounts,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What the metrics show beside the verdict, counted by the database."""
+
+    #: (account, part, state) → listings
+    listings: Mapping[tuple[str, str, str], int]
+    #: (account, kind, state) → feeds
+    feeds: Mapping[tuple[str, str, str], int]
+    #: (account, kind) → when the gate opens, None where it is open
+    gates: Mapping[tuple[str, str], datetime | None]
+    #: (account, job, outcome) → turns since the process started
+    turns: Mapping[tuple[str, str, str], int]
+    #: what the scheduler reported since the process started, by event
+    scheduler_events: Mapping[tuple[str], int]
+
+
+def judge(snapshot: Snapshot, vitals: Vitals, config: Loaded, timetable: Timetable, now: datetime) -> Verdict:
+    """The verdict at `now`; a job is late when its start is more than one more interval behind (promise P18)."""
+    reasons = hindrances(vitals)
+    if not snapshot.fresh and not vitals.database_fault:
+        reasons.append("the database does not answer")
+    if vitals.stopping:
+        reasons.append("the daemon is stopping")
+    states = {(state.account, state.job): state for state in snapshot.jobs}
+    held = {account: since for account, since in snapshot.held.items() if account in timetable}
+    jobs = tuple(
+        _judge_job(states.get((account, job), JobState(account, job)), every, vitals, now, held=account in held)
+        for account, rows in timetable.items()
+        for job, every in rows.items()
+    )
+    return Verdict(not reasons, tuple(reasons), config, now, vitals.started_at, jobs, held)
+
+
+def next_due(last_started_at: datetime | None, every: timedelta, now: datetime) -> datetime:
+    """When a job comes next: an interval after it started last, never in the past.
+
+    Never more than one interval ahead either, so that a wall clock that was wrong and set back stops nothing.
+    """
+    if last_started_at is None:
+        return now
+    return min(max(now, last_started_at + every), now + every)
+
+
+def hindrances(vitals: Vitals) -> list[str]:
+    """What keeps the process from its work; while there is anything, the watchdog is not fed (D6)."""
+    found = []
+    if vitals.database_fault:
+        found.append(f"the database failed: {vitals.database_fault}")
+    elif vitals.beat_age > BEAT_LIMIT:
+        found.append(f"the database was last written {_seconds(vitals.beat_age)} ago")
+    if vitals.canary_age > CANARY_LIMIT:
+        found.append(f"the scheduler ticked last {_seconds(vitals.canary_age)} ago")
+    if vitals.lag > LAG_LIMIT:
+        found.append(f"the event loop stood still for {_seconds(vitals.lag)}")
+    found += [f"{turn} hangs past its deadline" for turn in vitals.overdue]
+    return found
+
+
+def _judge_job(state: JobState, every: timedelta, vitals: Vitals, now: datetime, *, held: bool) -> JobVerdict:
+    running = state.last_started_at is not None and (
+        state.last_ended_at is None or state.last_ended_at < state.last_started_at
+    )
+    # What was missed while no daemon ran is not lateness of this one.
+    wanted = max((state.last_started_at or vitals.started_at) + every, vitals.started_at)
+    lag = timedelta() if running or held else max(timedelta(), now - wanted)
+    gate = state.held_until if state.held_until is not None and state.held_until > now else None
+    due = next_due(state.last_started_at, every, now)
+    return JobVerdict(
+        account=state.account,
+        job=state.job,
+        state=_state(state, held=held, late=lag > max(every, _LEAST_LATENESS)),
+        last_success=state.last_succeeded_at,
+        lag=lag,
+        next_due=min(due, gate) if gate else due,
+        gate_until=gate,
+        failing_since=state.failing_since,
+        error=state.last_error,
+    )
+
+
+def _state(state: JobState, *, held: bool, late: bool) -> JobHealth:
+    if held:
+        return JobHealth.HELD
+    if state.failing_since is not None:
+        return JobHealth.FAILING
+    if late:
+        return JobHealth.LATE
+    return JobHealth.OK if state.last_succeeded_at is not None else JobHealth.NEVER
+
+
+def _seconds(age: timedelta) -> str:
+    return f"{age.total_seconds():.0f} s"
+
+
+def _iso(instant: datetime | None) -> str | None:
+    return None if instant is None else instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,555 @@
+"""Put it together: configuration → store → web → timetable → signals → drain (D1, D4, D6).
+
+A reload leaves the timetable's block and enters it again with the new configuration. The scheduler is the tick alone:
+its jobs hand a turn to a task group of ours, where deadlines and cancelling reach it, and return (promise M6).
+"""
+
+import os
+import signal
+import sys
+import threading
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+import anyio
+import structlog
+from anyio import CancelScope, create_task_group, move_on_after, to_thread
+from anyio.abc import TaskGroup, TaskStatus
+from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, SchedulerEvent
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.date import DateTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from daemon import notify
+from daemon.clock import read_clocks
+from daemon.config import Config, fingerprint, host_keys, load, split_address, warnings
+from daemon.crontab import timetable
+from daemon.errors import ConfigError, DaemonError, NotAllowed, StoreError
+from daemon.health import (
+    BEAT_EVERY,
+    CANARY_EVERY,
+    OVERDUE_LIMIT,
+    Figures,
+    JobHealth,
+    Loaded,
+    Snapshot,
+    Verdict,
+    judge,
+    next_due,
+)
+from daemon.logs import configure
+from daemon.marketplaces import Marketplace
+from daemon.marketplaces.dialects import DIALECTS
+from daemon.model import AccountName
+from daemon.pulse import Pulse
+from daemon.runner import Runner, Task
+from daemon.store import Store, open_store
+from daemon.web import health as health_pages
+from daemon.web.api import control_app
+from daemon.web.serve import listen_at, listen_on, serving
+from daemon.web.state import Question
+
+#: exit codes: everything ended as asked; the database failed; another process has it; the configuration is wrong
+CLEAN, STORAGE, IN_USE, CONFIG = 0, 70, 75, 78
+
+#: after the grace, this long for everything else to end before the process ends itself (trap B4)
+_LAST_RESORT = timedelta(seconds=30)
+#: overdue jobs do not all start in the same instant
+_SPREAD, _SPREAD_LIMIT = timedelta(milliseconds=200), timedelta(seconds=5)
+_CLOSE_SECONDS = 5.0
+_CANARY = "canary"
+
+_EVENTS = {EVENT_JOB_ERROR: "error", EVENT_JOB_MISSED: "missed", EVENT_JOB_MAX_INSTANCES: "max_instances"}
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("sellerd")
+
+
+def main_run(config_path: Path) -> int:
+    """Run the daemon as this process; returns its exit code."""
+    # A reload asked for too early would end the process (trap D3).
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    code = anyio.run(partial(run, config_path))
+    if any(not thread.daemon and thread is not threading.main_thread() for thread in threading.enumerate()):
+        _end_in(_LAST_RESORT, code)
+    return code
+
+
+async def run(config_path: Path, *, ready: Callable[[], None] = lambda: None) -> int:
+    """Run the daemon until a signal ends it; `ready` is called once it works. Returns the exit code.
+
+    Every problem that keeps it from running is written to stderr, one sentence a line.
+    """
+    try:
+        setup = _Setup.read(config_path)
+        _make_state_folder(setup.config)
+    except ConfigError as error:
+        return _give_up(CONFIG, *error.problems)
+    config = setup.config
+    configure(config.log.level, config.log.format)
+    code, causes, daemon = CLEAN, list[BaseException](), None
+    try:
+        async with open_store(config.database) as store:
+            daemon = Daemon(config_path, setup, store)
+            code = await daemon.live(ready)
+    except* (ConfigError, StoreError) as group:
+        causes = _leaves(group)
+    finally:
+        if daemon is not None:
+            daemon.disarm()
+    if not causes:
+        return code
+    if any(isinstance(cause, ConfigError) for cause in causes):
+        return _give_up(CONFIG, *map(str, causes))
+    return _give_up(IN_USE if "in use by another" in str(causes[0]) else STORAGE, *map(str, causes))
+
+
+def _give_up(code: int, *sentences: str) -> int:
+    for sentence in sentences:
+        sys.stderr.write(f"sellerd: {sentence}\n")
+    notify.notify(f"STATUS=Not running: {sentences[0]}")
+    return code
+
+
+def _leaves(error: BaseException) -> list[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        return [leaf for inner in error.exceptions for leaf in _leaves(inner)]
+    return [error]
+
+
+def _make_state_folder(config: Config) -> None:
+    folder = config.daemon.state_dir
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            [f"daemon.state_dir = {folder}: {error.strerror}; choose a folder that we may make"]
+        ) from None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ConfigError([f"daemon.state_dir = {folder}: we may not write there; run as its owner, or choose another"])
+
+
+def _end_in(delay: timedelta, code: int) -> threading.Timer:
+    """End the process after `delay`, whatever hangs; cancel the timer when nothing does."""
+    timer = threading.Timer(delay.total_seconds(), os._exit, (code,))
+    timer.daemon = True
+    timer.start()
+    return timer
+
+
+@dataclass(frozen=True, slots=True)
+class _Setup:
+    """A configuration with everything that comes of it before anything is connected."""
+
+    config: Config
+    ways: Mapping[AccountName, Marketplace]
+    fingerprints: Mapping[AccountName, str]
+    warnings: tuple[str, ...]
+
+    @classmethod
+    def read(cls, path: Path) -> "_Setup":
+        """Read and prepare everything, so that a bad configuration changes nothing; raises ConfigError."""
+        config = load(path)
+        ways, fingerprints, problems = {}, {}, []
+        for name, account in config.accounts.items():
+            try:
+                keys = host_keys(config, account)
+                fingerprints[name] = fingerprint(account, keys)
+                if account.active:
+                    ways[name] = DIALECTS[account.speaks].open(account, keys)
+            except (OSError, ValueError, DaemonError) as error:
+                problems.append(f"{path}: account {name} cannot be opened: {error}")
+        if problems:
+            raise ConfigError(problems)
+        return cls(config, ways, fingerprints, tuple(warnings(path, config)))
+
+
+class _Ticks(AsyncIOScheduler):  # type: ignore[misc]  # APScheduler 3 has no types
+    """The scheduler, going on when a trigger raises: it would otherwise stand still for ever (trap C2)."""
+
+    def _process_jobs(self) -> float | None:
+        try:
+            wait: float | None = super()._process_jobs()
+        except Exception:
+            log.exception("the scheduler stumbled; it goes on")
+            return 1.0
+        return wait
+
+
+@dataclass(slots=True)
+class _Reload:
+    """A reload that was asked for; `problems` and `stopped` say how it ended."""
+
+    ended: anyio.Event = field(default_factory=anyio.Event)
+    problems: tuple[str, ...] = ()
+    stopped: bool = False
+
+
+class Daemon:
+    """The running daemon: one configuration at a time over one open database."""
+
+    def __init__(self, path: Path, setup: _Setup, store: Store) -> None:
+        self.store = store
+        self._path = path
+        self._setup = setup
+        self._runner = Runner(store)
+        self._started_at = datetime.now(UTC)
+        self._loaded = Loaded(self._started_at)
+        self._pulse = Pulse(store.database, self._started_at, self._overdue, self._fail)
+        self._scheduler = _Ticks(
+            timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
+        )
+        self._scheduler_events: Counter[tuple[str]] = Counter()
+        self._tasks: dict[tuple[AccountName, str], Task] = {}
+        self._turns: TaskGroup | None = None
+        self._life: TaskGroup | None = None
+        self._drain_scope: CancelScope | None = None
+        self._reloads: list[_Reload] = []
+        self._taken: list[_Reload] = []
+        self._wake = anyio.Event()
+        self._stopping = False
+        self._hurry = False
+        self._code = CLEAN
+        self._last_resort: threading.Timer | None = None
+        self._snapshot = Question(self._read_snapshot)
+        self._figures = Question(self._read_figures)
+
+    @property
+    def config(self) -> Config:
+        """The configuration that runs now."""
+        return self._setup.config
+
+    async def live(self, ready: Callable[[], None]) -> int:
+        """Work until a signal or a failed database ends it; returns the exit code."""
+        now = read_clocks()
+        await self.store.feeds.recover(now)
+        await self.store.updates.recover(now.at)
+        await self.store.runs.cut(now.at)
+        await self._configure(now.at)
+        public = health_pages.routes(self)
+        whole = Starlette(routes=[*public, Mount("/", control_app(self))])
+        with (
+            closing(listen_on(*split_address(self.config.web.listen))) as port,
+            closing(listen_at(self.config.socket)) as door,
+        ):
+            async with (
+                create_task_group() as self._life,
+                serving(Starlette(routes=public), port),
+                serving(whole, door),
+            ):
+                await self._life.start(self._listen_to_signals)
+                self._start_scheduler()
+                self._pulse.start(self._life)
+                self._life.start_soon(self._keep_telling)
+                self._life.start_soon(self._watch_storage)
+                await self._work(ready)
+                self._scheduler.shutdown(wait=False)
+                self._life.cancel_scope.cancel()
+            self.config.socket.unlink(missing_ok=True)
+        log.info("stopped")
+        return self._code
+
+    def disarm(self) -> None:
+        """Everything ended in time: the process need not end itself."""
+        if self._last_resort is not None:
+            self._last_resort.cancel()
+
+    # What is asked over HTTP (daemon.web.state)
+
+    async def reload(self) -> list[str]:
+        """Take the configuration over as it stands in the files now; returns once it runs, or its problems (D4).
+
+        Raises NotAllowed while the daemon stops.
+        """
+        asked = self._ask_reload()
+        await asked.ended.wait()
+        if asked.stopped:
+            raise NotAllowed("the daemon is stopping; the configuration is read when it starts again")
+        return list(asked.problems)
+
+    async def run_now(self, account: AccountName, job: str) -> None:
+        """Give a job a turn now, or once more right after the one it is in (D13); it asks its gate itself, as always.
+
+        Raises NotAllowed when there is no such job, when the account is held, and while the daemon reloads or stops.
+        """
+        if account not in self.config.active_accounts:
+            raise NotAllowed(f"there is no active account {account}; there are {_listed(self.config.active_accounts)}")
+        known = timetable(self.config)[account]
+        if job not in known:
+            raise NotAllowed(f"account {account} has no job {job}; there are {_listed(known)}")
+        if (held := (await self.store.accounts.held()).get(account)) is not None:
+            raise NotAllowed(f"account {account} needs a person: {held[1]}; mend it and reload, or release the account")
+        if self._turns is None:
+            raise NotAllowed("the daemon is reloading or stopping; ask again in a moment")
+        self._turns.start_soon(self._turn, self._tasks[account, job])
+
+    async def health(self) -> Verdict:
+        """The verdict of this moment; see `Watched.health`."""
+        fresh = await self._snapshot.ask(self._life) if self._life is not None else None
+        snapshot = fresh or replace(self._snapshot.latest or Snapshot(), fresh=False)
+        rows = timetable(self.config)
+        every = {name: {job: row.every for job, row in jobs.items()} for name, jobs in rows.items()}
+        return judge(snapshot, self._pulse.vitals(stopping=self._stopping), self._loaded, every, datetime.now(UTC))
+
+    async def figures(self) -> Figures | None:
+        """What the metrics show; see `Watched.figures`."""
+        return await self._figures.ask(self._life) if self._life is not None else None
+
+    async def _read_snapshot(self) -> Snapshot:
+        return Snapshot(await self.store.runs.snapshot(), await self.store.accounts.held())
+
+    async def _read_figures(self) -> Figures:
+        status = await self.store.views.status(read_clocks())
+        feeds = await self.store.accounts.feed_counts()
+        listings = {
+            (str(account["name"]), str(part), str(state)): int(number)
+            for account in status["accounts"]
+            for part, states in account["listings"].items()
+            for state, number in states.items()
+        }
+        gates = {
+            (gate["account"], gate["kind"]): datetime.fromisoformat(gate["until"]) if gate["until"] else None
+            for account in status["accounts"]
+            for gate in account["gates"]
+        }
+        return Figures(listings, feeds, gates, self._runner.totals, self._scheduler_events)
+
+    # From start to stop
+
+    async def _work(self, ready: Callable[[], None]) -> None:
+        """Run one timetable after the other, each with the configuration of its time, until the stop."""
+        following: _Setup | None = self._setup
+        while following is not None and not self._stopping:
+            async with self._timetable():
+                self._loaded = Loaded(datetime.now(UTC))
+                self._settle()
+                self._tell_ready()
+                ready()
+                ready = _nothing
+                following = await self._next_setup()
+            if following is not None:
+                self._setup = following
+                configure(self.config.log.level, self.config.log.format)
+                await self._configure(datetime.now(UTC))
+        for asked in (*self._taken, *self._reloads):
+            asked.stopped = True
+            asked.ended.set()
+
+    @asynccontextmanager
+    async def _timetable(self) -> AsyncIterator[None]:
+        """Tick while the block lasts; at its end nothing new starts, and turns in flight have the grace to end (D4)."""
+        ways = self._setup.ways
+        try:
+            async with create_task_group() as self._turns:
+                self._tasks = {
+                    (name, job): Task(self.config.accounts[name], ways[name], job, row.job)
+                    for name, rows in timetable(self.config).items()
+                    for job, row in rows.items()
+                }
+                await self._book()
+                try:
+                    yield
+                finally:
+                    turns, self._turns = self._turns, None
+                    self._unbook()
+                    await self._drain()
+                    turns.cancel_scope.cancel()
+        finally:
+            with CancelScope(shield=True):
+                for way in ways.values():
+                    with move_on_after(_CLOSE_SECONDS):
+                        await way.aclose()
+
+    async def _drain(self) -> None:
+        if self._hurry or not self._runner.in_flight:
+            return
+        log.info("waiting for turns to end", turns=self._runner.in_flight)
+        with move_on_after(self.config.daemon.grace.total_seconds()) as self._drain_scope:
+            await self._runner.idle()
+        self._drain_scope = None
+
+    async def _configure(self, at: datetime) -> None:
+        setup = self._setup
+        for name, account in setup.config.accounts.items():
+            mark = setup.fingerprints[name]
+            if await self.store.accounts.configure(name, account.marketplace, mark, at):
+                log.info("account released: its configuration changed", account=name)
+        for warning in setup.warnings:
+            log.warning(warning)
+        active = len(setup.config.active_accounts)
+        log.info("configured", accounts=active, listen=setup.config.web.listen, socket=str(setup.config.socket))
+
+    async def _next_setup(self) -> _Setup | None:
+        """Wait for a reload that can be taken over, or for the stop (None)."""
+        while True:
+            await self._wake.wait()
+            self._wake = anyio.Event()
+            if self._stopping:
+                return None
+            if not self._reloads:
+                continue
+            # Several that came at once are one: what stands in the files now.
+            self._taken, self._reloads = self._reloads, []
+            notify.reloading()
+            try:
+                return await to_thread.run_sync(self._read_again)
+            except ConfigError as error:
+                self._loaded = Loaded(datetime.now(UTC), tuple(error.problems))
+                log.error(  # noqa: TRY400 - the problems say it all
+                    "reload refused; the configuration that runs stays", problems=error.problems
+                )
+                self._settle(tuple(error.problems))
+                self._tell_ready()
+                await self._tell_status()
+
+    def _read_again(self) -> _Setup:
+        new = _Setup.read(self._path)
+        old = self.config
+        fixed = {
+            "daemon.state_dir": (old.daemon.state_dir, new.config.daemon.state_dir),
+            "web.listen": (old.web.listen, new.config.web.listen),
+            "web.socket": (old.socket, new.config.socket),
+        }
+        problems = [
+            f"{self._path}: {key} = {wanted} needs a restart (it runs with {running}): systemctl restart sellerd"
+            for key, (running, wanted) in fixed.items()
+            if running != wanted
+        ]
+        if problems:
+            raise ConfigError(problems)
+        return new
+
+    def _ask_reload(self) -> _Reload:
+        asked = _Reload(stopped=self._stopping)
+        if self._stopping:
+            asked.ended.set()
+        else:
+            self._reloads.append(asked)
+            self._wake.set()
+        return asked
+
+    def _settle(self, problems: tuple[str, ...] = ()) -> None:
+        """Answer those whose reload this was; who asked after the files were read waits for the next one."""
+        for asked in self._taken:
+            asked.problems = problems
+            asked.ended.set()
+        self._taken = []
+
+    async def _listen_to_signals(self, *, task_status: TaskStatus[None]) -> None:
+        with anyio.open_signal_receiver(signal.SIGHUP, signal.SIGTERM, signal.SIGINT) as signals:
+            task_status.started()
+            async for number in signals:
+                if number == signal.SIGHUP:
+                    self._ask_reload()
+                elif self._stopping:
+                    self._hurry_up()
+                else:
+                    log.info("stopping", signal=signal.Signals(number).name)
+                    self._stop(CLEAN)
+
+    def _stop(self, code: int) -> None:
+        if self._last_resort is None:
+            self._last_resort = _end_in(self.config.daemon.grace + _LAST_RESORT, STORAGE)
+        self._stopping, self._code = True, max(code, self._code)
+        notify.notify("STOPPING=1", "STATUS=Stopping")
+        self._wake.set()
+
+    def _hurry_up(self) -> None:
+        self._hurry = True
+        if self._drain_scope is not None:
+            self._drain_scope.cancel()
+
+    # Turns
+
+    def _start_scheduler(self) -> None:
+        self._scheduler.add_listener(self._count, EVENT_JOB_ERROR | EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
+        every = IntervalTrigger(seconds=CANARY_EVERY.total_seconds(), timezone=UTC)
+        self._scheduler.add_job(self._pulse.canary, every, id=_CANARY, next_run_time=datetime.now(UTC))
+        self._scheduler.start()
+
+    async def _book(self) -> None:
+        """Book every job by what the database says of its last turn, so that a reload or restart shifts nothing."""
+        states = {(state.account, state.job): state for state in await self.store.runs.snapshot()}
+        now, late = datetime.now(UTC), timedelta()
+        for name, rows in timetable(self.config).items():
+            for job, row in rows.items():
+                task, state = self._tasks[name, job], states.get((name, job))
+                due = next_due(state.last_started_at if state else None, row.every, now)
+                if state is not None and due == now:
+                    due, late = due + late, min(late + _SPREAD, _SPREAD_LIMIT)
+                trigger = IntervalTrigger(seconds=row.every.total_seconds(), timezone=UTC)
+                self._scheduler.add_job(self._tick, trigger, args=[task], id=f"{name}:{job}", next_run_time=due)
+                if state is not None and state.held_until is not None and state.held_until > now:
+                    self._book_turn(task, state.held_until)
+
+    def _book_turn(self, task: Task, at: datetime) -> None:
+        """One more turn at an instant: when the gate opens, the feed leaves then, not at the next tick (L8)."""
+        name = f"{task.account.name}:{task.name}:booked"
+        self._scheduler.add_job(self._tick, DateTrigger(at), args=[task], id=name, replace_existing=True)
+
+    def _unbook(self) -> None:
+        for booked in self._scheduler.get_jobs():
+            if booked.id != _CANARY:
+                booked.remove()
+
+    async def _tick(self, task: Task) -> None:
+        # A coroutine, because the scheduler would give a plain function to a thread.
+        if self._turns is not None:
+            self._turns.start_soon(self._turn, task)
+
+    async def _turn(self, task: Task) -> None:
+        outcome = await self._runner.turn(task)
+        if outcome is not None and outcome.held_until is not None and self._turns is not None:
+            self._book_turn(task, outcome.held_until)
+
+    # How it goes
+
+    def _overdue(self) -> Iterable[str]:
+        return self._runner.overdue(OVERDUE_LIMIT)
+
+    def _count(self, event: SchedulerEvent) -> None:
+        self._scheduler_events[_EVENTS[event.code],] += 1
+
+    async def _watch_storage(self) -> None:
+        await self._runner.storage_failed()
+        self._fail()
+
+    def _fail(self) -> None:
+        """What was in flight is unknown: end at once, and the next start reads what is truly there (promise P16)."""
+        if self._code == CLEAN:
+            log.critical("the database failed; ending", error=self.store.database.fault or "a turn was not recorded")
+        self._hurry_up()
+        self._stop(STORAGE)
+
+    def _tell_ready(self) -> None:
+        notify.notify("READY=1")
+        log.info("ready", accounts=len(self.config.active_accounts), jobs=len(self._tasks))
+
+    async def _keep_telling(self) -> None:
+        while True:
+            await self._tell_status()
+            await anyio.sleep(BEAT_EVERY.total_seconds())
+
+    async def _tell_status(self) -> None:
+        verdict = await self.health()
+        text = f"{len(self.config.active_accounts)} accounts, {len(verdict.jobs)} jobs"
+        text += f", {verdict.count(JobHealth.FAILING)} failing, {len(verdict.held)} held"
+        if not verdict.config.ok:
+            text += f"; the last reload was refused: {verdict.config.problems[0]}"
+        if verdict.reasons:
+            text += f"; {verdict.reasons[0]}"
+        notify.notify(f"STATUS={text}")
+
+
+def _nothing() -> None:
+    """After the first time, nobody waits to hear that the daemon is ready."""
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names)) or "none"

@@ -1,0 +1,426 @@
+"""The REST interface of the daemon: what the seller brings, decides and asks, under /api/v1 (guide S1 to S3).
+
+It is served on the control socket, which only the daemon's own user may open, and in process by the command line when
+no daemon runs. A request that cannot be met is answered with a problem as RFC 9457 has it: title, status, detail.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC
+from tempfile import TemporaryFile
+from typing import Annotated, BinaryIO, Literal, Protocol
+from urllib.parse import quote
+
+from anyio import Lock, to_thread
+from fastapi import APIRouter, Depends, FastAPI, Path, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, StreamingResponse
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+
+from daemon.clock import read_clocks
+from daemon.config import Config
+from daemon.errors import ConfigError, DaemonError, NotAllowed, StoreError, TransportError, Unreadable
+from daemon.model import AccountName, FeedId, Moment, OrderNumber, Parcel, Part, Sku, SyncState, UpdateKind
+from daemon.seller.exports import ExportFormat, orders_as
+from daemon.seller.imports import ImportKind, import_file
+from daemon.settings import AccountSettings
+from daemon.store import Store
+from daemon.store.views import MOST, PAGE, View
+
+#: bytes of one import file
+LARGEST_IMPORT = 1 << 30
+
+_PROBLEM = "application/problem+json"
+
+Limit = Annotated[int, Query(ge=1, le=MOST)]
+
+
+class Control(Protocol):
+    """What these requests need of the running daemon; without one, the command line puts something in its place."""
+
+    @property
+    def store(self) -> Store:
+        """The open database."""
+        ...
+
+    @property
+    def config(self) -> Config:
+        """The configuration that runs now."""
+        ...
+
+    async def reload(self) -> list[str]:
+        """Read the configuration again (D4); returns its problems, none when it was applied. Raises NotAllowed."""
+        ...
+
+    async def run_now(self, account: AccountName, job: str) -> None:
+        """Give a job a turn now (D13); raises NotAllowed."""
+        ...
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class LineChoice(_Body):
+    """One line of an order; without a quantity, all its units that have not left."""
+
+    ref: str
+    quantity: int | None = Field(default=None, ge=1)
+
+
+class Decision(_Body):
+    """Which lines are accepted or refused; null means every line for which that is legal."""
+
+    lines: list[LineChoice] | None = None
+    reason: str = Field(default="", max_length=500)
+
+
+class Shipment(_Body):
+    """How goods left. Without a URL the account's default template gives it (L13); without an instant it is now."""
+
+    carrier: str = Field(min_length=1, max_length=100)
+    tracking_number: str = Field(default="", max_length=100)
+    tracking_url: str = Field(default="", max_length=1000)
+    shipped_at: AwareDatetime | None = None
+    lines: list[LineChoice] | None = None
+
+
+class Resolution(_Body):
+    """What became of an update in doubt: it is there, or it is to be sent again."""
+
+    arrived: bool
+
+
+def control_app(control: Control, clocks: Callable[[], Moment] = read_clocks) -> FastAPI:
+    """The application over one running daemon, or over what stands in for it when none runs."""
+    app = FastAPI(
+        title="sellerd",
+        version="1",
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        exception_handlers={
+            DaemonError: _tell_fault,
+            HTTPException: _tell_http,
+            RequestValidationError: _tell_invalid,
+        },
+    )
+    app.state.control = control
+    app.state.clocks = clocks
+    # Two imports of one account at a time would each fill the columns that they lack from before the other.
+    app.state.importing = {}
+    app.include_router(_router)
+    return app
+
+
+_router = APIRouter(prefix="/api/v1")
+
+
+def _control(request: Request) -> Control:
+    control: Control = request.app.state.control
+    return control
+
+
+def _now(request: Request) -> Moment:
+    now: Moment = request.app.state.clocks()
+    return now
+
+
+TheControl = Annotated[Control, Depends(_control)]
+Now = Annotated[Moment, Depends(_now)]
+
+
+def _account(name: Annotated[str, Path(alias="account")], control: TheControl) -> AccountSettings:
+    account = control.config.accounts.get(AccountName(name))
+    if account is None:
+        known = ", ".join(sorted(control.config.accounts)) or "none"
+        raise HTTPException(404, f"there is no account {name}; configured are: {known}")
+    return account
+
+
+Account = Annotated[AccountSettings, Depends(_account)]
+
+
+def _name(account: AccountSettings) -> AccountName:
+    return AccountName(account.name)
+
+
+@_router.get("/")
+async def root() -> View:
+    """Say that somebody is here."""
+    return {"version": 1, "name": "sellerd"}
+
+
+@_router.post("/accounts/{account}/imports/{kind}")
+async def import_table(kind: ImportKind, account: Account, control: TheControl, now: Now, request: Request) -> View:
+    """Take over a CSV file (the body); the answer says what each row did and what is wrong with the bad ones (S1)."""
+    lock: Lock = request.app.state.importing.setdefault(account.name, Lock())
+    with TemporaryFile() as file:
+        await _spool(request, file)
+        async with lock:
+            report = await import_file(control.store, account, kind, file, now.at)
+    return report.as_dict()
+
+
+async def _spool(request: Request, file: BinaryIO) -> None:
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > LARGEST_IMPORT:
+            raise HTTPException(413, f"the file is larger than {LARGEST_IMPORT} bytes; cut it into several")
+        await to_thread.run_sync(file.write, chunk)
+    file.seek(0)
+
+
+@_router.get("/accounts/{account}/orders/{number:path}")
+async def order(number: str, account: Account, control: TheControl, *, personal: bool = False) -> View:
+    """One order with its updates and timeline; `personal` adds who gets it (D12)."""
+    found = await control.store.views.order(_name(account), OrderNumber(number), personal=personal)
+    return {"version": 1, "order": _found(found, f"account {account.name} has no order {number}")}
+
+
+@_router.post("/accounts/{account}/orders/{number:path}/accept")
+async def accept(number: str, decision: Decision, account: Account, control: TheControl, now: Now) -> View:
+    """Accept lines of an order (L13)."""
+    return await _decide(control, account, number, UpdateKind.ACCEPTANCE, decision.lines, now, reason=decision.reason)
+
+
+@_router.post("/accounts/{account}/orders/{number:path}/refuse")
+async def refuse(number: str, decision: Decision, account: Account, control: TheControl, now: Now) -> View:
+    """Refuse lines of an order (L13)."""
+    return await _decide(control, account, number, UpdateKind.REFUSAL, decision.lines, now, reason=decision.reason)
+
+
+@_router.post("/accounts/{account}/orders/{number:path}/ship")
+async def ship(number: str, shipment: Shipment, account: Account, control: TheControl, now: Now) -> View:
+    """Say that lines of an order have left, whole or in part (L13, J8)."""
+    parcel = Parcel(
+        shipment.carrier,
+        shipment.tracking_number,
+        shipment.tracking_url or _tracking_url(account, shipment.tracking_number),
+        (shipment.shipped_at or now.at).astimezone(UTC),
+    )
+    return await _decide(control, account, number, UpdateKind.DISPATCH, shipment.lines, now, parcel=parcel)
+
+
+def _tracking_url(account: AccountSettings, tracking_number: str) -> str:
+    # Only some marketplaces' accounts have a default template (guide L, account).
+    template: str = getattr(account, "tracking_url", "")
+    return template.replace("{tracking_number}", quote(tracking_number, safe="")) if tracking_number else ""
+
+
+async def _decide(
+    control: Control,
+    account: AccountSettings,
+    number: str,
+    kind: UpdateKind,
+    lines: Sequence[LineChoice] | None,
+    now: Moment,
+    *,
+    parcel: Parcel | None = None,
+    reason: str = "",
+) -> View:
+    order = await control.store.views.order(_name(account), OrderNumber(number), personal=False)
+    order = _found(order, f"account {account.name} has no order {number}")
+    update = await control.store.updates.open(
+        _name(account),
+        OrderNumber(number),
+        kind,
+        None if lines is None else _units(order, lines),
+        legal_moves=account.legal_moves,
+        at=now.at,
+        parcel=parcel,
+        reason=reason,
+    )
+    said = [{"ref": line.ref, "quantity": line.quantity} for line in update.lines]
+    return {"version": 1, "order": number, "kind": update.kind, "lines": said}
+
+
+def _units(order: View, lines: Sequence[LineChoice]) -> list[tuple[str, int]]:
+    left = {line["ref"]: line["quantity"] - line["shipped"] for line in order["lines"]}
+    # What no line has is left to the store, which says what is wrong with it.
+    return [(line.ref, line.quantity or left.get(line.ref, 0)) for line in lines]
+
+
+@_router.post("/accounts/{account}/orders/{number:path}/resolve")
+async def resolve(number: str, resolution: Resolution, account: Account, control: TheControl, now: Now) -> View:
+    """Settle an update that is in doubt by what a person has found out."""
+    await control.store.updates.resolve(_name(account), OrderNumber(number), arrived=resolution.arrived, at=now.at)
+    return {"version": 1, "order": number, "arrived": resolution.arrived}
+
+
+@_router.get("/accounts/{account}/orders-export")
+async def export_orders(
+    account: Account,
+    control: TheControl,
+    since: AwareDatetime | None = None,
+    form: Annotated[ExportFormat, Query(alias="format")] = ExportFormat.JSON,
+) -> StreamingResponse:
+    """Orders that changed since, with personal data, as JSON or as CSV for spreadsheets (S2)."""
+    pieces = orders_as(form, control.store.views.export_orders(_name(account), since))
+    kind = "text/csv; charset=utf-8" if form is ExportFormat.CSV else "application/json"
+    return StreamingResponse(pieces, media_type=kind)
+
+
+@_router.get("/orders")
+async def orders(
+    control: TheControl,
+    account: str | None = None,
+    state: str | None = None,
+    limit: Limit = PAGE,
+    before: int | None = None,
+) -> View:
+    """Orders without personal data, the newest first."""
+    name = AccountName(account) if account else None
+    page = await control.store.views.orders(name, state=state, limit=limit, before=before)
+    return {"version": 1, "orders": page, "next": page[-1]["id"] if len(page) == limit else None}
+
+
+@_router.get("/accounts/{account}/listings")
+async def listings(
+    account: Account,
+    control: TheControl,
+    part: Part | None = None,
+    state: SyncState | None = None,
+    sku: str | None = None,
+    limit: Limit = PAGE,
+    after: str | None = None,
+) -> View:
+    """Listings by SKU."""
+    page = await control.store.views.listings(
+        _name(account), part=part, state=state, sku=sku, limit=limit, after=Sku(after) if after else None
+    )
+    return {"version": 1, "listings": page, "next": page[-1]["sku"] if len(page) == limit else None}
+
+
+@_router.get("/accounts/{account}/listings/{sku:path}")
+async def listing(sku: str, account: Account, control: TheControl) -> View:
+    """One listing with its item, its timeline and the feeds that carried it (D8)."""
+    found = await control.store.views.listing(_name(account), Sku(sku))
+    return {"version": 1, "listing": _found(found, f"account {account.name} has no listing {sku}")}
+
+
+@_router.post("/accounts/{account}/listings/{sku:path}/retry")
+async def retry(sku: str, account: Account, control: TheControl, now: Now) -> View:
+    """Send the parts of a listing that are in Error once more, as they are."""
+    found = await control.store.views.listing(_name(account), Sku(sku))
+    _found(found, f"account {account.name} has no listing {sku}")
+    if not await control.store.listings.retry(_name(account), Sku(sku), now.at):
+        raise NotAllowed(f"no part of {sku} is in Error; there is nothing to try again")
+    return {"version": 1, "sku": sku}
+
+
+@_router.post("/accounts/{account}/release")
+async def release(account: Account, control: TheControl, now: Now) -> View:
+    """Try a held account again (D10)."""
+    if not await control.store.accounts.release(_name(account), now.at):
+        raise NotAllowed(f"account {account.name} is not held; there is nothing to release")
+    return {"version": 1, "account": account.name}
+
+
+@_router.post("/accounts/{account}/jobs/{job}/run", status_code=202)
+async def run_job(job: str, account: Account, control: TheControl) -> View:
+    """Give a job a turn now; its gate stays what it is (D13)."""
+    await control.run_now(_name(account), job)
+    return {"version": 1, "account": account.name, "job": job}
+
+
+@_router.post("/reload")
+async def reload(control: TheControl) -> View:
+    """Take over the configuration as it stands in the files now; a bad one changes nothing (D4)."""
+    if problems := await control.reload():
+        raise ConfigError(problems)
+    return {"version": 1}
+
+
+@_router.get("/feeds")
+async def feeds(
+    control: TheControl, account: str | None = None, limit: Limit = PAGE, before: int | None = None
+) -> View:
+    """Feeds, the newest first (L16)."""
+    page = await control.store.views.feeds(
+        AccountName(account) if account else None, limit=limit, before=FeedId(before) if before else None
+    )
+    return {"version": 1, "feeds": page, "next": page[-1]["id"] if len(page) == limit else None}
+
+
+@_router.get("/feeds/{feed}")
+async def feed(feed: int, control: TheControl, limit: Limit = PAGE, after: str | None = None) -> View:
+    """One feed with its timeline and a page of what it carried and what came of it (L16)."""
+    found = await control.store.views.feed(FeedId(feed), limit=limit, after=Sku(after) if after else None)
+    found = _found(found, f"there is no feed {feed}")
+    carried = found["objects"]
+    return {"version": 1, "feed": found, "next": carried[-1]["sku"] if len(carried) == limit else None}
+
+
+@_router.get("/feeds/{feed}/payload")
+async def feed_payload(feed: int, control: TheControl) -> StreamingResponse:
+    """The exact bytes of a feed, as long as they are kept (D7)."""
+    payload = await control.store.views.feed_payload(FeedId(feed))
+    if payload is None:
+        raise HTTPException(404, f"no bytes of feed {feed} are kept")
+    return StreamingResponse(control.store.payloads.chunks(payload), media_type="application/octet-stream")
+
+
+@_router.get("/gates")
+async def gates(control: TheControl, now: Now) -> View:
+    """Every gate: open, or until when not (L8)."""
+    return {"version": 1, "gates": await control.store.views.gates(now)}
+
+
+@_router.get("/deliveries")
+async def deliveries(
+    control: TheControl,
+    account: str | None = None,
+    state: Literal["kept", "applied", "waiting", "set_aside"] | None = None,
+    limit: Limit = PAGE,
+) -> View:
+    """What came in, the newest first (D9)."""
+    name = AccountName(account) if account else None
+    return {"version": 1, "deliveries": await control.store.views.deliveries(name, state=state, limit=limit)}
+
+
+@_router.get("/status")
+async def status(control: TheControl, now: Now) -> View:
+    """How every account stands."""
+    return {"version": 1, **await control.store.views.status(now)}
+
+
+def _found(view: View | None, otherwise: str) -> View:
+    if view is None:
+        raise HTTPException(404, otherwise)
+    return view
+
+
+def _problem(status: int, title: str, detail: str, **more: object) -> JSONResponse:
+    return JSONResponse({"title": title, "status": status, "detail": detail, **more}, status, media_type=_PROBLEM)
+
+
+async def _tell_fault(_: Request, error: Exception) -> JSONResponse:
+    match error:
+        case NotAllowed():
+            return _problem(409, "not allowed now", str(error))
+        case ConfigError():
+            return _problem(422, "the configuration is wrong", str(error), problems=error.problems)
+        case Unreadable():
+            return _problem(422, "the file cannot be read", str(error))
+        case StoreError():
+            return _problem(503, "the database cannot be used", str(error))
+        case TransportError():
+            return _problem(502, "the marketplace cannot be reached", str(error))
+        case _:
+            return _problem(502, "the marketplace said no", str(error))
+
+
+async def _tell_http(_: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, HTTPException):
+        raise error
+    titles = {404: "there is no such thing", 405: "not for this address", 413: "too large"}
+    return _problem(error.status_code, titles.get(error.status_code, "not possible"), str(error.detail))
+
+
+async def _tell_invalid(_: Request, error: Exception) -> JSONResponse:
+    if not isinstance(error, RequestValidationError):
+        raise error
+    problems = [f"{'.'.join(str(step) for step in each['loc'])}: {each['msg']}" for each in error.errors()]
+    return _problem(422, "the request is not in the documented form", "; ".join(problems), problems=problems)

@@ -1,0 +1,283 @@
+"""The configuration: read whole, wrong in every way at once, and never a secret in what is told."""
+
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from daemon.config import JOBS, check, fingerprint, host_keys, load
+from daemon.crontab import CRONTAB, timetable
+from daemon.errors import ConfigError
+from daemon.hostkeys import pin
+from daemon.marketplaces.dialects import DIALECTS
+
+EXAMPLE = Path(__file__).parent.parent / "config.toml"
+
+LEWIS = """
+marketplace = "johnlewis"
+standard_delivery_days = 3
+sftp = { host = "sftp.example.test", user = "supplier", password = { file = "secret" } }
+"""
+
+NEEDED = """
+[accounts.laredoute-fr]
+marketplace = "laredoute"
+vendor_id = "1001"
+login = { user = "SELLER1001-1", password = { file = "secret" } }
+tokens = { create_items = { file = "secret" }, read_orders = { file = "secret" }, update_orders = { file = "secret" } }
+sftp = { host = "sftp.laredoute.example", user = "seller1001", password = { file = "secret" } }
+
+[accounts.johnlewis-gb]
+marketplace = "johnlewis"
+standard_delivery_days = 3
+sftp = { host = "sftp.johnlewis.example", user = "supplier1001", private_key = { file = "secret" } }
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    secret = tmp_path / "secret"
+    secret.write_text("correct horse\n")
+    secret.chmod(0o600)
+    (tmp_path / "accounts.d").mkdir()
+    return tmp_path
+
+
+def write(folder: Path, text: str, name: str = "config.toml") -> Path:
+    path = folder / name
+    path.write_text(text, "utf-8")
+    return path
+
+
+def problems(path: Path) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+    return [problem.replace(str(path.parent), "") for problem in caught.value.problems]
+
+
+def test_the_annotated_example_is_right_and_says_the_defaults(folder: Path) -> None:  # D3
+    text = re.sub(r"/etc/sellerd/secrets/[a-z-]+", "secret", EXAMPLE.read_text("utf-8"))
+    said = load(write(folder, text))
+    needed = load(write(folder, NEEDED, "needed.toml"))
+
+    assert (said.daemon, said.web, said.log) == (needed.daemon, needed.web, needed.log)
+    assert said.accounts.keys() == needed.accounts.keys()
+    for name, account in said.accounts.items():
+        told = {"active", "every", "carriers"}
+        assert account.model_dump(exclude=told) == needed.accounts[name].model_dump(exclude=told)
+        rows = {job: row.every for job, row in CRONTAB[account.speaks].items()}
+        assert account.every in ({}, rows)
+
+
+def test_the_example_is_all_that_can_be_said_of_the_daemon(folder: Path) -> None:  # D3
+    text = EXAMPLE.read_text("utf-8")
+    config = load(write(folder, ""))
+
+    for table in (config.daemon, config.web, config.log):
+        for key in type(table).model_fields:
+            assert f"\n{key} = " in text or f"\n# {key} = " in text, key
+
+
+def test_accounts_stand_inline_or_in_files_of_their_own(folder: Path) -> None:  # D3
+    write(folder / "accounts.d", LEWIS, "jl-two.toml")
+    write(folder / "accounts.d", "not a configuration", "notes.txt")
+    (folder / "accounts.d" / "secret").write_text("another")
+    (folder / "accounts.d" / "secret").chmod(0o600)
+    config = load(write(folder, f'[daemon]\nstate_dir = "state"\n[accounts.jl-one]\n{LEWIS}active = false\n'))
+
+    assert (list(config.accounts), list(config.active_accounts)) == (["jl-one", "jl-two"], ["jl-two"])
+    assert config.database == folder / "state" / "sellerd.db"
+    assert config.socket == folder / "state" / "control.sock"
+    one, two = config.accounts.values()
+    assert (one.name, one.speaks) == ("jl-one", "edge")
+    # a file is named from where it is written
+    assert fingerprint(one, {}) != fingerprint(two.model_copy(update={"name": "jl-one", "active": False}), {})
+
+
+def test_every_problem_of_every_file_is_told_at_once(folder: Path) -> None:  # D3
+    write(folder / "accounts.d", 'marketplace = "johnlewis"\nstandard_delivery_days = "soon"\n', "b.toml")
+    write(folder / "accounts.d", "marketplace = johnlewis\n", "c.toml")
+    write(folder / "accounts.d", LEWIS, "d.toml")
+    path = write(
+        folder,
+        f"""
+[daemon]
+grase = "30s"
+[web]
+listen = "0.0.0.0:8470"
+[log]
+level = "inform"
+[weeb]
+[accounts.a]
+{LEWIS.replace("supplier", "x").replace('"secret"', '"nowhere"')}
+time_zone = "Europe/Londn"
+every = {{ ofers = "1h", orders = "1 hour", reports = "1ms" }}
+[accounts.d]
+{LEWIS}
+""",
+    )
+
+    assert problems(path) == [
+        "/config.toml: daemon.grase is not a key that is known here; did you mean grace?",
+        (
+            '/config.toml: web.listen = "0.0.0.0:8470": only this machine may connect, because nobody has to sign in yet: '
+            "use 127.0.0.1 or [::1], and a reverse proxy where others must see it"
+        ),
+        "/config.toml: log.level = \"inform\": should be 'debug', 'info', 'warning' or 'error'; did you mean info?",
+        "/config.toml: weeb is not a key that is known here; did you mean web?",
+        (
+            "/accounts.d/c.toml: is not TOML: Invalid value (at line 1, column 15); texts stand in quotes, and each key "
+            "stands once"
+        ),
+        f"/accounts.d/d.toml: the account d stands in {path} as well; keep one of the two".replace(str(folder), ""),
+        (
+            '/config.toml: accounts.a.time_zone = "Europe/Londn": no such time zone in the tz database; did you mean '
+            "Europe/London or Europe/Lisbon or Europe/Vienna?"
+        ),
+        (
+            '/config.toml: accounts.a.every.orders = "1 hour": a duration is a text of number and unit, such as "30s", '
+            '"15m", "1h", "2d"'
+        ),
+        "/config.toml: accounts.a.sftp.password: cannot read /nowhere: No such file or directory",
+        "/config.toml: accounts.a.every.ofers names no job of this account; did you mean offers?",
+        "/accounts.d/b.toml: sftp is missing; add it",
+        (
+            '/accounts.d/b.toml: standard_delivery_days = "soon": should be a valid integer, unable to parse string as an '
+            "integer"
+        ),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("account", "problem"),
+    [
+        ("", 'accounts.x.marketplace is missing; add it: marketplace = "laredoute" or "johnlewis"'),
+        (
+            'marketplace = "johnlewes"',
+            (
+                'accounts.x.marketplace = "johnlewes" is not one that is known by name; did you mean johnlewis?; for another '
+                'one say what it speaks: speaks = "sellr" or "edge"'
+            ),
+        ),
+        (
+            'marketplace = "argos"\nspeaks = "egde"',
+            'accounts.x.speaks = "egde" is not spoken here; did you mean edge?',
+        ),
+        (LEWIS + 'name = "y"', 'accounts.x.name is "y", but the account is x; remove it'),
+        (LEWIS + 'every = { reports = "1ms" }', "accounts.x.every.reports is shorter than a second; write 1s or more"),
+        (LEWIS + 'every = { items = "1h" }', "accounts.x.every.items names no job of this account; there are offers"),
+        (LEWIS.replace("password", "pasword"), "accounts.x.sftp.pasword is not a key that is known here; did you mean"),
+    ],
+)
+def test_one_problem_and_its_fix(folder: Path, account: str, problem: str) -> None:  # D3
+    found = problems(write(folder, f"[accounts.x]\n{account}\n"))
+
+    assert any(f"/config.toml: {problem}" in line for line in found), found
+
+
+def test_a_name_is_fit_for_labels_and_paths(folder: Path) -> None:
+    found = problems(write(folder, f'[accounts."a:b"]\n{LEWIS}'))
+
+    assert found == ["/config.toml: 'a:b' cannot be an account's name: use up to 64 letters, digits, - and _"]
+
+
+def test_no_problem_shows_a_secret(folder: Path) -> None:  # D3
+    path = write(
+        folder,
+        """
+[accounts.x]
+marketplace = "johnlewis"
+standard_delivery_days = 3
+pasword = "hunter-1"
+sftp = { host = "h", user = "u", password = "hunter-2", pass = "hunter-3", passphrase = { text = "hunter-4" } }
+[accounts.y]
+marketplace = "laredoute"
+vendor_id = "1"
+login = "user:hunter-5"
+tokens = ["hunter-6"]
+sftp = { host = "h", user = "u" }
+""",
+    )
+
+    found = "\n".join(problems(path))
+
+    assert "hunter" not in found
+    assert found.count("a secret is never written here") == 2
+    assert "accounts.y.sftp: a login needs password or private_key (or both)" in found
+
+
+def test_a_file_that_cannot_be_read_is_a_problem(folder: Path) -> None:  # D3
+    assert problems(folder / "config.toml") == [
+        "/config.toml: cannot be read: No such file or directory; check the path and that the daemon's user may read it"
+    ]
+    (folder / "config.toml").write_bytes(b"# \xff")
+    assert problems(folder / "config.toml") == ["/config.toml: is not UTF-8 text (byte 2); save it as UTF-8"]
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1:8470", "[::1]:8470", "localhost:0"])
+def test_loopback_addresses_are_allowed(folder: Path, listen: str) -> None:  # D5
+    assert load(write(folder, f'[web]\nlisten = "{listen}"')).web.listen == listen
+
+
+@pytest.mark.parametrize("listen", ["8470", "127.0.0.1:http", "example.test:80", "127.0.0.1:70000", "192.0.2.1:80"])
+def test_other_addresses_are_refused(folder: Path, listen: str) -> None:  # D5
+    assert len(problems(write(folder, f'[web]\nlisten = "{listen}"'))) == 1
+
+
+def test_the_timetable_has_a_row_for_every_job_that_can_be_named() -> None:  # D1
+    assert CRONTAB.keys() == JOBS.keys() == DIALECTS.keys()
+    for speaks, rows in CRONTAB.items():
+        assert tuple(rows) == JOBS[speaks]
+
+
+def test_an_account_may_want_a_job_more_often(folder: Path) -> None:  # D1
+    config = load(
+        write(folder, f'[accounts.x]\n{LEWIS}every = {{ orders = "1m" }}\n[accounts.y]\n{LEWIS}active = false')
+    )
+
+    rows = timetable(config)
+
+    assert list(rows) == ["x"]
+    assert {job: row.every for job, row in rows[next(iter(rows))].items()} == {
+        "offers": timedelta(minutes=15),
+        "reports": timedelta(minutes=5),
+        "orders": timedelta(minutes=1),
+        "updates": timedelta(minutes=10),
+        "housekeeping": timedelta(days=1),
+    }
+
+
+def test_a_fingerprint_changes_with_a_secret_a_setting_and_a_trusted_key(folder: Path) -> None:  # D10
+    path = write(folder, f'[daemon]\nstate_dir = "."\n[accounts.x]\n{LEWIS}')
+
+    def mark() -> str:
+        config = load(path)
+        (account,) = config.accounts.values()
+        return fingerprint(account, host_keys(config, account))
+
+    marks = [mark(), mark()]
+    (folder / "secret").write_text("another")
+    marks.append(mark())
+    path.write_text(path.read_text("utf-8") + "handling_days = 2\n", "utf-8")
+    marks.append(mark())
+    pin(folder / "known_hosts", "sftp.example.test", 22, "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA==")
+    marks.append(mark())
+
+    assert marks[0] == marks[1]
+    assert len(set(marks)) == 4
+
+
+def test_check_tells_problems_or_warnings(folder: Path) -> None:  # D3
+    path = write(folder, f'[daemon]\nstate_dir = "."\n[accounts.x]\n{LEWIS}[accounts.y]\n{LEWIS}active = false')
+
+    assert check(path).problems == ()
+    assert check(path).warnings == (
+        (
+            "x: no host key of sftp (sftp.example.test) is trusted, so no connection will be made; "
+            "run: sellerd accounts trust x"
+        ),
+        "y is not active: none of its jobs run",
+    )
+    path.write_text("[daemn]", "utf-8")
+    assert len(check(path).problems) == 1

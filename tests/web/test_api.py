@@ -1,0 +1,298 @@
+"""The control interface over its real Unix socket, and in process where no daemon runs."""
+
+import json
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from daemon.config import Config
+from daemon.errors import NotAllowed
+from daemon.model import (
+    AccountName,
+    Customer,
+    Delivery,
+    LineState,
+    Moment,
+    Order,
+    OrderLine,
+    OrderNumber,
+    PayloadId,
+    RemoteFile,
+    Sku,
+)
+from daemon.store import Store, open_store
+from daemon.transports.http import ControlClient
+from daemon.web.api import control_app
+from daemon.web.serve import listen_at, serving
+from tests.seller.conftest import NOON, lewis, redoute
+
+REDOUTE = AccountName("redoute")
+SECRET = "Made Up Lane 5"
+ORDER = "/api/v1/accounts/redoute/orders/O-1"
+LISTINGS = (
+    b"sku,ean,category,product_id,title,description,brand,photo_1\n"
+    b"LAMP-1,3701234567891,S1,LAMP,Lampe,Une lampe,B1,https://pictures.example.test/1.jpg\n"
+    b"LAMP/2,3701234567891,S1,LAMP,Lampe,Une lampe,B1,\n"
+)
+
+
+class Daemon:
+    """What stands for the running daemon."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.config = Config(accounts={REDOUTE: redoute(), AccountName("lewis"): lewis()})
+        self.problems: list[str] = []
+        self.asked: list[str] = []
+
+    async def reload(self) -> list[str]:
+        self.asked.append("reload")
+        return self.problems
+
+    async def run_now(self, account: AccountName, job: str) -> None:
+        if job == "nonsense":
+            raise NotAllowed(f"{account} has no job nonsense")
+        self.asked.append(f"{account} {job}")
+
+
+def clocks() -> Moment:
+    return Moment(NOON, "boot-1", 1_000_000_000, synchronised=True)
+
+
+@pytest.fixture
+async def daemon(tmp_path: Path) -> AsyncIterator[Daemon]:
+    async with open_store(tmp_path / "sellerd.db") as store:
+        for name, marketplace in (("redoute", "laredoute"), ("lewis", "johnlewis")):
+            await store.accounts.configure(AccountName(name), marketplace, "", NOON)
+        yield Daemon(store)
+
+
+@pytest.fixture(params=["socket", "in process"])
+async def client(request: pytest.FixtureRequest, daemon: Daemon, tmp_path: Path) -> AsyncIterator[ControlClient]:
+    app = control_app(daemon, clocks)
+    if request.param == "in process":
+        async with ControlClient.over_app(app) as client:
+            yield client
+        return
+    socket = tmp_path / "control.sock"
+    async with serving(app, listen_at(socket)), ControlClient.over_socket(socket) as client:
+        yield client
+
+
+async def get(client: ControlClient, path: str, status: int = 200, **params: str) -> Any:
+    reply = await client.request("GET", path, params=params)
+    assert reply.status == status, reply.body
+    return json.loads(reply.body)
+
+
+async def post(client: ControlClient, path: str, said: object = None, status: int = 200) -> Any:
+    reply = await client.request("POST", path, json=said or {})
+    assert reply.status == status, reply.body
+    if status >= 400:
+        assert reply.headers["content-type"] == "application/problem+json"
+        problem = json.loads(reply.body)
+        assert problem.keys() >= {"title", "status", "detail"}
+        assert problem["status"] == status
+    return json.loads(reply.body)
+
+
+async def bring(client: ControlClient, kind: str, content: bytes, account: str = "redoute", status: int = 200) -> Any:
+    async def in_pieces() -> AsyncIterator[bytes]:
+        for start in range(0, len(content), 7):
+            yield content[start : start + 7]
+
+    path = f"/api/v1/accounts/{account}/imports/{kind}"
+    reply = await client.request("POST", path, content=in_pieces(), content_type="text/csv")
+    assert reply.status == status, reply.body
+    return json.loads(reply.body)
+
+
+async def an_order(store: Store, state: LineState = LineState.NEW) -> None:
+    lines = (OrderLine("L1", 3, state, ean="3701234567891"), OrderLine("L2", 1, state))
+    order = Order(OrderNumber("O-1"), lines, shipping=Customer(name="A. Nobody", lines=(SECRET,)))
+    await store.orders.keep(REDOUTE, [Delivery(RemoteFile("orders", "O-1.xml", 3), b"O-1", (order,))], NOON)
+
+
+async def test_an_import_answers_row_by_row(client: ControlClient) -> None:  # S1
+    report = await bring(client, "listings", LISTINGS)
+    assert (report["version"], report["created"], report["refused"], report["not_ready"]) == (1, 2, 0, 1)
+    assert report["incomplete"] == [{"line": 3, "sku": "LAMP/2", "reason": "the main photo is missing"}]
+    report = await bring(client, "stock", b"sku;stock\nLAMP-1;3\nLAMP-9;x\n")
+    assert (report["changed"], report["refused"]) == (1, 1)
+    assert report["faults"] == [
+        {
+            "line": 3,
+            "sku": "LAMP-9",
+            "column": "stock",
+            "value": "x",
+            "problem": "this is not a number of units",
+            "fix": "write a whole number from 0 up, without a unit",
+        }
+    ]
+
+
+async def test_a_file_that_is_no_table_is_a_problem(client: ControlClient) -> None:  # S1
+    problem = await bring(client, "stock", b"sku;stok\nA;1\n", status=422)
+    assert problem["detail"].startswith("line 1: no column stock")
+    assert (await bring(client, "prices", b"sku,price\nA,1\n", "lewis", 409))["detail"].startswith("johnlewis takes no")
+    assert "configured are: lewis, redoute" in (await bring(client, "stock", b"", "nobody", 404))["detail"]
+    assert (await bring(client, "nonsense", b"", status=422))["title"] == "the request is not in the documented form"
+
+
+async def test_two_imports_at_a_time_do_not_undo_each_other(client: ControlClient, daemon: Daemon) -> None:  # S1
+    skus = [f"SKU-{number}" for number in range(1_200)]
+    await bring(client, "listings", "\n".join(["sku,title", *(f"{sku},x" for sku in skus)]).encode())
+    async with anyio.create_task_group() as group:
+        for column in ("title", "brand", "category", "product_id"):
+            content = "\n".join([f"sku,{column}", *(f"{sku},new" for sku in skus)]).encode()
+            group.start_soon(bring, client, "listings", content)
+    known = await daemon.store.views.known(REDOUTE, [Sku(sku) for sku in skus])
+    found = {(kept.item.title, kept.item.brand, kept.item.category, kept.item.product_id) for kept in known.values()}
+    assert found == {("new", "new", "new", "new")}
+
+
+async def test_lines_are_decided_each_in_its_own_way(client: ControlClient, daemon: Daemon) -> None:  # L13
+    await an_order(daemon.store)
+    accepted = await post(client, f"{ORDER}/accept", {"lines": [{"ref": "L1"}]})
+    assert accepted == {
+        "version": 1,
+        "order": "O-1",
+        "kind": "acceptance",
+        "lines": [{"ref": "L1", "quantity": 3}],
+    }
+    refused = await post(client, f"{ORDER}/refuse", {"reason": "broken"})
+    assert refused["lines"] == [{"ref": "L2", "quantity": 1}]
+    again = await post(client, f"{ORDER}/refuse", status=409)
+    assert "update of it is on its way" in again["detail"]
+    order = (await get(client, ORDER))["order"]
+    assert [update["kind"] for update in order["updates"]] == ["acceptance", "refusal"]
+    assert order["updates"][1]["lines"][0]["reason"] == "broken"
+
+
+async def test_a_move_that_is_not_legal_is_refused_with_the_reason(
+    client: ControlClient, daemon: Daemon
+) -> None:  # L12
+    await an_order(daemon.store)
+    problem = await post(client, f"{ORDER}/ship", {"carrier": "Colis", "tracking_number": "T1"}, 409)
+    assert problem["title"] == "not allowed now"
+    assert "to_ship" in problem["detail"]
+    problem = await post(client, f"{ORDER}/accept", {"lines": [{"ref": "L9"}]}, 409)
+    assert "no line L9" in problem["detail"]
+    problem = await post(client, f"{ORDER}/resolve", {"arrived": True}, 409)
+    assert "no update in doubt" in problem["detail"]
+    assert "no order O-2" in (await post(client, f"{ORDER[:-1]}2/accept", status=404))["detail"]
+
+
+async def test_a_shipment_in_part_with_the_default_tracking_url(client: ControlClient, daemon: Daemon) -> None:  # L13
+    await an_order(daemon.store, LineState.TO_SHIP)
+    said = {"carrier": "Colis", "tracking_number": "T/1", "lines": [{"ref": "L1", "quantity": 2}]}
+    await post(client, f"{ORDER}/ship", said)
+    own = {"carrier": "Colis", "tracking_number": "T2", "tracking_url": "https://own.example.test/T2", "lines": None}
+    await post(client, f"{ORDER}/ship", {**own, "shipped_at": "2026-03-02T14:00:00+02:00"})
+    first, second = (await get(client, ORDER))["order"]["updates"]
+    assert first["parcel"]["tracking_url"] == "https://carrier.example.test/track/T%2F1"
+    assert first["parcel"]["shipped_at"] == second["parcel"]["shipped_at"] == "2026-03-02T12:00:00.000Z"
+    assert second["parcel"]["tracking_url"] == "https://own.example.test/T2"
+    assert second["lines"] == [
+        {"ref": "L1", "quantity": 1, "reason": ""},
+        {"ref": "L2", "quantity": 1, "reason": ""},
+    ]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {},
+        {"carrier": ""},
+        {"carrier": "Colis", "shipped_at": "2026-03-02T12:00:00"},
+        {"carrier": "Colis", "lines": [{"ref": "L1", "quantity": 0}]},
+        {"carrier": "Colis", "tracking": "T1"},
+    ],
+)
+async def test_a_request_of_another_form_is_told(client: ControlClient, said: dict[str, object]) -> None:  # S3
+    problem = await post(client, f"{ORDER}/ship", said, 422)
+    assert problem["problems"]
+
+
+async def test_orders_show_personal_data_only_when_asked(client: ControlClient, daemon: Daemon) -> None:  # D12
+    await an_order(daemon.store)
+    plain = [await get(client, ORDER), await get(client, "/api/v1/orders")]
+    assert SECRET not in json.dumps(plain)
+    assert (await get(client, ORDER, personal="true"))["order"]["shipping"]["lines"] == [SECRET]
+    exported = await client.request("GET", "/api/v1/accounts/redoute/orders-export", params={"format": "csv"})
+    assert exported.headers["content-type"] == "text/csv; charset=utf-8"
+    assert SECRET.encode() in exported.body
+    assert len((await get(client, "/api/v1/accounts/redoute/orders-export"))["orders"]) == 1
+
+
+async def test_another_try_for_a_listing_in_error(client: ControlClient) -> None:  # S3
+    await bring(client, "listings", LISTINGS)
+    path = "/api/v1/accounts/redoute/listings"
+    await post(client, f"{path}/LAMP%2F2/retry")
+    assert (await get(client, f"{path}/LAMP%2F2"))["listing"]["parts"]["item"]["state"] == "pending"
+    assert "nothing to try again" in (await post(client, f"{path}/LAMP-1/retry", status=409))["detail"]
+    assert "no listing NONE" in (await post(client, f"{path}/NONE/retry", status=404))["detail"]
+    page = await get(client, path, limit="1")
+    assert [row["sku"] for row in page["listings"]] == ["LAMP-1"]
+    assert [row["sku"] for row in (await get(client, path, after=page["next"]))["listings"]] == ["LAMP/2"]
+
+
+async def test_a_held_account_is_released(client: ControlClient, daemon: Daemon) -> None:  # D10
+    await daemon.store.accounts.hold(REDOUTE, "the password was refused", NOON)
+    assert (await get(client, "/api/v1/status"))["accounts"][1]["held"]
+    await post(client, "/api/v1/accounts/redoute/release")
+    assert not (await get(client, "/api/v1/status"))["accounts"][1]["held"]
+    assert "is not held" in (await post(client, "/api/v1/accounts/redoute/release", status=409))["detail"]
+
+
+async def test_jobs_and_the_configuration_go_to_the_daemon(client: ControlClient, daemon: Daemon) -> None:  # D13
+    await post(client, "/api/v1/accounts/redoute/jobs/orders/run", status=202)
+    assert "no job nonsense" in (await post(client, "/api/v1/accounts/redoute/jobs/nonsense/run", status=409))["detail"]
+    await post(client, "/api/v1/reload")
+    daemon.problems = ["config.toml: one is wrong", "config.toml: another too"]
+    assert (await post(client, "/api/v1/reload", status=422))["problems"] == daemon.problems
+    assert daemon.asked == ["redoute orders", "reload", "reload"]
+
+
+async def test_feeds_can_be_followed_to_their_bytes(client: ControlClient, daemon: Daemon) -> None:  # L16
+    await bring(client, "listings", LISTINGS)
+    rule = next(iter(redoute().feed_rules.values()))
+    feed = await daemon.store.feeds.open(REDOUTE, rule, clocks())
+    assert feed is not None
+    missing = await client.request("GET", "/api/v1/feeds/1/payload")
+    assert missing.status == 404
+    await daemon.store.database.write(_with_payload)
+    assert (await client.request("GET", "/api/v1/feeds/1/payload")).body == b"<the exact bytes/>"
+    whole = await get(client, "/api/v1/feeds/1")
+    assert [carried["sku"] for carried in whole["feed"]["objects"]] == ["LAMP-1"]
+    assert whole["next"] is None
+    page = await get(client, "/api/v1/feeds", account="redoute", limit="1")
+    assert (page["feeds"][0]["id"], page["next"]) == (1, 1)
+    assert "no feed 9" in (await get(client, "/api/v1/feeds/9", 404))["detail"]
+    assert (await get(client, "/api/v1/gates"))["version"] == 1
+
+
+def _with_payload(db: Any) -> PayloadId:
+    from daemon.store.payloads import keep
+
+    payload = keep(db, b"<the exact bytes/>", NOON + timedelta(seconds=1))
+    db.execute("UPDATE feeds SET payload = ? WHERE id = 1", (payload,))
+    return payload
+
+
+async def test_the_interface_describes_itself(client: ControlClient) -> None:  # S3
+    described = await get(client, "/api/v1/openapi.json")
+    assert "/api/v1/accounts/{account}/imports/{kind}" in described["paths"]
+    assert await get(client, "/api/v1/") == {"version": 1, "name": "sellerd"}
+    assert (await get(client, "/api/v1/nothing", 404))["title"] == "there is no such thing"
+
+
+async def test_a_database_that_failed_is_told(client: ControlClient, daemon: Daemon) -> None:  # S3
+    daemon.store.database.fault = "disk I/O error"
+    problem = await post(client, "/api/v1/accounts/redoute/release", status=503)
+    assert problem["detail"] == "disk I/O error"
+    daemon.store.database.fault = ""
