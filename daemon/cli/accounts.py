@@ -1,0 +1,139 @@
+"""`sellerd accounts`: who sells where, whose server is trusted, who needs a person (guide D10)."""
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from daemon.cli.failures import REFUSED, Failure
+from daemon.cli.noun import Noun
+from daemon.cli.output import json_option, print_json, print_table
+from daemon.cli.site import Site, address, asynchronous
+
+if TYPE_CHECKING:
+    from daemon.settings import AccountSettings, SftpTable
+    from daemon.transports.sftp import HostKey
+
+
+@click.group(cls=Noun)
+def accounts() -> None:
+    """List accounts, trust their servers, release held ones."""
+
+
+@accounts.command("list")
+@json_option
+@click.pass_obj
+@asynchronous
+async def list_accounts(site: Site, *, as_json: bool) -> None:
+    """List the configured accounts, and which of them need a person."""
+    from daemon.errors import StoreError
+
+    config = site.config()
+    try:
+        held = await _held(site)
+    except StoreError:
+        held = {}  # The daemon has not run yet.
+    found = [
+        {
+            "name": account.name,
+            "marketplace": account.marketplace,
+            "environment": account.environment,
+            "active": account.active,
+            "held": account.name in held,
+            "held_reason": held.get(account.name, ""),
+        }
+        for account in config.accounts.values()
+    ]
+    if as_json:
+        print_json(accounts=found)
+        return
+    columns = ["name", "marketplace", "environment", "active", "held", "held_reason"]
+    print_table(columns, [[row[column] for column in columns] for row in found], empty="No account is configured.")
+
+
+async def _held(site: Site) -> dict[str, str]:
+    async with site.reading() as store:
+        return {str(name): reason for name, (_, reason) in (await store.accounts.held()).items()}
+
+
+@accounts.command()
+@click.argument("name")
+@click.pass_obj
+@asynchronous
+async def release(site: Site, name: str) -> None:
+    """Try a held account again, when what was wrong at the marketplace is mended."""
+    async with site.control() as control:
+        await control.tell(address("accounts", name, "release"))
+    click.echo(f"{name} is tried again at its next turn.")
+
+
+@accounts.command()
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Trust every key that is shown, without a question.")
+@click.option("--fingerprint", help="Trust the key with this fingerprint (SHA256:…) alone, as the marketplace told it.")
+@click.option("--login", "place", help="Only the server of this login, such as sftp; without it, of every login.")
+@click.pass_obj
+@asynchronous
+async def trust(site: Site, *, name: str, yes: bool, fingerprint: str | None, place: str | None) -> None:
+    """Trust the SSH server of an account by its host key.
+
+    The keys shown are those that the server, or whoever stands between, offers: compare the fingerprints with what the
+    marketplace told you.
+    """
+    config = site.config()
+    account = next((each for each in config.accounts.values() if each.name == name), None)
+    if account is None:
+        raise Failure(f"there is no account {name}; see: sellerd accounts list", REFUSED)
+    offered = [(login, key) for login in _logins(account, place) for key in await _offered(login)]
+    chosen = [(login, key) for login, key in offered if fingerprint in (None, key.fingerprint)]
+    rows = [(f"{login.host}:{login.port}", key.algorithm, key.fingerprint) for login, key in offered]
+    print_table(["server", "key", "fingerprint"], rows, empty="")
+    if not chosen:
+        raise Failure(f"no server shows a key with the fingerprint {fingerprint}; nothing was trusted", REFUSED)
+    if not yes and fingerprint is None:
+        _confirm()
+    _pin(site, chosen)
+    click.echo(f"{len(chosen)} keys are trusted from now on.")
+    await _try_again(site, name)
+
+
+def _logins(account: "AccountSettings", place: str | None) -> list["SftpTable"]:
+    logins = account.sftp_logins
+    if place is not None and place not in logins:
+        raise Failure(f"{account.name} has no login {place}; it has {', '.join(logins)}", REFUSED)
+    wanted = logins.values() if place is None else [logins[place]]
+    return list({(login.host, login.port): login for login in wanted}.values())
+
+
+async def _offered(login: "SftpTable") -> list["HostKey"]:
+    from daemon.transports.sftp import offered_host_keys
+
+    return await offered_host_keys(login.host, login.port)
+
+
+def _confirm() -> None:
+    if not sys.stdin.isatty():
+        raise Failure(
+            "nothing was trusted: compare the fingerprints, then say --fingerprint SHA256:… or --yes", REFUSED
+        )
+    if not click.confirm("Are these the fingerprints that the marketplace told you?"):
+        raise Failure("nothing was trusted", REFUSED)
+
+
+def _pin(site: Site, chosen: "list[tuple[SftpTable, HostKey]]") -> None:
+    from daemon.hostkeys import FILE_NAME, pin
+
+    for login, key in chosen:
+        pin(site.state_dir / FILE_NAME, login.host, login.port, key.line)
+
+
+async def _try_again(site: Site, name: str) -> None:
+    """Let a running daemon know: the keys are read with the configuration, and a held account has waited for them."""
+    async with site.daemon() as control:
+        if control is None:
+            return
+        await control.tell(address("reload"))
+        held: dict[str, Any] = {row["name"]: row for row in (await control.ask(address("status")))["accounts"]}
+        if held.get(name, {}).get("held"):
+            await control.tell(address("accounts", name, "release"))
+    click.echo("The running daemon knows it.")

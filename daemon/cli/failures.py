@@ -1,0 +1,59 @@
+"""How the command line fails: one sentence for the person, one exit code for the script."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+#: everything was done
+FINE = 0
+#: something was refused: bad rows, a move that is not legal now, something that is not there
+REFUSED = 1
+#: the command itself is wrong
+USAGE = 2
+#: the daemon or the marketplace cannot be reached
+UNREACHABLE = 69
+#: the database cannot be used: another process has it, or it is not there
+IN_USE = 75
+#: config.toml is wrong
+CONFIG = 78
+
+EXIT_CODES = """\b
+Exit codes:
+   0  fine
+   1  something was refused: bad rows, a move that is not legal now, no such thing
+   2  the command is wrong
+  69  the daemon or the marketplace cannot be reached
+  70  the database or its disk failed while the daemon ran
+  75  the database cannot be used: another process has it, or it is not there
+  78  the configuration is wrong"""
+
+
+class Failure(click.ClickException):
+    """What went wrong and what to do, with its exit code."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        # click has it as a constant of the class, and asks the instance.
+        vars(self)["exit_code"] = exit_code
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Tell errors that sellerd raises on purpose to the person, not as a traceback."""
+    from daemon.errors import ConfigError, DaemonError, NotAllowed, StoreError, TransportError, Unreadable
+
+    try:
+        yield
+    except ConfigError as error:
+        raise Failure(
+            "the configuration is wrong:\n" + "\n".join(f"  {it}" for it in error.problems), CONFIG
+        ) from error
+    except StoreError as error:
+        raise Failure(str(error), IN_USE) from error
+    except TransportError as error:
+        raise Failure(str(error), UNREACHABLE) from error
+    except (NotAllowed, Unreadable) as error:
+        raise Failure(str(error), REFUSED) from error
+    except DaemonError as error:
+        raise Failure(str(error), UNREACHABLE) from error

@@ -1,0 +1,125 @@
+"""`sellerd import`: listings, stock and prices from the seller's CSV files (guide S1)."""
+
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import anyio
+import click
+
+from daemon.cli.failures import REFUSED
+from daemon.cli.output import json_option, print_json, print_table, shown
+from daemon.cli.site import Site, address, asynchronous
+
+_BLOCK = 1 << 18
+_SHOWN = 20
+
+Fault = dict[str, Any]
+
+
+def _print_columns(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
+    if not wanted or ctx.resilient_parsing:
+        return
+    from daemon.seller.imports import COLUMNS
+
+    rows = [
+        (kind, column.name, "yes" if column.required else "", column.meaning, column.example)
+        for kind, columns in COLUMNS.items()
+        for column in columns
+    ]
+    print_table(["file", "column", "required", "meaning", "example"], rows, empty="")
+    ctx.exit()
+
+
+@click.command("import")
+@click.argument("kind", type=click.Choice(["listings", "stock", "prices"]))
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE.csv")
+@click.option("--account", required=True, help="The account.")
+@click.option(
+    "--bad-rows",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the refused rows here, each with its fault, to be mended and imported again.",
+)
+@click.option(
+    "--columns",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_columns,
+    help="Show the columns of each kind of file and stop.",
+)
+@json_option
+@click.pass_obj
+@asynchronous
+async def import_(site: Site, *, kind: str, file: Path, account: str, bad_rows: Path | None, as_json: bool) -> None:
+    """Bring in listings, stock or prices from a CSV file.
+
+    The first line names the columns, in any order (see --columns); they are separated by comma, semicolon or tab, the
+    letters are UTF-8 or cp1252. A bad row is told and left out, the others go in. A column that is not in the file
+    leaves its values as they are.
+    """
+    async with site.control() as control:
+        report = await control.bring(address("accounts", account, "imports", kind), _chunks(file))
+    faults = report["faults"]
+    if bad_rows and faults:
+        _write_bad_rows(kind, file, bad_rows, faults)
+    if as_json:
+        print_json(**report)
+    else:
+        _tell(report)
+        if bad_rows and faults:
+            click.echo(f"The refused rows are in {bad_rows}: mend them there and import that file.")
+    if report["refused"] or report["not_ready"]:
+        raise click.exceptions.Exit(REFUSED)
+
+
+async def _chunks(path: Path) -> AsyncIterator[bytes]:
+    async with await anyio.open_file(path, "rb") as file:
+        while chunk := await file.read(_BLOCK):
+            yield chunk
+
+
+def _write_bad_rows(kind: str, source: Path, target: Path, faults: Sequence[Fault]) -> None:
+    from daemon.seller.imports import ImportKind, write_bad_rows
+
+    reasons: dict[int, str] = {}
+    for fault in faults:
+        before = f"{reasons[fault['line']]}; " if fault["line"] in reasons else ""
+        reasons[fault["line"]] = f"{before}{_sentence(fault)}"
+    # Written beside and moved then: the target may be the very file that was imported, mended once already.
+    fresh = target.with_name(f"{target.name}.new")
+    with source.open("rb") as rows, fresh.open("w", encoding="utf-8-sig", newline="") as written:
+        write_bad_rows(ImportKind(kind), rows, reasons, written)
+    fresh.replace(target)
+
+
+def _sentence(fault: Mapping[str, Any]) -> str:
+    where = f"{fault['column']}: " if fault["column"] else ""
+    return f"{where}{fault['problem']}; {fault['fix']}"
+
+
+def _tell(report: Mapping[str, Any]) -> None:
+    for title, near in report["ignored_columns"].items():
+        hint = f"; did you mean {near}?" if near else ""
+        click.echo(f"note: the column {shown(title)} is not one that is known, and was passed over{hint}", err=True)
+    counts = ", ".join(f"{report[what]} {what}" for what in ("created", "changed", "unchanged", "refused"))
+    click.echo(f"{report['rows']} rows: {counts}.")
+    shortly = _SHOWN if sys.stdout.isatty() else None
+    if report["faults"]:
+        told = [
+            (fault["line"], fault["sku"], fault["column"], fault["value"], fault["problem"], fault["fix"])
+            for fault in report["faults"][:shortly]
+        ]
+        print_table(["line", "sku", "column", "value", "problem", "fix"], told, empty="")
+        _tell_rest(len(report["faults"]) - len(told), "--bad-rows FILE or --json shows more")
+    if report["incomplete"]:
+        click.echo(f"{report['not_ready']} listings were imported, but cannot be sent as they are:")
+        waiting = [(each["line"], each["sku"], each["reason"]) for each in report["incomplete"][:shortly]]
+        print_table(["line", "sku", "what is missing"], waiting, empty="")
+        _tell_rest(report["not_ready"] - len(waiting), "see: sellerd listings list --state error")
+
+
+def _tell_rest(more: int, hint: str) -> None:
+    if more > 0:
+        click.echo(f"… and {more} more; {hint}")

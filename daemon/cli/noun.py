@@ -1,0 +1,14 @@
+"""A noun of the command line: without a verb, it lists."""
+
+import click
+
+
+class Noun(click.Group):
+    """A group whose verb is `list` where none is given: `sellerd feeds --json` is `sellerd feeds list --json`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the verb in where the first word is an option, or there is none."""
+        asks_for_help = bool(args) and args[0] in ctx.help_option_names
+        if not asks_for_help and (not args or args[0].startswith("-")):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)

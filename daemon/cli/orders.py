@@ -1,0 +1,261 @@
+"""`sellerd orders`: what was bought, and what the seller decides about it (guide L12 to L14, J7, J8, S2)."""
+
+import os
+import sys
+from collections.abc import Mapping
+from contextlib import nullcontext
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import click
+
+from daemon.cli.failures import REFUSED, Failure
+from daemon.cli.noun import Noun
+from daemon.cli.output import amount, json_option, print_facts, print_json, print_table
+from daemon.cli.site import Site, account_option, address, asynchronous
+
+if TYPE_CHECKING:
+    from daemon.seller.exports import ExportFormat
+
+Line = dict[str, object]
+
+
+class Instant(click.ParamType[datetime]):
+    """An instant as ISO 8601 text; without an offset it is UTC."""
+
+    name = "instant"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Read `2026-03-02T12:00:00+01:00` or `2026-03-02`."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            instant = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is no instant; write it like 2026-03-02T12:00:00+01:00", param, ctx)
+        return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+
+
+class LineChoice(click.ParamType[Line]):
+    """A line of an order, `REF`, or some of its units, `REF=2`."""
+
+    name = "ref[=qty]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Line:
+        """Read one `--line`."""
+        if isinstance(value, dict):
+            return value
+        ref, equals, quantity = value.rpartition("=")
+        if not equals:
+            return {"ref": value}
+        if not ref or not quantity.isascii() or not quantity.isdigit() or int(quantity) == 0:
+            self.fail(f"{value!r} is no line; write its reference, or REF=2 for two of its units", param, ctx)
+        return {"ref": ref, "quantity": int(quantity)}
+
+
+_lines_option = click.option(
+    "--line",
+    "lines",
+    multiple=True,
+    type=LineChoice(),
+    help="Only this line, or so many of its units; may be repeated. Without it, every line for which it is possible.",
+)
+
+
+@click.group(cls=Noun)
+def orders() -> None:
+    """List, show, export and decide orders."""
+
+
+@orders.command("list")
+@click.option("--account", help="Only of this account.")
+@click.option("--state", help="Only orders of which a line is in this state: new, accepted, to_ship, shipped, …")
+@click.option("--limit", default=100, show_default=True, help="At most so many, the newest first.")
+@click.option("--before", type=int, help="Go on behind this order: the id of the last one of the list before.")
+@json_option
+@click.pass_obj
+@asynchronous
+async def list_orders(
+    site: Site, *, account: str | None, state: str | None, limit: int, before: int | None, as_json: bool
+) -> None:
+    """List orders, the newest first, without personal data."""
+    from daemon.model import AccountName, LineState
+
+    if state and state not in list(LineState):
+        raise click.BadParameter(f"{state!r} is no state; there are {', '.join(LineState)}", param_hint="--state")
+    async with site.reading() as store:
+        name = AccountName(account) if account else None
+        found = await store.views.orders(name, state=state, limit=limit, before=before)
+    if as_json:
+        print_json(orders=found)
+        return
+    rows = [
+        (
+            *(order["id"], order["account"], order["number"], order["ordered_at"]),
+            ", ".join(f"{line['ref']} {line['quantity']} x {line['state']}" for line in order["lines"]),
+            f"INCOMPLETE: {order['incomplete']}" if order["incomplete"] else "test" if order["test"] else "",
+        )
+        for order in found
+    ]
+    print_table(["id", "account", "number", "ordered_at", "lines", "note"], rows, empty="There is no such order.")
+
+
+@orders.command("show")
+@account_option
+@click.argument("number")
+@click.option("--personal", is_flag=True, help="Also who gets it: names, address, telephone.")
+@json_option
+@click.pass_obj
+@asynchronous
+async def show_order(site: Site, *, account: str, number: str, personal: bool, as_json: bool) -> None:
+    """Show one order: its lines, what was said about it, and everything that happened to it."""
+    from daemon.model import AccountName, OrderNumber
+
+    async with site.reading() as store:
+        found = await store.views.order(AccountName(account), OrderNumber(number), personal=personal)
+    if found is None:
+        raise Failure(f"account {account} has no order {number}; see: sellerd orders list --account {account}", REFUSED)
+    if as_json:
+        print_json(order=found)
+        return
+    _print_order(found)
+
+
+def _print_order(order: dict[str, Any]) -> None:
+    names = ("account", "number", "ordered_at", "received_at", "incomplete", "shipping_method", "payment_method")
+    facts = [(name, order[name]) for name in names]
+    for address_of in ("shipping", "billing"):
+        for name, value in (order.get(address_of) or {}).items():
+            facts.append((f"{address_of} {name}", ", ".join(value) if isinstance(value, list) else value))
+    print_facts(facts)
+    click.echo()
+    lines = [
+        (
+            *(line["ref"], line["state"], line["quantity"], line["shipped"], line["sku"], line["ean"], line["title"]),
+            amount(line["price_minor"], line["currency"]),
+        )
+        for line in order["lines"]
+    ]
+    print_table(["line", "state", "quantity", "shipped", "sku", "ean", "title", "price"], lines, empty="")
+    click.echo()
+    updates = [
+        (
+            *(update["created_at"], update["kind"], update["state"]),
+            ", ".join(f"{line['ref']}={line['quantity']}" for line in update["lines"]),
+            (update["parcel"] or {}).get("tracking_number", ""),
+            update["error"],
+        )
+        for update in order["updates"]
+    ]
+    print_table(["at", "update", "state", "lines", "tracking", "error"], updates, empty="Nothing was decided yet.")
+    click.echo()
+    events = [(event["at"], event["what"], event["from"], event["to"], event["why"]) for event in order["timeline"]]
+    print_table(["at", "what", "from", "to", "why"], events, empty="Nothing happened yet.")
+
+
+@orders.command("export")
+@account_option
+@click.option("--since", type=Instant(), help="Only orders that changed at or after this instant.")
+@click.option("--format", "form", type=click.Choice(["csv", "json"]), default="csv", show_default=True)
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="The file (mode 0600).")
+@click.pass_obj
+@asynchronous
+async def export(site: Site, *, account: str, since: datetime | None, form: str, output: Path | None) -> None:
+    """Export orders with names and addresses, to a file or to standard output: treat it accordingly."""
+    from daemon.model import AccountName
+    from daemon.seller.exports import ExportFormat, orders_as
+
+    async with site.reading() as store:
+        pieces = orders_as(ExportFormat(form), store.views.export_orders(AccountName(account), since))
+        with _target(output, ExportFormat(form)) as target:
+            async for piece in pieces:
+                target.write(piece)
+
+
+def _target(output: Path | None, form: "ExportFormat") -> "TextIO | nullcontext[TextIO]":
+    if output is None:
+        return nullcontext(sys.stdout)
+    # Names and addresses are for the person who asked, from the first byte on.
+    descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    os.fchmod(descriptor, 0o600)
+    return os.fdopen(descriptor, "w", encoding="utf-8", newline="" if form == "csv" else "\n")
+
+
+@orders.command()
+@account_option
+@click.argument("number")
+@_lines_option
+@click.pass_obj
+@asynchronous
+async def accept(site: Site, *, account: str, number: str, lines: tuple[Line, ...]) -> None:
+    """Accept an order, or some of its lines."""
+    await _decide(site, account, number, "accept", {"lines": _chosen(lines)})
+
+
+@orders.command()
+@account_option
+@click.argument("number")
+@_lines_option
+@click.option("--reason", default="", help="Why; kept with the order.")
+@click.pass_obj
+@asynchronous
+async def refuse(site: Site, *, account: str, number: str, lines: tuple[Line, ...], reason: str) -> None:
+    """Refuse an order, or some of its lines."""
+    await _decide(site, account, number, "refuse", {"lines": _chosen(lines), "reason": reason})
+
+
+@orders.command()
+@account_option
+@click.argument("number")
+@click.option("--carrier", required=True, help="The carrier.")
+@click.option("--tracking", required=True, help="The tracking number.")
+@click.option("--url", default="", help="The tracking URL; without it the account's default template gives one.")
+@click.option("--at", type=Instant(), help="When it left; without it, now.")
+@_lines_option
+@click.pass_obj
+@asynchronous
+async def ship(
+    site: Site,
+    *,
+    account: str,
+    number: str,
+    carrier: str,
+    tracking: str,
+    url: str,
+    at: datetime | None,
+    lines: tuple[Line, ...],
+) -> None:
+    """Say that an order has left, or some of its lines or units."""
+    said = {
+        "carrier": carrier,
+        "tracking_number": tracking,
+        "tracking_url": url,
+        "shipped_at": at.isoformat() if at else None,
+        "lines": _chosen(lines),
+    }
+    await _decide(site, account, number, "ship", said)
+
+
+@orders.command()
+@account_option
+@click.argument("number")
+@click.option("--arrived/--again", default=None, required=True, help="It is there; or send it once more.")
+@click.pass_obj
+@asynchronous
+async def resolve(site: Site, *, account: str, number: str, arrived: bool) -> None:
+    """Settle an update of which nobody knows whether it arrived, after looking at the marketplace."""
+    async with site.control() as control:
+        await control.tell(address("accounts", account, "orders", number, "resolve"), {"arrived": arrived})
+    click.echo("It counts as arrived." if arrived else "It will be sent once more.")
+
+
+def _chosen(lines: tuple[Line, ...]) -> list[Line] | None:
+    return list(lines) or None
+
+
+async def _decide(site: Site, account: str, number: str, verb: str, said: Mapping[str, object]) -> None:
+    async with site.control() as control:
+        answer = await control.tell(address("accounts", account, "orders", number, verb), said)
+    told = ", ".join(f"{line['ref']} ({line['quantity']})" for line in answer["lines"])
+    click.echo(f"{answer['kind']} of order {number} noted for {told}; it is sent at the next turn.")

@@ -1,0 +1,63 @@
+"""`sellerd sandbox`: a La Redoute and a John Lewis on this machine, for trying things out."""
+
+import json
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import anyio
+import click
+
+from daemon.cli.site import asynchronous
+
+
+@click.command()
+@click.option(
+    "--dir",
+    "root",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The folder for everything that it keeps.",
+)
+@click.option("--http-port", default=0, help="The port of the services; 0 lets the system choose.")
+@click.option(
+    "--json-ready",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the addresses, logins and keys here as soon as it answers.",
+)
+@asynchronous
+async def sandbox(*, root: Path, http_port: int, json_ready: Path | None) -> None:
+    """Run marketplaces for trying things out, on this machine, until Ctrl-C.
+
+    Nothing of it reaches a real marketplace, and all its logins are made up.
+    """
+    from daemon.sandbox.server import serve
+    from daemon.sandbox.settings import SandboxSettings
+
+    stop = anyio.Event()
+
+    def ready(description: dict[str, Any]) -> None:
+        if json_ready:
+            _write(json_ready, description)
+        click.echo(json.dumps(description, indent=2))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(_wait_for_end, stop)
+        await serve(SandboxSettings(root=root, http_port=http_port), ready=ready, stop=stop)
+        group.cancel_scope.cancel()
+
+
+async def _wait_for_end(stop: anyio.Event) -> None:
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async for _ in signals:
+            stop.set()
+
+
+def _write(path: Path, description: dict[str, Any]) -> None:
+    """Whole or not at all, so that whoever waits for the file reads all of it."""
+    fresh = path.with_name(f"{path.name}.new")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(description, file, indent=2)
+    fresh.replace(path)

@@ -1,0 +1,101 @@
+"""`sellerd status`, `gate` and `deliveries`: how things stand."""
+
+from typing import Any
+
+import click
+
+from daemon.cli.output import json_option, print_json, print_table
+from daemon.cli.site import Site, asynchronous
+
+View = dict[str, Any]
+
+
+@click.command()
+@json_option
+@click.pass_obj
+@asynchronous
+async def status(site: Site, *, as_json: bool) -> None:
+    """Show how every account stands: what waits, what failed, what needs a person."""
+    from daemon.clock import read_clocks
+
+    async with site.reading() as store:
+        found = await store.views.status(read_clocks())
+    if as_json:
+        print_json(**found)
+        return
+    rows = [row for account in found["accounts"] for row in _account_rows(account)]
+    print_table(["account", "what", "how", "detail"], rows, empty="There is no account yet.")
+
+
+def _account_rows(account: View) -> list[tuple[object, ...]]:
+    name = account["name"]
+    rows: list[tuple[object, ...]] = []
+    if account["held"]:
+        rows.append((name, "account", "NEEDS A PERSON", f"since {account['held_at']}: {account['held_reason']}"))
+    for job in account["jobs"]:
+        how = f"failing ({job['failures']})" if job["failing_since"] else "ok"
+        rows.append((name, f"job {job['job']}", how, _job_detail(job)))
+    for part, states in account["listings"].items():
+        told = ", ".join(f"{count} {state}" for state, count in states.items() if count)
+        rows.append((name, f"listings: {part}", told or "none", ""))
+    if account["order_lines"]:
+        told = ", ".join(f"{count} {state}" for state, count in account["order_lines"].items())
+        rows.append((name, "order lines", told, ""))
+    rows += [(name, f"gate {gate['kind']}", _gate_state(gate), gate["why"]) for gate in account["gates"]]
+    if account["set_aside"]:
+        rows.append((name, "set aside", account["set_aside"], "see: sellerd deliveries"))
+    if account["updates_in_doubt"]:
+        rows.append((name, "order updates in doubt", account["updates_in_doubt"], "see: sellerd orders resolve --help"))
+    return rows
+
+
+def _job_detail(job: View) -> str:
+    if job["failing_since"]:
+        return f"since {job['failing_since']}: {job['last_error']}"
+    done = f"last done {job['last_succeeded_at']}" if job["last_succeeded_at"] else "never done yet"
+    return f"{done}; held until {job['held_until']}" if job["held_until"] else done
+
+
+def _gate_state(gate: View) -> str:
+    if gate["open"]:
+        return "open"
+    return f"closed until {gate['until']}" if gate["until"] else "closed"
+
+
+@click.command()
+@json_option
+@click.pass_obj
+@asynchronous
+async def gate(site: Site, *, as_json: bool) -> None:
+    """Show when the next stock and price feed of each account may leave, and why not before."""
+    from daemon.clock import read_clocks
+
+    async with site.reading() as store:
+        found = await store.views.gates(read_clocks())
+    if as_json:
+        print_json(gates=found)
+        return
+    rows = [(row["account"], row["kind"], _gate_state(row), row["why"]) for row in found]
+    print_table(["account", "feeds", "gate", "why"], rows, empty="No gate was ever closed: nothing was sent yet.")
+
+
+@click.command()
+@click.option("--account", help="Only of this account.")
+@click.option("--all", "everything", is_flag=True, help="Also what was read well.")
+@click.option("--limit", default=100, show_default=True, help="At most so many, the newest first.")
+@json_option
+@click.pass_obj
+@asynchronous
+async def deliveries(site: Site, *, account: str | None, everything: bool, limit: int, as_json: bool) -> None:
+    """Show what came in and could not be read, with the reason; it still lies at the marketplace."""
+    from daemon.model import AccountName
+
+    async with site.reading() as store:
+        name = AccountName(account) if account else None
+        found = await store.views.deliveries(name, state=None if everything else "set_aside", limit=limit)
+    if as_json:
+        print_json(deliveries=found)
+        return
+    columns = ["account", "received_at", "kind", "folder", "name", "state", "reason"]
+    rows = [[row[column] for column in columns] for row in found]
+    print_table(columns, rows, empty="Everything that came in was read.")

@@ -1,0 +1,1 @@
+"""The seller's side: tables that come in and go out."""

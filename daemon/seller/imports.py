@@ -1,0 +1,468 @@
+"""Listings, stock and prices from the seller's CSV files: what the columns mean, and every bad row told (guide S1)."""
+
+import csv
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from itertools import islice
+from typing import Any, BinaryIO, Generic, TextIO, TypeVar
+
+from anyio import to_thread
+
+from daemon.errors import NotAllowed
+from daemon.model import AccountName, Attribute, FeedKind, Item, Money, Part, Photo, Sku
+from daemon.rules import listing as rules
+from daemon.seller.tables import FAULT_COLUMN, BrokenRow, Fault, Row, Seen, Table
+from daemon.settings import AccountSettings
+from daemon.store import Store
+from daemon.store.listings import Change, ItemRow, PriceRow, StockRow
+from daemon.store.views import Known
+
+#: Rows of one transaction: the writer is never busy for long.
+BATCH = 1_000
+#: Faults told one by one; a file with more of them is mended in portions.
+MOST_TOLD = 10_000
+
+_NUMBER = re.compile(r"([0-9]+)(?:[.,]0+)?")
+_AMOUNT = re.compile(r"([0-9]{1,9})(?:[.,]([0-9]{1,2}))?")
+_SCIENTIFIC = re.compile(r"[0-9][.,]?[0-9]*[eE]\+?[0-9]+")
+_EAN_OF_SPREADSHEET = re.compile(r"([0-9]{13})[.,]0+")
+_ATTRIBUTE = re.compile(r"\s*([^=*|;\s]+)\s*(\*?)\s*=\s*([^=*|;\s]+)\s*\|\s*([^|;]+?)\s*")
+_YES = frozenset({"yes", "y", "true", "1", "oui"})
+_NO = frozenset({"no", "n", "false", "0", "non"})
+_LONGEST_SKU = 100
+_MANY_LINES = ("description",)
+_MOST_STOCK = 999_999_999
+
+R = TypeVar("R")
+
+
+class ImportKind(StrEnum):
+    """What a file brings."""
+
+    LISTINGS = "listings"
+    STOCK = "stock"
+    PRICES = "prices"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of an import file, as it is told to people."""
+
+    name: str
+    meaning: str
+    example: str
+    required: bool = False
+
+
+_SKU = Column("sku", "the seller's own number of the listing", "LAMP-01", required=True)
+
+#: The columns of each kind of file, by header name, in any order. A column that is not there leaves its values as they
+#: are; an empty cell empties its value, but in channel_item_id, end and handling_days it leaves it as it is.
+COLUMNS: Mapping[ImportKind, tuple[Column, ...]] = {
+    ImportKind.LISTINGS: (
+        _SKU,
+        Column("ean", "the EAN-13, as text", "3701234567891"),
+        Column("channel_item_id", "the marketplace's own article number (John Lewis: 8 digits)", "12345678"),
+        Column("category", "the leaf category", "S001"),
+        Column("product_id", "what groups the variants of one product", "LAMP"),
+        Column("master_sku", "the SKU of the product that this is a variant of", "LAMP-00"),
+        Column("title", "the title in French", "Lampe à poser"),
+        Column("description", "the description in French, with HTML", "<p>Une lampe en chêne.</p>"),
+        Column("brand", "the brand code", "B1234"),
+        Column("catalogue_id", "the catalogue id", "C1"),
+        *(
+            Column(f"photo_{rank}", "an absolute http(s) URL" + ("; the main photo" if rank == 1 else ""), "https://…")
+            for rank in range(1, rules.MOST_PHOTOS + 1)
+        ),
+        Column(
+            "attributes",
+            "code=value code|French label, separated by ; (a star behind the code of a variation axis)",
+            "A0485*=V123|Rouge; A1303=V77|Bleu nuit",
+        ),
+        Column("end", "yes ends the listing, no takes that back", "no"),
+        Column("handling_days", "days until it leaves the warehouse", "2"),
+    ),
+    ImportKind.STOCK: (_SKU, Column("stock", "units in stock", "12", required=True)),
+    ImportKind.PRICES: (
+        _SKU,
+        Column("price", "the selling price, dot or comma, in the account's currency", "49,90", required=True),
+        Column("rrp", "the recommended retail price; empty for none", "59.90"),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Incomplete:
+    """A listing that was imported but cannot be sent as it is: its item part is in Error."""
+
+    line: int
+    sku: str
+    reason: str
+
+
+@dataclass(slots=True)
+class ImportReport:
+    """What an import did, in rows; `faults` tell why rows were refused, `incomplete` which listings cannot be sent.
+
+    Of each, the first 10,000 are told; `refused` and `not_ready` count all.
+    """
+
+    account: str
+    kind: ImportKind
+    rows: int = 0
+    created: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    refused: int = 0
+    not_ready: int = 0
+    ignored_columns: dict[str, str] = field(default_factory=dict)
+    faults: list[Fault] = field(default_factory=list)
+    incomplete: list[Incomplete] = field(default_factory=list)
+
+    def refuse(self, faults: Sequence[Fault]) -> None:
+        """Count one row as refused, for these reasons."""
+        self.refused += 1
+        if len(self.faults) < MOST_TOLD:
+            self.faults.extend(faults)
+
+    def taken(self, line: int, sku: str, change: Change, reason: str) -> None:
+        """Count one row by what it did."""
+        if change is Change.UNKNOWN:
+            problem, fix = "this account has no such listing", "import its listing first, or mend the SKU"
+            self.refuse([Fault(line, problem, fix, _SKU.name, sku, sku)])
+            return
+        setattr(self, change, getattr(self, change) + 1)
+        if reason:
+            self.not_ready += 1
+            if len(self.incomplete) < MOST_TOLD:
+                self.incomplete.append(Incomplete(line, sku, reason))
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report for programs."""
+        return {"version": 1, **asdict(self)}
+
+
+async def import_file(
+    store: Store, account: AccountSettings, kind: ImportKind, file: BinaryIO, at: datetime
+) -> ImportReport:
+    """Take over a CSV file in batches of 1,000 rows, each batch whole; a bad row never blocks the others (S1).
+
+    `file` must be able to seek. Raises Unreadable when it is no such table at all, NotAllowed when the marketplace
+    takes nothing of this kind, StoreError when the database fails: the batches before that stay.
+    """
+    if kind is ImportKind.PRICES and not any(Part.PRICE in rule.parts for rule in account.feed_rules.values()):
+        raise NotAllowed(f"{account.marketplace} takes no prices from the seller, so {account.name} has none to import")
+    match kind:
+        case ImportKind.LISTINGS:
+            return await _take(_Listings(store, account, at), file)
+        case ImportKind.STOCK:
+            return await _take(_Stock(store, account, at), file)
+        case ImportKind.PRICES:
+            return await _take(_Prices(store, account, at), file)
+
+
+def open_table(kind: ImportKind, file: BinaryIO) -> Table:
+    """A file of this kind at its first row; raises Unreadable when it is none."""
+    columns = COLUMNS[kind]
+    required = [column.name for column in columns if column.required]
+    return Table(file, [column.name for column in columns], required, _MANY_LINES)
+
+
+def write_bad_rows(kind: ImportKind, source: BinaryIO, reasons: Mapping[int, str], target: TextIO) -> int:
+    """Write those rows of an imported file that were refused, to be mended and imported again; returns how many.
+
+    `reasons` are by file line. The cells are as they were, formulas not disarmed: they go back to whom they came from.
+    """
+    with open_table(kind, source) as table:
+        writer = csv.writer(target, delimiter=table.delimiter)
+        kept = [place for place, title in enumerate(table.header) if title.casefold() != FAULT_COLUMN]
+        writer.writerow([*(table.header[place] for place in kept), FAULT_COLUMN])
+        written = 0
+        for row in table:
+            line = row.line if isinstance(row, Row) else row.fault.line
+            if line in reasons:
+                cells = [row.raw[place] if place < len(row.raw) else "" for place in kept]
+                writer.writerow([*cells, reasons[line]])
+                written += 1
+    return written
+
+
+class _Wrong(Exception):
+    def __init__(self, problem: str, fix: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.fix = fix
+
+
+class _Cells:
+    """The cells of one row, read one by one; what is wrong is gathered."""
+
+    def __init__(self, row: Row) -> None:
+        self._row = row
+        self.sku = row.cells[_SKU.name]
+        self.faults: list[Fault] = []
+
+    def read(self, column: str, parse: Callable[[str], R]) -> R | None:
+        """The value of a column, None where the file has no such column or the cell is wrong."""
+        cell = self._row.cells.get(column)
+        if cell is None:
+            return None
+        try:
+            return parse(cell)
+        except _Wrong as wrong:
+            self.fault(column, wrong.problem, wrong.fix)
+            return None
+
+    def fault(self, column: str, problem: str, fix: str) -> None:
+        """Tell what is wrong with a column."""
+        value = self._row.cells.get(column, "")
+        self.faults.append(Fault(self._row.line, problem, fix, column, value[:200], self.sku))
+
+
+class _Intake(Generic[R]):
+    """How one kind of file goes into the store: a row to a value, a batch of values to what each did."""
+
+    kind: ImportKind
+
+    def __init__(self, store: Store, account: AccountSettings, at: datetime) -> None:
+        self.store = store
+        self.account = account
+        self.name = AccountName(account.name)
+        self.at = at
+
+    def value(self, cells: _Cells) -> R:
+        """The value of a row; faults are left in `cells`, and then the value is not used."""
+        raise NotImplementedError
+
+    async def put(self, values: Sequence[R]) -> list[tuple[Change, str]]:
+        """Store a batch: what each did, and why it cannot be sent, if so."""
+        raise NotImplementedError
+
+
+Numbered = tuple[int, str, R]  # the file line, the SKU and the value of one good row
+
+
+async def _take(intake: _Intake[R], file: BinaryIO) -> ImportReport:
+    with await to_thread.run_sync(open_table, intake.kind, file) as table:
+        report = ImportReport(intake.account.name, intake.kind, ignored_columns=table.ignored)
+        rows, seen = iter(table), Seen()
+        while batch := await to_thread.run_sync(_next_batch, intake, rows, seen):
+            await _put(intake, batch, report)
+    # Within a batch, what the store refuses is known after what the file shows.
+    report.faults.sort(key=lambda fault: fault.line)
+    return report
+
+
+async def _put(intake: _Intake[R], batch: Sequence[Numbered[R] | list[Fault]], report: ImportReport) -> None:
+    good: list[Numbered[R]] = []
+    for taken in batch:
+        report.rows += 1
+        if isinstance(taken, list):
+            report.refuse(taken)
+        else:
+            good.append(taken)
+    done = await intake.put([value for _, _, value in good]) if good else []
+    for (line, sku, _), (change, reason) in zip(good, done, strict=True):
+        report.taken(line, sku, change, reason)
+
+
+def _next_batch(intake: _Intake[R], rows: Iterator[Row | BrokenRow], seen: Seen) -> list[Numbered[R] | list[Fault]]:
+    return [_read(intake, row, seen) for row in islice(rows, BATCH)]
+
+
+def _read(intake: _Intake[R], row: Row | BrokenRow, seen: Seen) -> Numbered[R] | list[Fault]:
+    if isinstance(row, BrokenRow):
+        return [row.fault]
+    cells = _Cells(row)
+    cells.read(_SKU.name, _sku)
+    value = intake.value(cells)
+    if not cells.faults and (line := seen.before(cells.sku, row.line)):
+        cells.fault(_SKU.name, f"the same SKU is on line {line} already, which was taken", "keep one of the two rows")
+    return cells.faults or (row.line, cells.sku, value)
+
+
+class _Stock(_Intake[StockRow]):
+    kind = ImportKind.STOCK
+
+    def value(self, cells: _Cells) -> StockRow:
+        return StockRow(Sku(cells.sku), cells.read("stock", _stock) or 0)
+
+    async def put(self, values: Sequence[StockRow]) -> list[tuple[Change, str]]:
+        return [(change, "") for change in await self.store.listings.put_stock(self.name, values, self.at)]
+
+
+@dataclass(frozen=True, slots=True)
+class _PriceCells:
+    sku: Sku
+    price: int
+    rrp: int | None
+    rrp_given: bool
+
+
+class _Prices(_Intake[_PriceCells]):
+    kind = ImportKind.PRICES
+
+    def value(self, cells: _Cells) -> _PriceCells:
+        price, rrp = cells.read("price", _price), cells.read("rrp", _rrp)
+        if price is not None and rrp and rrp < price:
+            cells.fault("rrp", "the recommended price is lower than the selling price", "raise it, or leave it empty")
+        return _PriceCells(Sku(cells.sku), price or 0, rrp or None, rrp_given=rrp is not None)
+
+    async def put(self, values: Sequence[_PriceCells]) -> list[tuple[Change, str]]:
+        known = await self.store.views.known(self.name, [value.sku for value in values])
+        rows = [PriceRow(value.sku, self._money(value.price), self._rrp(value, known)) for value in values]
+        return [(change, "") for change in await self.store.listings.put_prices(self.name, rows, self.at)]
+
+    def _rrp(self, value: _PriceCells, known: Mapping[Sku, Known]) -> Money | None:
+        kept = known[value.sku].rrp_minor if value.sku in known else None
+        minor = value.rrp if value.rrp_given else kept
+        return None if minor is None else self._money(minor)
+
+    def _money(self, minor: int) -> Money:
+        return Money(minor, self.account.currency)
+
+
+@dataclass(frozen=True, slots=True)
+class _ListingCells:
+    sku: Sku
+    item: Mapping[str, Any]
+    channel_item_id: str | None
+    ended: bool | None
+    handling_days: int | None
+
+
+class _Listings(_Intake[_ListingCells]):
+    kind = ImportKind.LISTINGS
+
+    def value(self, cells: _Cells) -> _ListingCells:
+        item: dict[str, Any] = {
+            name: text
+            for name in ("category", "product_id", "master_sku", "title", "description", "brand", "catalogue_id")
+            if (text := cells.read(name, str)) is not None
+        }
+        item["ean"] = cells.read("ean", _ean)
+        item["attributes"] = cells.read("attributes", _attributes)
+        item["photos"] = _photos(cells)
+        return _ListingCells(
+            Sku(cells.sku),
+            {name: value for name, value in item.items() if value is not None},
+            cells.read("channel_item_id", _channel_item_id) or None,
+            cells.read("end", _yes_or_no),
+            cells.read("handling_days", _days),
+        )
+
+    async def put(self, values: Sequence[_ListingCells]) -> list[tuple[Change, str]]:
+        known = await self.store.views.known(self.name, [value.sku for value in values])
+        rows = [_item_row(value, known.get(value.sku)) for value in values]
+        reasons = [self._reason(row, known.get(row.sku)) for row in rows]
+        changes = await self.store.listings.put_items(self.name, rows, self.at, reasons, item_feed=self._item_feed)
+        return list(zip(changes, reasons, strict=True))
+
+    @property
+    def _item_feed(self) -> bool:
+        return FeedKind.ITEM in self.account.feed_rules
+
+    def _reason(self, row: ItemRow, known: Known | None) -> str:
+        """Why it cannot be sent: one marketplace wants whole items (L4), another only its own article number (J2)."""
+        if self._item_feed:
+            return "; ".join(rules.faults(row.item))
+        if any(rule.needs_channel_item_id for rule in self.account.feed_rules.values()):
+            return rules.stock_number_fault(row.channel_item_id or (known.channel_item_id if known else ""))
+        return ""
+
+
+def _item_row(value: _ListingCells, known: Known | None) -> ItemRow:
+    kept = known.item if known else Item()
+    fields = {name: getattr(kept, name) for name in Item.__slots__} | dict(value.item)
+    return ItemRow(value.sku, Item(**fields), value.channel_item_id, value.ended, value.handling_days)
+
+
+def _photos(cells: _Cells) -> tuple[Photo, ...] | None:
+    """The photos by rank, None where the file has no photo column; gaps between them are closed."""
+    given = [cells.read(f"photo_{rank}", _photo) for rank in range(1, rules.MOST_PHOTOS + 1)]
+    if all(url is None for url in given):
+        return None
+    return tuple(Photo(url, rank) for rank, url in enumerate(filter(None, given), 1))
+
+
+def _sku(cell: str) -> str:
+    if not cell:
+        raise _Wrong("the SKU is missing", "write the seller's own number of the listing")
+    if len(cell) > _LONGEST_SKU:
+        raise _Wrong(f"the SKU has {len(cell)} characters", f"at most {_LONGEST_SKU} are taken")
+    return cell
+
+
+def _stock(cell: str) -> int:
+    number = _NUMBER.fullmatch(cell)
+    if number is None or int(number[1]) > _MOST_STOCK:
+        raise _Wrong("this is not a number of units", "write a whole number from 0 up, without a unit")
+    return int(number[1])
+
+
+def _price(cell: str) -> int:
+    amount = _AMOUNT.fullmatch(cell)
+    if amount is None:
+        raise _Wrong("this is not an amount", "write it like 49.90 or 49,90, without currency or thousands separator")
+    minor = int(amount[1]) * 100 + int((amount[2] or "").ljust(2, "0"))
+    if minor == 0:
+        raise _Wrong("the amount is zero", "write what the buyer pays; to stop selling, set the stock to 0")
+    return minor
+
+
+def _rrp(cell: str) -> int:
+    return _price(cell) if cell else 0
+
+
+def _ean(cell: str) -> str:
+    """An EAN-13, an empty one included; one that a spreadsheet gave a decimal point is mended (S1)."""
+    mended = _EAN_OF_SPREADSHEET.fullmatch(cell)
+    ean = mended[1] if mended else cell
+    if not ean or not (fault := rules.ean_fault(ean)):
+        return ean
+    if _SCIENTIFIC.fullmatch(cell):
+        fix = "its digits are lost: type it once more in a column formatted as text"
+        raise _Wrong("a spreadsheet has turned the EAN into a rounded number", fix)
+    if re.fullmatch("[0-9]{12}", ean) and not rules.ean_fault(f"0{ean}"):
+        raise _Wrong(fault, f"spreadsheets drop a leading zero: write 0{ean} in a column formatted as text")
+    raise _Wrong(fault, "copy it once more from the packaging, in a column formatted as text")
+
+
+def _channel_item_id(cell: str) -> str:
+    mended = re.fullmatch(r"([0-9]{8})[.,]0+", cell)
+    return mended[1] if mended else cell
+
+
+def _yes_or_no(cell: str) -> bool | None:
+    word = cell.casefold()
+    if word and word not in _YES | _NO:
+        raise _Wrong("this is neither yes nor no", "write yes, no, or nothing")
+    return word in _YES if word else None
+
+
+def _days(cell: str) -> int | None:
+    number = _NUMBER.fullmatch(cell)
+    if cell and (number is None or int(number[1]) > 365):
+        raise _Wrong("this is not a number of days", "write a whole number from 0 to 365, or nothing")
+    return int(number[1]) if number else None
+
+
+def _photo(cell: str) -> str:
+    if cell and not rules.is_absolute_url(cell):
+        raise _Wrong("this is not an absolute http(s) URL", "write it whole, like https://pictures.example/lamp.jpg")
+    return cell
+
+
+def _attributes(cell: str) -> tuple[Attribute, ...]:
+    found = []
+    for written in filter(str.strip, cell.split(";")):
+        parts = _ATTRIBUTE.fullmatch(written)
+        if parts is None:
+            raise _Wrong(
+                f"{written.strip()[:60]!r} is not an attribute", "write it like A0485*=V123|Rouge; A1303=V77|Bleu"
+            )
+        found.append(Attribute(parts[1], parts[3], parts[4], declinable=bool(parts[2])))
+    return tuple(found)

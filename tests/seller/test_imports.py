@@ -1,0 +1,212 @@
+"""Imports against a real store: what goes in, what is told, and that a bad row never blocks the rest."""
+
+from io import BytesIO
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from daemon.errors import NotAllowed, Unreadable
+from daemon.model import AccountName, Photo, Sku
+from daemon.seller.imports import COLUMNS, ImportKind, ImportReport, import_file
+from daemon.settings import AccountSettings
+from daemon.store import Store
+from tests.seller.conftest import NOON, lewis, redoute
+
+REDOUTE, LEWIS = AccountName("redoute"), AccountName("lewis")
+HEAD = "sku;ean;category;product_id;title;description;brand;photo_1;photo_2;attributes;end;handling_days\n"
+LAMP = (
+    'LAMP-1;3701234567891;S001;LAMP;Lampe à poser;"<p>Une lampe\nen chêne.</p>";B1234;'
+    "https://pictures.example.test/lamp.jpg;;A0485*=V123|Rouge; no;2\n"
+).replace("|Rouge;", "|Rouge;", 1)
+
+
+async def taken(store: Store, kind: ImportKind, text: str, account: AccountSettings | None = None) -> ImportReport:
+    return await import_file(store, account or redoute(), kind, BytesIO(text.encode()), NOON)
+
+
+async def test_a_whole_listing_goes_in_as_it_stands(store: Store) -> None:  # S1
+    report = await taken(store, ImportKind.LISTINGS, HEAD + LAMP)
+    assert (report.rows, report.created, report.refused, report.not_ready) == (1, 1, 0, 0)
+    known = (await store.views.known(REDOUTE, [Sku("LAMP-1")]))[Sku("LAMP-1")]
+    assert known.item.description == "<p>Une lampe\nen chêne.</p>"
+    assert known.item.photos == (Photo("https://pictures.example.test/lamp.jpg", 1),)
+    assert [(each.code, each.value_code, each.label, each.declinable) for each in known.item.attributes] == [
+        ("A0485", "V123", "Rouge", True)
+    ]
+    listing = await store.views.listing(REDOUTE, Sku("LAMP-1"))
+    assert listing is not None
+    assert listing["parts"]["item"]["state"] == "pending"
+    assert listing["handling_days"] == 2
+    again = await taken(store, ImportKind.LISTINGS, HEAD + LAMP)
+    assert (again.created, again.changed, again.unchanged) == (0, 0, 1)
+
+
+async def test_a_column_that_is_not_there_leaves_its_values(store: Store) -> None:  # S1
+    await taken(store, ImportKind.LISTINGS, HEAD + LAMP)
+    report = await taken(store, ImportKind.LISTINGS, "sku,title,end\nLAMP-1,Lampe de table,yes\n")
+    assert (report.changed, report.not_ready) == (1, 0)
+    listing = await store.views.listing(REDOUTE, Sku("LAMP-1"))
+    assert listing is not None
+    assert listing["ended"]
+    assert listing["item"]["title"] == "Lampe de table"
+    assert listing["item"]["brand"] == "B1234"
+    await taken(store, ImportKind.LISTINGS, "sku,title,end\nLAMP-1,,\n")
+    listing = await store.views.listing(REDOUTE, Sku("LAMP-1"))
+    assert listing is not None
+    assert listing["ended"]
+    assert listing["item"]["title"] == ""
+
+
+async def test_an_item_that_would_be_sent_in_vain_is_in_error(store: Store) -> None:  # L4
+    report = await taken(store, ImportKind.LISTINGS, "sku,title\nLAMP-1,Lampe\n")
+    assert (report.created, report.refused, report.not_ready) == (1, 0, 1)
+    assert report.incomplete[0].line == 2
+    assert "the EAN is missing; the leaf category is missing" in report.incomplete[0].reason
+    (listing,) = await store.views.listings(REDOUTE, state="error")
+    assert listing["parts"]["item"] == {"state": "error", "error": report.incomplete[0].reason}
+
+
+async def test_a_listing_without_stock_number_is_in_error_at_john_lewis(store: Store) -> None:  # J2
+    text = "sku,channel_item_id,title\nA,12345678,Lamp\nB,1234567,Lamp\nC,,Lamp\nD,87654321.0,Lamp\n"
+    report = await taken(store, ImportKind.LISTINGS, text, lewis())
+    assert report.created == 4
+    assert [(each.sku, each.line) for each in report.incomplete] == [("B", 3), ("C", 4)]
+    states = {row["sku"]: row["parts"]["item"]["state"] for row in await store.views.listings(LEWIS)}
+    assert states == {"A": "not_needed", "B": "error", "C": "error", "D": "not_needed"}
+    # The Stock Number is known from before, so a file without it says nothing against it.
+    assert (await taken(store, ImportKind.LISTINGS, "sku,title\nA,Big lamp\n", lewis())).not_ready == 0
+
+
+@pytest.mark.parametrize(
+    ("cell", "problem", "fix"),
+    [
+        ("3.70123E+12", "rounded number", "formatted as text"),
+        ("3,70123E+12", "rounded number", "formatted as text"),
+        ("3701234567890", "ends in 0 where 1 was expected", "formatted as text"),
+        ("712345678911", "not 13 digits", "write 0712345678911"),
+    ],
+)
+async def test_a_mangled_ean_is_told_with_the_fix(store: Store, cell: str, problem: str, fix: str) -> None:  # S1
+    report = await taken(store, ImportKind.LISTINGS, f"sku;ean\nA;{cell}\n")
+    (fault,) = report.faults
+    assert (fault.line, fault.column, fault.value, fault.sku) == (2, "ean", cell, "A")
+    assert problem in fault.problem
+    assert fix in fault.fix
+
+
+async def test_an_ean_with_a_decimal_point_is_mended(store: Store) -> None:  # S1
+    report = await taken(store, ImportKind.LISTINGS, "sku;ean\nA;3701234567891.0\nB;3701234567891,00\n")
+    assert report.created == 2
+    assert {row["ean"] for row in await store.views.listings(REDOUTE)} == {"3701234567891"}
+
+
+async def test_stock_of_known_listings_alone(store: Store) -> None:  # L6
+    await taken(store, ImportKind.LISTINGS, HEAD + LAMP)
+    report = await taken(store, ImportKind.STOCK, "SKU\tStock\nLAMP-1\t12\nLAMP-2\t3\n")
+    assert (report.changed, report.refused) == (1, 1)
+    assert (report.faults[0].line, report.faults[0].column, report.faults[0].value) == (3, "sku", "LAMP-2")
+    assert "import its listing first" in report.faults[0].fix
+    (listing,) = await store.views.listings(REDOUTE)
+    assert (listing["stock"], listing["parts"]["stock"]["state"]) == (12, "pending")
+
+
+@pytest.mark.parametrize(
+    ("kind", "row", "column"),
+    [
+        (ImportKind.STOCK, "sku,stock\nA,-1", "stock"),
+        (ImportKind.STOCK, "sku,stock\nA,1.5", "stock"),
+        (ImportKind.STOCK, "sku,stock\nA,many", "stock"),
+        (ImportKind.STOCK, "sku,stock\nA,", "stock"),
+        (ImportKind.STOCK, "sku,stock\nA,99999999999", "stock"),
+        (ImportKind.STOCK, "sku,stock\n,1", "sku"),
+        (ImportKind.STOCK, f"sku,stock\n{'A' * 101},1", "sku"),
+        (ImportKind.PRICES, "sku;price\nA;1 234,50", "price"),
+        (ImportKind.PRICES, "sku;price\nA;12,505", "price"),
+        (ImportKind.PRICES, "sku;price\nA;49.90 EUR", "price"),
+        (ImportKind.PRICES, "sku;price\nA;0,00", "price"),
+        (ImportKind.PRICES, "sku;price;rrp\nA;10;9,99", "rrp"),
+        (ImportKind.LISTINGS, "sku,end\nA,perhaps", "end"),
+        (ImportKind.LISTINGS, "sku,handling_days\nA,soon", "handling_days"),
+        (ImportKind.LISTINGS, "sku,photo_2\nA,lamp.jpg", "photo_2"),
+        (ImportKind.LISTINGS, "sku,attributes\nA,A0485=Rouge", "attributes"),
+    ],
+)
+async def test_a_bad_value_is_told_by_line_column_and_fix(
+    store: Store, kind: ImportKind, row: str, column: str
+) -> None:  # S1
+    report = await taken(store, kind, row)
+    assert report.refused == 1
+    (fault,) = report.faults
+    assert (fault.line, fault.column) == (2, column)
+    assert fault.problem
+    assert fault.fix
+
+
+async def test_prices_with_dot_or_comma(store: Store) -> None:  # L7
+    await taken(store, ImportKind.LISTINGS, "sku,title\nA,x\nB,x\nC,x\n")
+    report = await taken(store, ImportKind.PRICES, "sku;price;rrp\nA;49,90;59,9\nB;49.9;\nC;50;60.00\n")
+    assert report.changed == 3
+    amounts = [(row["price_minor"], row["rrp_minor"]) for row in await store.views.listings(REDOUTE)]
+    assert amounts == [(4990, 5990), (4990, None), (5000, 6000)]
+    await taken(store, ImportKind.PRICES, "sku;price\nA;48\n")
+    (listing,) = await store.views.listings(REDOUTE, sku="A")
+    assert (listing["price_minor"], listing["rrp_minor"]) == (4800, 5990)
+
+
+async def test_a_repeated_sku_is_told_with_the_line_it_was_on(store: Store) -> None:  # S1
+    await taken(store, ImportKind.LISTINGS, "sku,title\nA,x\n")
+    report = await taken(store, ImportKind.STOCK, "sku,stock\nA,bad\nA,1\n\nA,2\n")
+    assert [(fault.line, fault.column) for fault in report.faults] == [(2, "stock"), (5, "sku")]
+    assert "on line 3 already" in report.faults[1].problem
+    assert (await store.views.listings(REDOUTE))[0]["stock"] == 1
+
+
+async def test_john_lewis_takes_no_prices(store: Store) -> None:  # J1
+    with pytest.raises(NotAllowed, match="johnlewis takes no prices"):
+        await taken(store, ImportKind.PRICES, "sku,price\nA,1\n", lewis())
+
+
+async def test_a_file_that_is_no_table_changes_nothing(store: Store) -> None:  # S1
+    with pytest.raises(Unreadable, match="no column stock"):
+        await taken(store, ImportKind.STOCK, "sku;stok\nA;1\n")
+
+
+async def test_more_than_one_batch(store: Store) -> None:  # S1
+    listings = "".join(f"SKU-{number:04d},x\n" for number in range(2_500))
+    report = await taken(store, ImportKind.LISTINGS, "sku,title\n" + listings)
+    assert report.created == 2_500
+    stock = "".join(f"SKU-{number:04d},{'x' if number % 500 == 0 else number}\n" for number in range(2_500))
+    report = await taken(store, ImportKind.STOCK, "sku,stock\n" + stock)
+    assert (report.changed, report.refused) == (2_495, 5)
+    assert [fault.line for fault in report.faults] == [2, 502, 1_002, 1_502, 2_002]
+
+
+def test_every_column_is_documented() -> None:  # S1
+    for columns in COLUMNS.values():
+        assert columns[0].name == "sku"
+        assert all(column.meaning and column.example for column in columns)
+
+
+ROW = st.sampled_from(["good", "unknown", "not a number", "negative", "no sku", "too long", "torn"])
+BAD = {
+    "unknown": "NONE-{n},1",
+    "not a number": "SKU-{n},x",
+    "negative": "SKU-{n},-1",
+    "no sku": ",1",
+    "torn": 'SKU-{n},"1',
+}
+BAD["too long"] = "S" * 200 + ",1"
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)
+@given(st.lists(ROW, max_size=40))
+async def test_every_bad_row_is_told_once_and_every_good_row_goes_in(store: Store, kinds: list[str]) -> None:  # S1
+    listings = "".join(f"SKU-{number},x\n" for number in range(len(kinds)))
+    await taken(store, ImportKind.LISTINGS, "sku,title\n" + listings)
+    lines = [f"SKU-{n},{n}" if kind == "good" else BAD[kind].format(n=n) for n, kind in enumerate(kinds)]
+    report = await taken(store, ImportKind.STOCK, "\n".join(["sku,stock", *lines, ""]))
+    bad = [n + 2 for n, kind in enumerate(kinds) if kind != "good"]
+    assert [fault.line for fault in report.faults] == bad
+    assert report.refused == len(bad)
+    assert report.changed + report.unchanged == len(kinds) - len(bad)

@@ -1,0 +1,152 @@
+"""CSV as people make it."""
+
+import csv
+from io import BytesIO, StringIO
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daemon.errors import Unreadable
+from daemon.seller.tables import BrokenRow, Row, Seen, Table
+
+COLUMNS = ("sku", "stock", "title")
+
+
+def table(content: bytes | str) -> Table:
+    return Table(
+        BytesIO(content.encode() if isinstance(content, str) else content), COLUMNS, ("sku", "stock"), ["title"]
+    )
+
+
+def rows(content: bytes | str) -> list[Row | BrokenRow]:
+    with table(content) as opened:
+        return list(opened)
+
+
+def cells(content: bytes | str) -> list[tuple[str, str]]:
+    return [(row.cells["sku"], row.cells["stock"]) for row in rows(content) if isinstance(row, Row)]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+def test_any_delimiter_and_line_end(delimiter: str, newline: str) -> None:  # S1
+    text = newline.join(["sku,stock", "A,1", "B,2", ""]).replace(",", delimiter)
+    assert cells(text) == [("A", "1"), ("B", "2")]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252"])
+def test_letters_of_the_usual_encodings(encoding: str) -> None:  # S1
+    found = rows("sku;stock;title\nA;1;Évier à poser".encode(encoding))
+    assert [row.cells["title"] for row in found if isinstance(row, Row)] == ["Évier à poser"]
+
+
+def test_titles_in_any_order_and_spelling() -> None:
+    assert cells("sep=;\r\n\r\nStock ; SKU\r\n1;A\r\n") == [("A", "1")]
+    with table("sku,stock,tilte,fault,\nA,1,x,bad,\n") as wanted:
+        assert wanted.ignored == {"tilte": "title"}
+        assert len(list(wanted)) == 1
+
+
+def test_lines_are_those_of_the_file() -> None:  # S1
+    found = rows('sku,stock,title\n\nA,1,"two\nlines"\n,,\nB,2,x\n')
+    assert [(row.line, row.raw[0]) for row in found if isinstance(row, Row)] == [(3, "A"), (6, "B")]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "line 1: the file is empty"),
+        (b"\n\n", "line 1: the file is empty"),
+        (b"sku;price\nA;1\n", "line 1: no column stock in the header line, which has sku, price"),
+        (b"\n1,2,3\n", "line 2: no column sku"),
+        (b"sku,sku,stock\nA,A,1\n", "sku is there more than once"),
+        (b"PK\x03\x04rest", "workbook"),
+        ("sku,stock".encode("utf-16"), "UTF-16"),
+        (b"sku,stock\nA,\x81\n", "line 2: the letters are neither"),
+    ],
+)
+def test_a_file_that_is_no_such_table_is_refused_with_the_reason(content: bytes, told: str) -> None:  # S1
+    with pytest.raises(Unreadable) as refused:
+        table(content)
+    assert told in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("bad", "told"),
+    [
+        ('B,"2', "never closed"),
+        ('B,"2"x', "closing quotation mark"),
+        ("B,2,3,4,5", "5 cells where the header has 3"),
+        ("B", "1 cells where the header has 3"),
+        ("B,2,x\x00y", "control character"),
+        ("B,2," + "x" * 140_000, "longer than 131,072"),
+        ("B,2," + "x" * 1_100_000, "longer than 1,048,576"),
+    ],
+)
+def test_a_broken_row_never_blocks_the_rest(bad: str, told: str) -> None:  # S1
+    found = rows(f"sku,stock,title\nA,1,x\n{bad}\nC,3,x\nD,4,y\n")
+    assert [row.raw[0] for row in found if isinstance(row, Row)] == ["A", "C", "D"]
+    (broken,) = (row for row in found if isinstance(row, BrokenRow))
+    assert broken.fault.line == 3
+    assert told in broken.fault.problem
+    assert broken.fault.fix
+
+
+def test_an_open_quotation_mark_gives_the_next_rows_back() -> None:  # S1
+    good = "".join(f"S{number},{number},x\n" for number in range(1_200))
+    found = rows(f'sku,stock,title\nA,"1,x\n{good}B,"2",x\n')
+    assert sum(isinstance(row, Row) for row in found) == 1_201
+    assert [row.fault.line for row in found if isinstance(row, BrokenRow)] == [2]
+
+
+CELL = st.text(st.characters(exclude_categories=("Cs", "Cc")) | st.sampled_from('",;\t\n"'), max_size=12)
+
+
+@given(st.lists(st.tuples(CELL, CELL, CELL), max_size=30), st.sampled_from(",;\t"), st.booleans())
+def test_what_a_spreadsheet_writes_is_read_back(written: list[tuple[str, str, str]], delimiter: str, bom: bool) -> None:
+    written = [(" ".join(sku.split()), " ".join(stock.split()), title) for sku, stock, title in written]
+    text = StringIO()
+    writer = csv.writer(text, delimiter=delimiter, quoting=csv.QUOTE_ALL)
+    writer.writerows([COLUMNS, *written])
+    found = rows(("\ufeff" if bom else "") + text.getvalue())
+    expected = [tuple(cell.strip() for cell in row) for row in written if any(cell.strip() for cell in row)]
+    assert [tuple(row.cells.values()) for row in found if isinstance(row, Row)] == expected
+    assert len(found) == len(expected)
+
+
+@given(st.binary(max_size=400))
+def test_no_bytes_crash_it(content: bytes) -> None:
+    try:
+        found = rows(b"sku,stock\n" + content)
+    except Unreadable:
+        return
+    lines = [row.line if isinstance(row, Row) else row.fault.line for row in found]
+    assert lines == sorted(set(lines))
+
+
+BAD = st.sampled_from(['"', 'X,"1"2', "X,1,2,3", "X", 'X,"'])
+
+
+@given(st.lists(st.just("good") | BAD, max_size=60))
+def test_every_bad_row_is_told_once_and_every_good_row_is_taken(kinds: list[str]) -> None:  # S1
+    lines = [f"S{number},{number}" if kind == "good" else kind for number, kind in enumerate(kinds)]
+    found = rows("\n".join(["sku,stock", *lines, ""]))
+    good = [number + 2 for number, kind in enumerate(kinds) if kind == "good"]
+    assert [row.line for row in found if isinstance(row, Row) and row.raw[0].startswith("S")] == good
+    told = [row.fault.line for row in found if isinstance(row, BrokenRow)]
+    assert told == [number + 2 for number, kind in enumerate(kinds) if kind != "good"]
+
+
+@given(st.lists(st.text(max_size=4)))
+def test_seen_is_a_dictionary(keys: list[str]) -> None:
+    seen, model = Seen(), dict[str, int]()
+    for line, key in enumerate(keys, 2):
+        assert seen.before(key, line) == model.get(key, 0)
+        model.setdefault(key, line)
+
+
+def test_seen_grows() -> None:
+    seen = Seen()
+    assert not any(seen.before(f"SKU-{number}", number + 2) for number in range(5_000))
+    assert [seen.before(f"SKU-{number}", 1) for number in (0, 4_999)] == [2, 5_001]
