@@ -20,7 +20,7 @@ from daemon.model import (
     UpdateLine,
     UpdateState,
 )
-from daemon.rules.moves import LEADS_TO
+from daemon.rules.moves import LEADS_TO, follow
 from daemon.store.database import Database
 from daemon.store.deliveries import DeliveryKind, DeliveryState, move, record
 from daemon.store.events import tell
@@ -392,7 +392,8 @@ def _move_lines(db: sqlite3.Connection, row: sqlite3.Row, at: datetime) -> None:
     ).fetchall():
         shipped = line["shipped"] + (line["units"] if kind is UpdateKind.DISPATCH else 0)
         whole = kind is not UpdateKind.DISPATCH or shipped >= line["quantity"]
-        state = LEADS_TO[kind].value if whole else line["state"]
+        # What was in doubt may be learnt after the marketplace has moved the line further: it never goes back.
+        state = follow(LineState(line["state"]), LEADS_TO[kind]) if whole else line["state"]
         db.execute(
             'UPDATE update_lines SET from_state = ? WHERE "update" = ? AND line = ?',
             (line["state"], row["id"], line["id"]),

@@ -185,6 +185,20 @@ async def test_what_was_being_sent_at_a_crash_is_in_doubt_until_somebody_knows(d
         await updates.resolve(REDOUTE, NUMBER, arrived=True, at=NOON)
 
 
+async def test_learning_late_that_it_arrived_does_not_move_a_line_back(database: Database) -> None:  # L12 L13
+    await an_order(database, REDOUTE, LineState.NEW)
+    updates = Updates(database)
+    await updates.open(REDOUTE, NUMBER, UpdateKind.ACCEPTANCE, None, legal_moves=REDOUTE_MOVES, at=NOON)
+    (due,) = await updates.due(REDOUTE)
+    await updates.sending(due.id, "update-1", b"bytes", NOON)
+    await updates.may_have_arrived(due.id, "cut", NOON)
+    order = Order(NUMBER, (OrderLine("1", 2, LineState.TO_SHIP),))
+    await Orders(database).keep(REDOUTE, [Delivery(RemoteFile("reply", "r", 1), b"2", (order,))], NOON)
+    await updates.sent(due.id, timedelta(), NOON)
+    assert await states(database) == [("to_ship", 0)]
+    assert await update_states(database) == ["succeeded"]
+
+
 async def test_a_person_may_have_it_sent_again(database: Database) -> None:  # J8
     await an_order(database, REDOUTE, LineState.NEW)
     updates = Updates(database)
