@@ -7,6 +7,7 @@ import signal
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Literal
 
 import anyio
 import pytest
@@ -129,7 +130,7 @@ async def test_killed_at_every_stage_nothing_is_lost_doubled_or_too_early(
         async def sending() -> bool:
             return bool(await rows("SELECT 1 FROM feeds WHERE kind = 'offer' AND state = 'sending'"))
 
-        def a_feed_arrived(kind: str) -> Callable[[], bool]:
+        def a_feed_arrived(kind: Literal["items", "offers"]) -> Callable[[], bool]:
             before = Counter(feed.kind for feed in redoute.feeds)[kind]
             return lambda: Counter(feed.kind for feed in redoute.feeds)[kind] > before
 
