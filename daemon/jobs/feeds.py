@@ -70,7 +70,7 @@ async def _send(run: Run, feed: Feed, rule: FeedRule, spool: Spool) -> None:
     except BaseException as error:
         # Cut in the middle, by whatever it was: the marketplace may have it (promise P4).
         with CancelScope(shield=True):
-            await feeds.in_doubt(feed, _reason(error), run.clock())
+            await feeds.in_doubt(feed, rule, _reason(error), run.clock())
         raise
     with CancelScope(shield=True):
         await feeds.sent(feed, rule, remote_ref, run.clock())

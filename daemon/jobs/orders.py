@@ -2,6 +2,7 @@
 
 from contextlib import aclosing
 
+from daemon.errors import MarketplaceError, TransportError
 from daemon.jobs import Outcome, Run
 from daemon.jobs.confirm import confirm_applied
 from daemon.model import Delivery, Order
@@ -17,14 +18,21 @@ async def download_orders(run: Run) -> Outcome:
     batch: list[Delivery[Order]] = []
     since = run.now.at - run.account.order_lookback
     inbox = run.store.deliveries.inbox(run.name)
-    async with aclosing(run.marketplace.orders(inbox, since, run.now.at)) as deliveries:
-        async for delivery in deliveries:
-            batch.append(delivery)
-            if len(batch) >= _BATCH:
-                total += await run.store.orders.keep(run.name, batch, run.now.at)
-                batch = []
+    failed: TransportError | MarketplaceError | None = None
+    try:
+        async with aclosing(run.marketplace.orders(inbox, since, run.now.at)) as deliveries:
+            async for delivery in deliveries:
+                batch.append(delivery)
+                if len(batch) >= _BATCH:
+                    total += await run.store.orders.keep(run.name, batch, run.now.at)
+                    batch = []
+    except (TransportError, MarketplaceError) as error:
+        failed = error
+    # What came before a failure is kept: the failure may be there at every turn (D9).
     if batch:
         total += await run.store.orders.keep(run.name, batch, run.now.at)
+    if failed is not None:
+        raise failed
     await confirm_applied(run)
     notes = [f"{total.new} new", f"{total.moved} moved"] if total.new or total.moved else []
     notes += [f"set aside: {reason}" for reason in total.set_aside]

@@ -3,7 +3,7 @@
 from contextlib import aclosing
 from datetime import timedelta
 
-from daemon.errors import Unreadable
+from daemon.errors import MarketplaceError, Unreadable
 from daemon.jobs import Outcome, Run
 from daemon.jobs.confirm import confirm_applied
 from daemon.store.answers import Answered
@@ -16,38 +16,48 @@ _ORPHAN_AGE = timedelta(hours=24)
 async def read_reports(run: Run) -> Outcome:
     """Read every new report, settle the parts it answers, and let unanswered feeds lapse or count as accepted."""
     done, notes = 0, []
+    failed: MarketplaceError | None = None
     for delivery in await run.store.deliveries.unsettled(run.name, DeliveryKind.REPORT):
         done += await _apply(run, delivery)
     async with aclosing(run.marketplace.reports(run.store.deliveries.inbox(run.name))) as reports:
         async for report in reports:
-            payload, _ = await run.store.payloads.write(report.chunks(), run.now.at)
+            try:
+                payload, _ = await run.store.payloads.write(report.chunks(), run.now.at)
+            except MarketplaceError as error:
+                # It stays there for the next turn, and holds up none behind it (D9).
+                failed = failed or error
+                continue
             delivery = await run.store.deliveries.keep(run.name, DeliveryKind.REPORT, report.file, payload, run.now.at)
             if delivery.state is DeliveryState.KEPT:
                 done += await _apply(run, delivery)
-    await confirm_applied(run)
     # After the reports, so that an answer that is there already is never taken for silence.
     for rule in run.account.feed_rules.values():
         done += await run.store.feeds.settle_silent(run.name, rule, run.now)
         notes += [f"feed {feed.id} lapsed" for feed in await run.store.feeds.lapse(run.name, rule, run.now)]
+    await confirm_applied(run)
+    if failed is not None:
+        raise failed
     return Outcome(done=done, note="; ".join(notes))
 
 
 async def _apply(run: Run, delivery: KeptDelivery) -> int:
     """Settle what a kept report answers; the same report again, after a crash say, changes nothing."""
     deliveries = run.store.deliveries
-    total = Answered()
+    total, fault = Answered(), ""
     chunks = run.store.payloads.chunks(delivery.payload)
     try:
         async with aclosing(run.marketplace.read_report(delivery.file, chunks)) as batches:
             async for lines in batches:
                 total += await run.store.answers.apply(run.name, lines, run.now.at)
     except Unreadable as error:
-        await deliveries.move(delivery.id, DeliveryState.SET_ASIDE, str(error))
-        return total.settled
-    if not total.orphans:
-        await deliveries.move(delivery.id, DeliveryState.APPLIED)
-    elif run.now.at - delivery.received_at < _ORPHAN_AGE:
-        await deliveries.move(delivery.id, DeliveryState.WAITING, f"{total.orphans} lines of a feed that is not known")
+        fault = str(error)
+    if total.orphans and run.now.at - delivery.received_at < _ORPHAN_AGE:
+        # Whatever else is wrong with it: its good lines are matched once their feed turns up (L17).
+        reason = "; ".join(filter(None, (f"{total.orphans} lines of a feed that is not known", fault)))
+        await deliveries.move(delivery.id, DeliveryState.WAITING, reason)
+    elif total.orphans or fault:
+        reason = "; ".join(filter(None, ("its feed never turned up" if total.orphans else "", fault)))
+        await deliveries.move(delivery.id, DeliveryState.SET_ASIDE, reason)
     else:
-        await deliveries.move(delivery.id, DeliveryState.SET_ASIDE, "its feed never turned up")
+        await deliveries.move(delivery.id, DeliveryState.APPLIED)
     return total.settled

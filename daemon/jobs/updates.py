@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from anyio import CancelScope
 
-from daemon.errors import AccessDenied, NotAllowed, Refused, Unreachable
+from daemon.errors import AccessDenied, MarketplaceError, NotAllowed, Refused, TransportError, Unreachable
 from daemon.jobs import Outcome, Run
 from daemon.jobs.confirm import confirm_applied
 from daemon.model import Whereabouts
@@ -15,7 +15,7 @@ from daemon.store.updates import DueUpdate
 async def send_updates(run: Run) -> Outcome:
     """Settle what was answered, decide what decides itself, and send every update whose turn it is."""
     await _read_answers(run)
-    await _ask_about_doubts(run)
+    failed = await _ask_about_doubts(run)
     updates, moves = run.store.updates, run.account.legal_moves
     if run.account.update_answer_wait:
         await updates.settle_silent(run.name, run.account.update_answer_wait, run.now.at)
@@ -23,10 +23,16 @@ async def send_updates(run: Run) -> Outcome:
         await updates.acknowledge_new(run.name, moves, run.now.at)
     if run.account.accepts_in_stock:
         await updates.accept_in_stock(run.name, moves, run.now.at)
+    refused = await updates.refuse_illegal(run.name, moves, run.now.at)
     sent = 0
     for due in await updates.due(run.name):
         sent += await _send(run, due)
-    return Outcome(done=sent, note=f"{sent} updates sent" if sent else "")
+    await confirm_applied(run)
+    if failed is not None:
+        raise failed
+    notes = [f"{sent} updates sent"] if sent else []
+    notes += [f"{refused} updates not legal any more"] if refused else []
+    return Outcome(done=sent, note="; ".join(notes))
 
 
 async def _send(run: Run, due: DueUpdate) -> bool:
@@ -56,16 +62,31 @@ async def _send(run: Run, due: DueUpdate) -> bool:
     return True
 
 
-async def _ask_about_doubts(run: Run) -> None:
-    """Where an update may have arrived, ask; what cannot be told stays in doubt until a person says."""
+async def _ask_about_doubts(run: Run) -> TransportError | MarketplaceError | None:
+    """Where an update may have arrived, ask; what cannot be told stays in doubt until a person says.
+
+    Returns why asking failed first: the doubt about one order holds up no other. Raises AccessDenied.
+    """
+    failed: TransportError | MarketplaceError | None = None
     for due in await run.store.updates.in_doubt(run.name):
-        match await run.marketplace.find_update(due.update):
+        try:
+            whereabouts = await run.marketplace.find_update(due.update)
+        except AccessDenied:
+            raise
+        except TransportError as error:
+            # Nobody to ask at the moment.
+            return failed or error
+        except MarketplaceError as error:
+            failed = failed or error
+            continue
+        match whereabouts:
             case Whereabouts.ARRIVED:
                 await run.store.updates.sent(due.id, run.account.update_answer_wait, run.now.at)
             case Whereabouts.ABSENT:
                 await run.store.updates.not_arrived(due.id, "the marketplace does not have it", run.now.at)
             case Whereabouts.UNKNOWN:
                 pass
+    return failed
 
 
 async def _read_answers(run: Run) -> None:
@@ -73,4 +94,3 @@ async def _read_answers(run: Run) -> None:
     async with aclosing(run.marketplace.update_answers(inbox)) as deliveries:
         async for delivery in deliveries:
             await run.store.updates.keep_answers(run.name, delivery, run.now.at)
-    await confirm_applied(run)

@@ -59,7 +59,9 @@ def _find_feed(db: sqlite3.Connection, account: str, remote_ref: str, name: str)
         if not value:
             continue
         row = db.execute(
-            f"SELECT id, kind FROM feeds WHERE account = ? AND {column} = ? ORDER BY id DESC LIMIT 1",  # noqa: S608
+            # The last condition is the partial index's own: without it SQLite walks through every feed.
+            f"SELECT id, kind FROM feeds WHERE account = ? AND {column} = ? AND {column} <> ''"  # noqa: S608
+            " ORDER BY id DESC LIMIT 1",
             (account, value),
         ).fetchone()
         if row is not None:
@@ -94,9 +96,10 @@ def _gather(db: sqlite3.Connection, account: str, feed: FeedId, part: str, line:
             " JOIN listings l ON l.id = o.listing AND l.account = :account AND l.sku = :sku WHERE o.feed = :feed"
         )
     if line.ean:
-        ways.append(" WHERE o.feed = :feed AND o.ean = :ean")
+        # The last condition of each is the partial index's own: without it each line walks through the whole feed.
+        ways.append(" WHERE o.feed = :feed AND o.ean = :ean AND o.ean <> ''")
     if line.channel_item_id:
-        ways.append(" WHERE o.feed = :feed AND o.channel_item_id = :id")
+        ways.append(" WHERE o.feed = :feed AND o.channel_item_id = :id AND o.channel_item_id <> ''")
     if not ways:
         ways.append(" WHERE o.feed = :feed")  # the answer is to the feed as a whole
     return any(db.execute(insert + way + update, named).rowcount for way in ways)

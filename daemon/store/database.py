@@ -19,7 +19,7 @@ import aiosqlite
 import anyio
 from anyio import CancelScope
 
-from daemon.errors import StoreError
+from daemon.errors import StoreError, StoreInUse
 
 R = TypeVar("R")
 
@@ -137,8 +137,12 @@ class Database:
 
     async def checkpoint(self) -> None:
         """Fold the write-ahead log back into the file; the writer is the only one that does (finding F9)."""
-        if self._writer is not None:
+        if self._writer is None:
+            return
+        try:
             await self._writer.call(lambda connection: connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
+        except sqlite3.Error as error:
+            raise self._named(error) from error
 
     def _named(self, error: sqlite3.Error) -> StoreError:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
@@ -216,12 +220,15 @@ class _ownership:  # noqa: N801 - reads as a verb where it is used
         except BlockingIOError:
             owner = file.read().strip() or "unknown"
             file.close()
-            raise StoreError(
+            raise StoreInUse(
                 f"{self._path.with_suffix('.db')} is in use by another sellerd (process {owner})"
             ) from None
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
+        try:
+            os.truncate(descriptor, 0)
+            os.write(descriptor, f"{os.getpid()}\n".encode())
+        except OSError as error:
+            file.close()
+            raise StoreError(f"{self._path} cannot be written: {error.strerror}") from None
         self._file = file
 
     def __exit__(self, *_: object) -> None:
@@ -269,7 +276,9 @@ def _apply(connection: sqlite3.Connection, number: int, name: str, text: str) ->
         )
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        # A full disk has rolled back by itself, and its error must not be hidden by another.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
         raise
 
 

@@ -14,6 +14,9 @@ from daemon.store.times import from_us, to_us
 
 DeliveryId = NewType("DeliveryId", int)
 
+#: names in one question
+_LOOKED_UP = 500
+
 
 class DeliveryKind(StrEnum):
     """What a delivery brings."""
@@ -68,7 +71,9 @@ class Deliveries:
         """Deliveries that are kept but not applied: a crash came between, or their feed was unknown."""
         rows = await self._database.read(
             lambda db: db.execute(
-                "SELECT * FROM deliveries WHERE account = ? AND kind = ? AND state IN ('kept', 'waiting') ORDER BY id",
+                "SELECT * FROM deliveries WHERE account = ? AND kind = ? AND state IN ('kept', 'waiting')"
+                # The partial index's own words, so that SQLite uses it.
+                " AND state IN ('kept', 'waiting', 'set_aside') ORDER BY id",
                 (account, kind),
             ).fetchall()
         )
@@ -105,18 +110,28 @@ class AccountInbox:
 
     async def unread(self, files: Sequence[RemoteFile]) -> list[RemoteFile]:
         """Those of `files` that are not kept as they stand now; a changed size or time makes a file new again."""
-        folders = {file.folder for file in files}
         known: set[tuple[str, str, int, int | None]] = set()
-        for folder in folders:
-            rows = await self._database.read(partial(_known_files, account=self._account, folder=folder))
+        # Only what is listed is looked up: every file that ever came is still remembered, and those are many more.
+        for start in range(0, len(files), _LOOKED_UP):
+            some = files[start : start + _LOOKED_UP]
+            rows = await self._database.read(partial(_known_files, account=self._account, files=some))
             known.update((row[0], row[1], row[2], row[3]) for row in rows)
         return [file for file in files if _identity(file) not in known]
 
 
-def _known_files(db: sqlite3.Connection, account: str, folder: str) -> list[sqlite3.Row]:
-    return db.execute(
-        "SELECT folder, name, size, modified_at FROM deliveries WHERE account = ? AND folder = ?", (account, folder)
-    ).fetchall()
+def _known_files(db: sqlite3.Connection, account: str, files: Sequence[RemoteFile]) -> list[sqlite3.Row]:
+    names: dict[str, list[str]] = {}
+    for file in files:
+        names.setdefault(file.folder, []).append(file.name)
+    return [
+        row
+        for folder, listed in names.items()
+        for row in db.execute(
+            "SELECT folder, name, size, modified_at FROM deliveries WHERE account = ? AND folder = ?"  # noqa: S608
+            f" AND name IN ({', '.join('?' * len(listed))})",
+            (account, folder, *listed),
+        ).fetchall()
+    ]
 
 
 def record(

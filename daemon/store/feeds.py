@@ -5,7 +5,7 @@ the revisions they carry, and the parts turn Sent. Whatever happens after that, 
 """
 
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -33,6 +33,8 @@ from daemon.store.listings import item_from_json
 from daemon.store.times import from_us, to_us
 
 _PAGE = 2_000
+#: objects of one transaction where silence settles a feed: memory and the writer's time stay bounded
+_SILENT = 5_000
 _OPEN = "('sending', 'sent', 'in_doubt')"
 #: the same words as the partial indexes of the schema, so that SQLite uses them
 _DUE = {
@@ -81,16 +83,26 @@ class Feeds:
         """The marketplace has it: the interval counts from now (L8)."""
         await self._database.write(lambda db: _sent(db, feed, rule, remote_ref, now))
 
-    async def in_doubt(self, feed: Feed, error: str, now: Moment) -> None:
-        """It may have arrived. The gate stays as the claim set it: the far side may take it up to the deadline."""
-        await self._database.write(lambda db: _close(db, feed.id, FeedState.IN_DOUBT, error, now.at))
+    async def in_doubt(self, feed: Feed, rule: FeedRule, error: str, now: Moment) -> None:
+        """It may have arrived. The gate stays as the claim set it: the far side may take it up to the deadline.
+
+        Where the machine stood still in the middle of the send, that deadline is over: the interval counts from now.
+        """
+
+        def work(db: sqlite3.Connection) -> None:
+            if _stands(db, feed.id, FeedState.SENDING):
+                _close(db, feed.id, FeedState.IN_DOUBT, error, now.at)
+            _hold_gate(db, feed, rule, now)
+
+        await self._database.write(work)
 
     async def refused(self, feed: Feed, rule: FeedRule, error: str, now: Moment) -> None:
         """The marketplace turned the whole feed down: its parts are Pending again, and the gate counts it as sent."""
 
         def work(db: sqlite3.Connection) -> None:
-            _give_back(db, feed.id, "withdrawn", now.at)
-            _close(db, feed.id, FeedState.REFUSED, error, now.at)
+            if _stands(db, feed.id, FeedState.SENDING, FeedState.IN_DOUBT):
+                _give_back(db, feed.id, "withdrawn", now.at)
+                _close(db, feed.id, FeedState.REFUSED, error, now.at)
             _set_gate(db, feed.account, feed.kind, closed_for(rule.interval, now), feed.id)
 
         await self._database.write(work)
@@ -105,10 +117,7 @@ class Feeds:
         def work(db: sqlite3.Connection) -> int:
             rows = db.execute("SELECT id, spooled_at FROM feeds WHERE state = 'sending'").fetchall()
             for row in rows:
-                if row["spooled_at"] is None:
-                    _withdraw(db, row["id"], "the daemon ended before anything was sent", now)
-                else:
-                    _close(db, row["id"], FeedState.IN_DOUBT, "the daemon ended while it was being sent", now.at)
+                _abandon(db, row, "the daemon ended", now)
             return len(rows)
 
         return await self._database.write(work)
@@ -121,64 +130,84 @@ class Feeds:
         """Where silence means yes: accept what stood unanswered for long enough (J4); returns how many objects."""
         if rule.silence_is_yes is None:
             return 0
-        until = to_us(now.at - rule.silence_is_yes)
-        return await self._database.write(lambda db: _settle_silent(db, account, rule.kind, until, now.at))
+        wait = rule.silence_is_yes
+        settled = 0
+        for feed in await self._database.read(lambda db: _silent(db, account, rule.kind, wait, now.at)):
+            after: int | None = 0
+            while after is not None:
+                work = partial(_settle_silent, feed=feed, kind=rule.kind, after=after, at=now.at)
+                count, after = await self._database.write(work)
+                settled += count
+        return settled
 
 
 def settle(db: sqlite3.Connection, feed: FeedId, kind: FeedKind, part: str, at: datetime) -> int:
     """Apply the rows of `temp.settled` that concern one feed and part; returns how many objects they settled.
 
-    A part is settled only while its revision is the one that was sent (house law 4); an object is answered once, but
-    a fault that is told after silence had been taken for a yes still counts.
+    A part is settled only while its revision is the one that was sent (house law 4), and not by an older feed once a
+    newer one that carried the same revision was answered: the order in which answers come makes no difference. An
+    object is answered once, but a fault that is told after silence had been taken for a yes still counts.
     """
-    mine = (
-        "SELECT s.listing, s.accepted, s.code, s.text, s.channel_item_id FROM temp.settled s"
-        " JOIN feed_objects o ON o.feed = s.feed AND o.listing = s.listing"
-        " WHERE s.feed = :feed AND s.part = :part"
-        " AND (o.state IN ('sent', 'lapsed', 'withdrawn') OR (o.state = 'accepted' AND o.code = 'silence'"
-        " AND NOT s.accepted) OR (s.part <> '' AND o.answered_at IS NOT NULL))"
-    )
-    parts = [Part(part)] if part else list(Part)
     named = {"feed": feed, "part": part, "at": to_us(at)}
-    db.execute(f"CREATE TEMP TABLE applied AS {mine}", named)
-    try:
-        columns = ", ".join(
-            f"{p}_state = CASE WHEN o.{p}_revision = listings.{p}_revision"
-            f" THEN CASE WHEN a.accepted THEN 'not_needed' ELSE 'error' END ELSE {p}_state END,"
-            f" {p}_error = CASE WHEN o.{p}_revision = listings.{p}_revision"
-            f" THEN CASE WHEN a.accepted THEN '' ELSE a.text END ELSE {p}_error END"
-            for p in parts
-        )
-        reached = ChannelStatus.OFFER_INTEGRATED if kind is FeedKind.OFFER else ChannelStatus.PRODUCT_INTEGRATED
-        below = _statuses_below(reached)
-        db.execute(
-            f"UPDATE listings SET {columns},"  # noqa: S608 - names of our own enums
-            f" channel_status = CASE WHEN a.accepted AND channel_status IN ({below}) THEN '{reached}'"
-            " ELSE channel_status END,"
-            " channel_item_id = CASE WHEN a.accepted AND a.channel_item_id <> '' THEN a.channel_item_id"
-            " ELSE listings.channel_item_id END,"
-            " changed_at = :at"
-            " FROM temp.applied a JOIN feed_objects o ON o.feed = :feed AND o.listing = a.listing"
-            " WHERE listings.id = a.listing",
-            named,
-        )
-        settled = db.execute(
-            "UPDATE feed_objects SET state = CASE WHEN a.accepted THEN 'accepted' ELSE 'rejected' END,"
-            " code = a.code, text = a.text, answered_at = :at"
-            " FROM temp.applied a WHERE feed_objects.feed = :feed AND feed_objects.listing = a.listing",
-            named,
-        ).rowcount
-        db.execute(
-            'INSERT INTO events (at, account, subject, subject_id, what, "from", "to", why)'
-            " SELECT :at, f.account, 'listing', a.listing, f.kind || ' feed ' || f.id, 'sent',"
-            " CASE WHEN a.accepted THEN 'accepted' ELSE 'rejected' END, a.text"
-            " FROM temp.applied a JOIN feeds f ON f.id = :feed",
-            named,
-        )
-    finally:
-        db.execute("DROP TABLE temp.applied")
+    parts = [Part(part)] if part else list(Part)
+    if not _gather_applied(db, named):
+        return 0
+    columns = ", ".join(
+        f"{p}_state = CASE WHEN a.{p}_revision = listings.{p}_revision"
+        f" THEN CASE WHEN a.accepted THEN 'not_needed' ELSE 'error' END ELSE {p}_state END,"
+        f" {p}_error = CASE WHEN a.{p}_revision = listings.{p}_revision"
+        f" THEN CASE WHEN a.accepted THEN '' ELSE a.text END ELSE {p}_error END"
+        for p in parts
+    )
+    reached = ChannelStatus.OFFER_INTEGRATED if kind is FeedKind.OFFER else ChannelStatus.PRODUCT_INTEGRATED
+    below = _statuses_below(reached)
+    db.execute(
+        f"UPDATE listings SET {columns},"  # noqa: S608 - names of our own enums
+        f" channel_status = CASE WHEN a.accepted AND channel_status IN ({below}) THEN '{reached}'"
+        " ELSE channel_status END,"
+        " channel_item_id = CASE WHEN a.accepted AND a.channel_item_id <> '' THEN a.channel_item_id"
+        " ELSE listings.channel_item_id END,"
+        " changed_at = :at"
+        " FROM temp.applied a WHERE listings.id = a.listing",
+        named,
+    )
+    settled = db.execute(
+        "UPDATE feed_objects SET state = CASE WHEN a.accepted THEN 'accepted' ELSE 'rejected' END,"
+        " code = a.code, text = a.text, answered_at = :at"
+        " FROM temp.applied a WHERE feed_objects.feed = :feed AND feed_objects.listing = a.listing",
+        named,
+    ).rowcount
+    db.execute(
+        'INSERT INTO events (at, account, subject, subject_id, what, "from", "to", why)'
+        " SELECT :at, f.account, 'listing', a.listing, f.kind || ' feed ' || f.id, 'sent',"
+        " CASE WHEN a.accepted THEN 'accepted' ELSE 'rejected' END, a.text"
+        " FROM temp.applied a JOIN feeds f ON f.id = :feed",
+        named,
+    )
     _count(db, feed, at)
     return settled
+
+
+def _gather_applied(db: sqlite3.Connection, named: Mapping[str, object]) -> int:
+    """Fill `temp.applied` with what of `temp.settled` counts, beside the revisions that it settles; returns how many.
+
+    It stands alone and has no key, so that every statement after it begins with it and none walks through the feed.
+    """
+    revisions = ", ".join(
+        f"CASE WHEN NOT EXISTS (SELECT 1 FROM feed_objects n WHERE n.listing = o.listing AND n.feed > o.feed"  # noqa: S608
+        f" AND n.{p}_revision = o.{p}_revision AND n.state IN ('accepted', 'rejected')) THEN o.{p}_revision END"
+        for p in Part
+    )
+    db.execute("DELETE FROM temp.applied")
+    return db.execute(
+        "INSERT INTO temp.applied"  # noqa: S608 - names of our own enum
+        f" SELECT s.listing, s.accepted, s.code, s.text, s.channel_item_id, o.state, {revisions}"
+        " FROM temp.settled s CROSS JOIN feed_objects o ON o.feed = s.feed AND o.listing = s.listing"
+        " WHERE s.feed = :feed AND s.part = :part"
+        " AND (o.state IN ('sent', 'lapsed', 'withdrawn') OR (o.state = 'accepted' AND o.code = 'silence'"
+        " AND NOT s.accepted) OR (s.part <> '' AND o.answered_at IS NOT NULL))",
+        named,
+    ).rowcount
 
 
 def _statuses_below(reached: ChannelStatus) -> str:
@@ -190,15 +219,15 @@ def _statuses_from(needed: ChannelStatus) -> str:
 
 
 def _count(db: sqlite3.Connection, feed: int, at: datetime) -> None:
-    counts = db.execute(
-        "SELECT sum(state = 'accepted') AS accepted, sum(state = 'rejected') AS rejected, count(*) AS size"
-        " FROM feed_objects WHERE feed = ?",
+    # By what changed: to count the feed again for each batch would make a long report quadratic.
+    whole = db.execute(
+        "UPDATE feeds SET accepted = feeds.accepted + c.accepted, rejected = feeds.rejected + c.rejected"
+        " FROM (SELECT sum(accepted - (before = 'accepted')) AS accepted,"
+        " sum((1 - accepted) - (before = 'rejected')) AS rejected FROM temp.applied) c"
+        " WHERE feeds.id = ? RETURNING feeds.accepted + feeds.rejected = feeds.size",
         (feed,),
-    ).fetchone()
-    db.execute(
-        "UPDATE feeds SET accepted = ?, rejected = ? WHERE id = ?", (counts["accepted"], counts["rejected"], feed)
-    )
-    if counts["accepted"] + counts["rejected"] == counts["size"]:
+    ).fetchone()[0]
+    if whole:
         _close(db, feed, FeedState.ANSWERED, "", at)
 
 
@@ -292,14 +321,24 @@ def _gate_opens(db: sqlite3.Connection, account: AccountName, rule: FeedRule, no
     row = db.execute("SELECT * FROM gates WHERE account = ? AND kind = ?", (account, rule.kind)).fetchone()
     if row is None:
         return None
-    left = wait(read_gate(row), now)
-    if left is None:
-        _set_gate(db, account, rule.kind, closed_for(rule.interval, now), row["feed"])
-        return now.at + rule.interval
-    if left <= timedelta():
+    gate = read_gate(row)
+    told = wait(gate, now)
+    if told is not None and told <= timedelta():
         return None
     # A trusted wall clock may still have been set back by years between two boots; no claim reaches further than this.
-    return now.at + min(left, rule.deadline + rule.interval)
+    left = rule.interval if told is None else min(told, rule.deadline + rule.interval)
+    if gate.boot_id != now.boot_id or left != told:
+        # From here on it goes by the clock of this boot; otherwise a wrong wall clock would be asked again and again.
+        _set_gate(db, account, rule.kind, closed_for(left, now), row["feed"])
+    return now.at + left
+
+
+def _hold_gate(db: sqlite3.Connection, feed: Feed, rule: FeedRule, now: Moment) -> None:
+    """Keep the gate of a feed closed for the interval from now at least."""
+    row = db.execute("SELECT * FROM gates WHERE account = ? AND kind = ?", (feed.account, feed.kind)).fetchone()
+    left = None if row is None else wait(read_gate(row), now)
+    if rule.interval and (left is None or left < rule.interval):
+        _set_gate(db, feed.account, feed.kind, closed_for(rule.interval, now), feed.id)
 
 
 def read_gate(row: sqlite3.Row) -> Gate:
@@ -328,13 +367,28 @@ def _spooled(db: sqlite3.Connection, feed: Feed, name: str, payload: PayloadId, 
 
 
 def _sent(db: sqlite3.Connection, feed: Feed, rule: FeedRule, remote_ref: str, now: Moment) -> None:
-    db.execute(
-        "UPDATE feeds SET state = 'sent', remote_ref = ?, sent_at = ? WHERE id = ? AND state = 'sending'",
-        (remote_ref, to_us(now.at), feed.id),
-    )
-    tell(db, now.at, feed.account, ("feed", feed.id), "sent", moved=(FeedState.SENDING, FeedState.SENT), why=remote_ref)
+    # Its report may have been faster than the reply; the handle is kept all the same, for what else names it (L17).
+    db.execute("UPDATE feeds SET remote_ref = ?, sent_at = ? WHERE id = ?", (remote_ref, to_us(now.at), feed.id))
+    if _stands(db, feed.id, FeedState.SENDING, FeedState.IN_DOUBT):
+        before = db.execute("SELECT state FROM feeds WHERE id = ?", (feed.id,)).fetchone()[0]
+        db.execute("UPDATE feeds SET state = 'sent', error = '' WHERE id = ?", (feed.id,))
+        tell(db, now.at, feed.account, ("feed", feed.id), "sent", moved=(before, FeedState.SENT), why=remote_ref)
     if rule.interval:
         _set_gate(db, feed.account, feed.kind, closed_for(rule.interval, now), feed.id)
+
+
+def _stands(db: sqlite3.Connection, feed: int, *states: FeedState) -> bool:
+    """Whether a feed is in one of these states: what comes late never moves it back (house law 3)."""
+    row = db.execute("SELECT state FROM feeds WHERE id = ?", (feed,)).fetchone()
+    return row["state"] in states
+
+
+def _abandon(db: sqlite3.Connection, row: sqlite3.Row, why: str, now: Moment) -> None:
+    """Nobody sends this feed any more: unspooled it never left, spooled it is in doubt (house law 6)."""
+    if row["spooled_at"] is None:
+        _withdraw(db, row["id"], f"{why} before anything was sent", now)
+    else:
+        _close(db, row["id"], FeedState.IN_DOUBT, f"{why} while it was being sent", now.at)
 
 
 def _close(db: sqlite3.Connection, feed: int, state: FeedState, error: str, at: datetime) -> None:
@@ -368,6 +422,8 @@ def _give_back(db: sqlite3.Connection, feed: int, state: str, at: datetime) -> N
 
 
 def _withdraw(db: sqlite3.Connection, feed: int, error: str, now: Moment) -> None:
+    if not _stands(db, feed, FeedState.SENDING, FeedState.IN_DOUBT):
+        return
     _give_back(db, feed, "withdrawn", now.at)
     _close(db, feed, FeedState.WITHDRAWN, error, now.at)
     # The gate was open when this feed claimed it, and nothing has passed since.
@@ -378,45 +434,61 @@ def _withdraw(db: sqlite3.Connection, feed: int, error: str, now: Moment) -> Non
 
 
 def _lapse(db: sqlite3.Connection, account: AccountName, rule: FeedRule, now: Moment) -> list[Feed]:
+    # A send ends by its deadline; one that still stands long after could not record its end, and nobody else will.
+    for row in _beyond(db, account, rule.kind, "state = 'sending'", 2 * rule.deadline, now.at):
+        _abandon(db, row, "its turn ended", now)
     # Where silence is a yes, a feed that is known to be there never lapses; one in doubt does, and is said again.
     patience = rule.silence_is_yes or rule.patience
-    states = "('in_doubt')" if rule.silence_is_yes is not None else "('sent', 'in_doubt')"
-    rows = db.execute(
-        f"SELECT * FROM feeds WHERE account = ? AND kind = ? AND state IN {states}"  # noqa: S608
-        " AND coalesce(sent_at, opened_at) <= ?",
-        (account, rule.kind, to_us(now.at - patience)),
-    ).fetchall()
+    states = "state = 'in_doubt'" if rule.silence_is_yes is not None else "state IN ('sent', 'in_doubt')"
+    rows = _beyond(db, account, rule.kind, states, patience, now.at)
     for row in rows:
         _give_back(db, row["id"], "lapsed", now.at)
         _close(db, row["id"], FeedState.LAPSED, f"no answer within {patience}", now.at)
     return [_feed(row) for row in rows]
 
 
-def _settle_silent(db: sqlite3.Connection, account: AccountName, kind: FeedKind, until: int, at: datetime) -> int:
-    feeds = db.execute(
-        "SELECT id FROM feeds WHERE account = ? AND kind = ? AND state = 'sent' AND sent_at <= ?",
-        (account, kind, until),
+def _beyond(
+    db: sqlite3.Connection, account: str, kind: FeedKind, states: str, limit: timedelta, at: datetime
+) -> list[sqlite3.Row]:
+    """The open feeds that were sent `limit` ago or earlier, or so far ahead that the wall clock was set back since."""
+    return db.execute(
+        f"SELECT * FROM feeds WHERE account = ? AND kind = ? AND state IN {_OPEN} AND {states}"  # noqa: S608
+        " AND coalesce(sent_at, opened_at) NOT BETWEEN ? AND ?",
+        (account, kind, to_us(at - limit) + 1, to_us(at + limit)),
     ).fetchall()
-    settled = 0
-    for (feed,) in feeds:
-        prepare(db)
-        db.execute(
-            "INSERT INTO temp.settled SELECT feed, listing, '', 1, 'silence', '', '' FROM feed_objects"
-            " WHERE feed = ? AND state = 'sent'",
-            (feed,),
-        )
-        settled += settle(db, feed, kind, "", at)
-    return settled
+
+
+def _silent(db: sqlite3.Connection, account: AccountName, kind: FeedKind, wait: timedelta, at: datetime) -> list[int]:
+    return [row["id"] for row in _beyond(db, account, kind, "state = 'sent'", wait, at)]
+
+
+def _settle_silent(
+    db: sqlite3.Connection, feed: int, kind: FeedKind, after: int, at: datetime
+) -> tuple[int, int | None]:
+    """Accept the next objects of a feed; returns how many, and the last of them, None when there were no more."""
+    prepare(db)
+    db.execute(
+        "INSERT INTO temp.settled SELECT feed, listing, '', 1, 'silence', '', '' FROM feed_objects"
+        " WHERE feed = ? AND listing > ? AND state = 'sent' ORDER BY listing LIMIT ?",
+        (feed, after, _SILENT),
+    )
+    last: int | None = db.execute("SELECT max(listing) FROM temp.settled").fetchone()[0]
+    return settle(db, FeedId(feed), kind, "", at), last
 
 
 def prepare(db: sqlite3.Connection) -> None:
-    """An empty `temp.settled`, where the lines of a report are gathered before they are applied."""
+    """An empty `temp.settled`, where the lines of a report are gathered, and `temp.applied`, for those that count."""
     db.execute(
         "CREATE TEMP TABLE IF NOT EXISTS settled (feed INTEGER NOT NULL, listing INTEGER NOT NULL, part TEXT NOT NULL,"
         " accepted INTEGER NOT NULL, code TEXT NOT NULL, text TEXT NOT NULL, channel_item_id TEXT NOT NULL,"
         " PRIMARY KEY (feed, listing, part))"
     )
     db.execute("DELETE FROM temp.settled")
+    db.execute(
+        "CREATE TEMP TABLE IF NOT EXISTS applied (listing INTEGER NOT NULL, accepted INTEGER NOT NULL,"
+        " code TEXT NOT NULL, text TEXT NOT NULL, channel_item_id TEXT NOT NULL, before TEXT NOT NULL,"
+        f" {', '.join(f'{part}_revision INTEGER' for part in Part)})"
+    )
 
 
 def _page(db: sqlite3.Connection, feed: int, after: int) -> Sequence[sqlite3.Row]:

@@ -79,7 +79,10 @@ class Listings:
         return await self._database.write(lambda db: [_put_price(db, account, row, at) for row in rows])
 
     async def retry(self, account: AccountName, sku: Sku, at: datetime) -> bool:
-        """Make the parts of a listing that are in Error Pending again; False when none was."""
+        """Make the parts of a listing that the marketplace turned down Pending again; False when none was.
+
+        An item that stands in Error by our own rules stays there until it is mended: nothing sends it (L4, J2).
+        """
         return await self._database.write(lambda db: _retry(db, account, sku, at))
 
 
@@ -161,11 +164,16 @@ def _local_fault_gone(db: sqlite3.Connection, kept: sqlite3.Row, fault: str) -> 
         return True
     if kept["item_state"] != "error":
         return False
+    return not _item_rejected(db, kept)
+
+
+def _item_rejected(db: sqlite3.Connection, kept: sqlite3.Row) -> bool:
+    """Whether the marketplace turned the item down as it stands."""
     rejected = db.execute(
         "SELECT 1 FROM feed_objects WHERE listing = ? AND item_revision = ? AND state = 'rejected'",
         (kept["id"], kept["item_revision"]),
     ).fetchone()
-    return rejected is None
+    return rejected is not None
 
 
 def _change_channel_item_id(db: sqlite3.Connection, kept: sqlite3.Row, channel_item_id: str | None) -> _Told:
@@ -198,7 +206,7 @@ def _change_handling(db: sqlite3.Connection, kept: sqlite3.Row, handling_days: i
     db.execute(
         "UPDATE listings SET handling_days = ?,"
         " stock_state = CASE WHEN stock IS NULL THEN stock_state ELSE 'pending' END,"
-        " stock_revision = stock_revision + 1 WHERE id = ?",
+        " stock_error = '', stock_revision = stock_revision + 1 WHERE id = ?",
         (handling_days, kept["id"]),
     )
     return "handling days", str(kept["handling_days"] or ""), str(handling_days)
@@ -242,6 +250,8 @@ def _retry(db: sqlite3.Connection, account: AccountName, sku: Sku, at: datetime)
     if kept is None:
         return False
     failed = [part.value for part in Part if kept[f"{part}_state"] == "error"]
+    if Part.ITEM in failed and not _item_rejected(db, kept):
+        failed.remove(Part.ITEM)
     for part in failed:
         db.execute(
             f"UPDATE listings SET {part}_state = 'pending', {part}_error = '' WHERE id = ?",  # noqa: S608 - our own names

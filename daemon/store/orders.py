@@ -74,8 +74,13 @@ def _keep(db: sqlite3.Connection, account: AccountName, delivery: Delivery[Order
     orders = [entry for entry in delivery.body if isinstance(entry, Order)]
     if other and not all(_is_incomplete(db, account, order) for order in orders):
         return _set_aside(db, kept.id, delivery.file.name, "a file of this name with other content was kept before")
-    result = sum((_put(db, account, order, kept.id, at) for order in orders), Kept())
-    faults = [str(entry) for entry in delivery.body if isinstance(entry, Unreadable)]
+    result, faults = Kept(), [str(entry) for entry in delivery.body if isinstance(entry, Unreadable)]
+    for order in orders:
+        put = _put_alone(db, account, order, kept.id, at)
+        if isinstance(put, Kept):
+            result += put
+        else:
+            faults.append(put)
     if faults:
         # What could be read is in; the delivery stays in sight with what could not.
         return result + _set_aside(db, kept.id, delivery.file.name, "; ".join(faults))
@@ -106,6 +111,20 @@ def _is_incomplete(db: sqlite3.Connection, account: AccountName, order: Order) -
     return row is not None and row["incomplete"] != ""
 
 
+def _put_alone(
+    db: sqlite3.Connection, account: AccountName, order: Order, delivery: DeliveryId, at: datetime
+) -> Kept | str:
+    """Keep one order, or say why it cannot be kept: it never takes the others of its transaction with it (D9)."""
+    db.execute("SAVEPOINT one_order")
+    try:
+        return _put(db, account, order, delivery, at)
+    except (sqlite3.IntegrityError, OverflowError) as error:
+        db.execute("ROLLBACK TO one_order")
+        return f"order {order.number} cannot be kept: {error}"
+    finally:
+        db.execute("RELEASE one_order")
+
+
 def _put(db: sqlite3.Connection, account: AccountName, order: Order, delivery: DeliveryId, at: datetime) -> Kept:
     row = db.execute("SELECT * FROM orders WHERE account = ? AND number = ?", (account, order.number)).fetchone()
     if row is None:
@@ -122,7 +141,14 @@ def _insert(db: sqlite3.Connection, account: AccountName, order: Order, delivery
         " payment_method, extra, delivery) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
         (
             *(account, order.number, None if order.ordered_at is None else to_us(order.ordered_at)),
-            *(to_us(at), to_us(at), order.incomplete, int(order.test), order.shipping_method, order.payment_method),
+            *(
+                to_us(at),
+                change_stamp(db, account, at),
+                order.incomplete,
+                int(order.test),
+                order.shipping_method,
+                order.payment_method,
+            ),
             *(_text(order.extra), delivery),
         ),
     ).fetchone()[0]
@@ -162,7 +188,8 @@ def _listing(db: sqlite3.Connection, account: str, line: OrderLine) -> int | Non
         if not value:
             continue
         row = db.execute(
-            f"SELECT id FROM listings WHERE account = ? AND {column} = ? ORDER BY id LIMIT 1",  # noqa: S608 - our own names
+            # The last condition is the partial index's own: without it SQLite walks through every listing.
+            f"SELECT id FROM listings WHERE account = ? AND {column} = ? AND {column} <> '' ORDER BY id LIMIT 1",  # noqa: S608
             (account, value),
         ).fetchone()
         if row is not None:
@@ -175,7 +202,7 @@ def _complete(db: sqlite3.Connection, row: sqlite3.Row, order: Order, delivery: 
     db.execute('DELETE FROM order_lines WHERE "order" = ?', (row["id"],))
     db.execute(
         "UPDATE orders SET incomplete = '', changed_at = ?, extra = ?, delivery = ? WHERE id = ?",
-        (to_us(at), _text(order.extra), delivery, row["id"]),
+        (change_stamp(db, row["account"], at), _text(order.extra), delivery, row["id"]),
     )
     _put_customer(db, row["id"], order)
     for position, line in enumerate(order.lines):
@@ -207,8 +234,18 @@ def _follow(db: sqlite3.Connection, account: AccountName, row: sqlite3.Row, orde
         tell(db, at, account, ("order", row["id"]), f"line {line.ref}", moved=(ours["state"], state), why=why)
         moved = True
     if moved:
-        db.execute("UPDATE orders SET changed_at = ? WHERE id = ?", (to_us(at), row["id"]))
+        db.execute("UPDATE orders SET changed_at = ? WHERE id = ?", (change_stamp(db, account, at), row["id"]))
     return moved
+
+
+def change_stamp(db: sqlite3.Connection, account: str, at: datetime) -> int:
+    """The `changed_at` of an order that changes now: never before one that is kept already.
+
+    `at` was read at the top of a turn, which may end long after another change was seen; whoever goes on from the
+    last change that he saw must not miss this one (S2).
+    """
+    last = db.execute("SELECT max(changed_at) FROM orders WHERE account = ?", (account,)).fetchone()[0]
+    return max(to_us(at), last or 0)
 
 
 def _customer(customer: Customer) -> str:

@@ -75,7 +75,8 @@ class Payloads:
                     " OR EXISTS (SELECT 1 FROM order_updates u WHERE u.payload = payloads.id AND u.account = :account))"
                     " AND NOT EXISTS (SELECT 1 FROM feeds f WHERE f.payload = payloads.id AND f.closed_at IS NULL)"
                     " AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.payload = payloads.id"
-                    " AND d.state <> 'applied')"
+                    # What was set aside is no exception: it holds customers too (D12), and the far side still has it.
+                    " AND d.state IN ('kept', 'waiting'))"
                     " AND NOT EXISTS (SELECT 1 FROM order_updates u WHERE u.payload = payloads.id"
                     " AND u.settled_at IS NULL))",
                     {"before": to_us(before), "account": account},
@@ -100,25 +101,32 @@ class Payloads:
 
 def keep(db: sqlite3.Connection, content: bytes, at: datetime) -> PayloadId:
     """Keep whole content inside the caller's transaction."""
-    sha256 = hashlib.sha256(content).hexdigest()
-    row = db.execute("SELECT id FROM payloads WHERE sha256 = ?", (sha256,)).fetchone()
-    if row is not None:
-        return PayloadId(row[0])
     payload = db.execute(
-        "INSERT INTO payloads (sha256, size, kept_at) VALUES (?, ?, ?) RETURNING id", (sha256, len(content), to_us(at))
+        "INSERT INTO payloads (sha256, size, kept_at) VALUES (?, ?, ?)"
+        " ON CONFLICT (sha256) DO UPDATE SET kept_at = max(kept_at, excluded.kept_at) RETURNING id",
+        (hashlib.sha256(content).hexdigest(), len(content), to_us(at)),
     ).fetchone()[0]
+    if _chunk(db, payload, 0) is not None:
+        return PayloadId(payload)
     for position, start in enumerate(range(0, len(content), CHUNK)):
         _insert_chunk(db, payload, position, content[start : start + CHUNK])
     return PayloadId(payload)
 
 
 def _finish(db: sqlite3.Connection, payload: int, sha256: str, size: int) -> PayloadId:
-    twin = db.execute("SELECT id FROM payloads WHERE sha256 = ?", (sha256,)).fetchone()
-    if twin is not None:
-        db.execute("DELETE FROM payloads WHERE id = ?", (payload,))
-        return PayloadId(twin[0])
-    db.execute("UPDATE payloads SET sha256 = ?, size = ? WHERE id = ?", (sha256, size, payload))
-    return PayloadId(payload)
+    # The same content may have been kept before: its retention starts again, and where that had ended, so do its bytes.
+    twin = db.execute(
+        "UPDATE payloads SET kept_at = max(kept_at, (SELECT kept_at FROM payloads WHERE id = ?)) WHERE sha256 = ?"
+        " RETURNING id",
+        (payload, sha256),
+    ).fetchone()
+    if twin is None:
+        db.execute("UPDATE payloads SET sha256 = ?, size = ? WHERE id = ?", (sha256, size, payload))
+        return PayloadId(payload)
+    if _chunk(db, twin[0], 0) is None:
+        db.execute("UPDATE payload_chunks SET payload = ? WHERE payload = ?", (twin[0], payload))
+    db.execute("DELETE FROM payloads WHERE id = ?", (payload,))
+    return PayloadId(twin[0])
 
 
 def _insert_chunk(db: sqlite3.Connection, payload: int, position: int, content: bytes) -> None:

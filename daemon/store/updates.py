@@ -24,6 +24,7 @@ from daemon.rules.moves import LEADS_TO, follow
 from daemon.store.database import Database
 from daemon.store.deliveries import DeliveryKind, DeliveryState, move, record
 from daemon.store.events import tell
+from daemon.store.orders import change_stamp
 from daemon.store.payloads import keep
 from daemon.store.times import from_us, to_us
 
@@ -99,11 +100,28 @@ class Updates:
 
     async def due(self, account: AccountName, limit: int = 500) -> list[DueUpdate]:
         """Updates whose turn it is: the oldest of each order that has none open."""
-        return await self._database.read(lambda db: _load(db, _DUE, (account, account, limit)))
+        return await self._database.read(lambda db: _load(db, f"{_DUE} LIMIT ?", (account, limit)))
+
+    async def refuse_illegal(self, account: AccountName, legal_moves: LegalMoves, at: datetime) -> int:
+        """Fail every update whose turn it is and whose lines have moved where it is not legal any more (L12, J7).
+
+        The marketplace may have moved them, or an acknowledgement before it may have failed; returns how many.
+        """
+
+        def work(db: sqlite3.Connection) -> int:
+            refused = 0
+            for row in _rows(db, _DUE, (account,)):
+                fault = _illegal(db, row, legal_moves.get(UpdateKind(row["kind"]), frozenset()))
+                if fault:
+                    _fail(db, UpdateId(row["id"]), fault, at)
+                    refused += 1
+            return refused
+
+        return await self._database.write(work)
 
     async def in_doubt(self, account: AccountName) -> list[DueUpdate]:
         """Updates that may have arrived, so that the marketplace can be asked."""
-        where = "u.account = ? AND u.state = 'in_doubt' ORDER BY u.created_at"
+        where = f"u.account = ? AND {_UNSETTLED} AND u.state = 'in_doubt' ORDER BY u.created_at"
         return await self._database.read(lambda db: _load(db, where, (account,)))
 
     async def sending(self, update: UpdateId, name: str, content: bytes, at: datetime) -> None:
@@ -125,7 +143,7 @@ class Updates:
 
         def work(db: sqlite3.Connection) -> None:
             row = _row(db, update)
-            if row["state"] in ("sent", "succeeded"):
+            if row["state"] in ("sent", "succeeded", "failed"):
                 return
             state = UpdateState.SENT if answer_wait else UpdateState.SUCCEEDED
             db.execute(
@@ -139,11 +157,11 @@ class Updates:
 
     async def may_have_arrived(self, update: UpdateId, error: str, at: datetime) -> None:
         """Its sending was cut where nobody knows: it is in doubt until somebody does."""
-        await self._database.write(lambda db: _settle(db, update, UpdateState.IN_DOUBT, error, at))
+        await self._database.write(lambda db: _settle_open(db, update, UpdateState.IN_DOUBT, error, at))
 
     async def not_arrived(self, update: UpdateId, error: str, at: datetime) -> None:
         """Nothing reached the marketplace: it waits for the next tick."""
-        await self._database.write(lambda db: _settle(db, update, UpdateState.PENDING, error, at))
+        await self._database.write(lambda db: _settle_open(db, update, UpdateState.PENDING, error, at))
 
     async def failed(self, update: UpdateId, error: str, at: datetime) -> None:
         """The marketplace said no: its lines are as they were before it."""
@@ -158,8 +176,10 @@ class Updates:
 
         def work(db: sqlite3.Connection) -> int:
             rows = db.execute(
-                "SELECT id FROM order_updates WHERE account = ? AND state = 'sent' AND sent_at <= ?",
-                (account, to_us(at - answer_wait)),
+                f"SELECT u.id FROM order_updates u WHERE u.account = ? AND {_UNSETTLED} AND u.state = 'sent'"  # noqa: S608
+                # Sent far ahead of now means that the wall clock was set back since.
+                " AND u.sent_at NOT BETWEEN ? AND ?",
+                (account, to_us(at - answer_wait) + 1, to_us(at + answer_wait)),
             ).fetchall()
             for row in rows:
                 _settle(db, UpdateId(row["id"]), UpdateState.SUCCEEDED, "", at)
@@ -205,12 +225,15 @@ _NEW = (
 )
 _SHORT = (
     'SELECT 1 FROM order_lines l LEFT JOIN listings i ON i.id = l.listing WHERE l."order" = o.id'
-    " AND (i.id IS NULL OR i.ended = 1 OR coalesce(i.stock, 0) < l.quantity)"
+    " AND (i.id IS NULL OR i.ended = 1 OR coalesce(i.stock, 0) < (SELECT sum(m.quantity) FROM order_lines m"
+    ' WHERE m."order" = l."order" AND m.listing = l.listing))'
 )
+#: the words of the partial index of the schema, so that SQLite uses it
+_UNSETTLED = "u.state IN ('pending', 'sending', 'sent', 'in_doubt')"
 _DUE = (
-    "u.account = ? AND u.state = 'pending' AND u.created_at = (SELECT min(v.created_at) FROM order_updates v"
-    " WHERE v.\"order\" = u.\"order\" AND v.account = ? AND v.state IN ('pending', 'sending', 'sent', 'in_doubt'))"
-    " ORDER BY u.created_at LIMIT ?"
+    f"u.account = ? AND {_UNSETTLED} AND u.state = 'pending' AND NOT EXISTS (SELECT 1 FROM order_updates v"  # noqa: S608
+    ' WHERE v."order" = u."order" AND v.created_at < u.created_at'
+    " AND v.state IN ('pending', 'sending', 'sent', 'in_doubt')) ORDER BY u.created_at"
 )
 
 
@@ -252,6 +275,23 @@ def _wanted(
     if len({ref for ref, _ in lines}) != len(lines):
         raise NotAllowed("a line stands twice in this update; give each once, with all its units")
     return [(rows[ref]["id"], quantity) for ref, quantity in lines]
+
+
+def _illegal(db: sqlite3.Connection, update: sqlite3.Row, states: frozenset[LineState]) -> str:
+    """Why an update must not go out as its lines stand now, or nothing."""
+    for line in db.execute(
+        "SELECT l.ref, l.state, l.quantity - l.shipped AS left, w.quantity FROM update_lines w"
+        ' JOIN order_lines l ON l.id = w.line WHERE w."update" = ? ORDER BY l.position',
+        (update["id"],),
+    ).fetchall():
+        if line["state"] not in states:
+            wanted = " or ".join(sorted(states))
+            return (
+                f"line {line['ref']} is {line['state']} by now: {update['kind']} is possible only when it is {wanted}"
+            )
+        if line["quantity"] > line["left"]:
+            return f"line {line['ref']}: {line['quantity']} units cannot go any more, {line['left']} are left"
+    return ""
 
 
 def _booked(db: sqlite3.Connection, order_id: int) -> dict[int, int]:
@@ -317,7 +357,7 @@ def _insert(
         "INSERT INTO update_lines VALUES (?, ?, ?, ?, '')",
         [(update, line, quantity, reason) for line, quantity in lines],
     )
-    db.execute("UPDATE orders SET changed_at = ? WHERE id = ?", (to_us(at), order["id"]))
+    _changed(db, order["account"], order["id"], at)
     _tell(db, update, at, ("", "pending"))
     return _load(db, "u.id = ?", (update,))[0].update
 
@@ -411,7 +451,17 @@ def _move_lines(db: sqlite3.Connection, row: sqlite3.Row, at: datetime) -> None:
             moved=(line["state"], state),
             why=why,
         )
-    db.execute("UPDATE orders SET changed_at = ? WHERE id = ?", (to_us(at), row["order"]))
+    _changed(db, row["account"], row["order"], at)
+
+
+def _changed(db: sqlite3.Connection, account: str, order: int, at: datetime) -> None:
+    db.execute("UPDATE orders SET changed_at = ? WHERE id = ?", (change_stamp(db, account, at), order))
+
+
+def _settle_open(db: sqlite3.Connection, update: UpdateId, state: UpdateState, error: str, at: datetime) -> None:
+    """Say how the sending of an update ended, unless somebody has settled it meanwhile (house law 3)."""
+    if _row(db, update)["state"] in (UpdateState.SENDING, UpdateState.IN_DOUBT):
+        _settle(db, update, state, error, at)
 
 
 def _settle(
@@ -452,6 +502,7 @@ def _move_lines_back(db: sqlite3.Connection, row: sqlite3.Row, at: datetime, err
         )
         moved = (line["state"], line["from_state"])
         tell(db, at, row["account"], ("order", row["order"]), f"line {line['ref']}", moved=moved, why=error)
+    _changed(db, row["account"], row["order"], at)
 
 
 def _keep_answers(db: sqlite3.Connection, account: AccountName, delivery: Delivery[UpdateAnswer], at: datetime) -> bool:
@@ -469,11 +520,15 @@ def _apply_answer(db: sqlite3.Connection, account: str, answer: UpdateAnswer | U
     if isinstance(answer, Unreadable):
         return str(answer)
     row = db.execute(
-        "SELECT id FROM order_updates WHERE account = ? AND name = ?", (account, answer.update_name)
+        # The last condition is the partial index's own: without it SQLite walks through every update.
+        "SELECT * FROM order_updates WHERE account = ? AND name = ? AND name <> ''",
+        (account, answer.update_name),
     ).fetchone()
     if row is None:
         return f"no update of ours is called {answer.update_name}"
     if answer.accepted:
+        if row["sent_at"] is None:
+            _move_lines(db, row, at)
         _settle(db, UpdateId(row["id"]), UpdateState.SUCCEEDED, "", at)
     else:
         _fail(db, UpdateId(row["id"]), answer.text, at)

@@ -122,3 +122,13 @@ async def test_bytes_come_back_as_they_were_and_are_kept_once(database: Database
     assert (first, first, len(content)) == (second, third, size)
     assert b"".join([chunk async for chunk in payloads.chunks(first)]) == content
     assert await payloads.size(first) == len(content)
+
+
+async def test_a_fold_that_fails_is_a_storage_error(database: Database) -> None:  # D5
+    def begin(db: sqlite3.Connection) -> None:
+        db.execute("BEGIN IMMEDIATE")
+
+    assert database._writer is not None
+    await database._writer.call(begin)
+    with pytest.raises(StoreError, match="locked"):
+        await database.checkpoint()

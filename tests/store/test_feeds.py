@@ -335,3 +335,18 @@ async def test_an_answer_to_the_feed_as_a_whole_reaches_every_object(database: D
     line = AnswerLine(accepted=False, feed_name=f"feed-{feed.id}.xml", text="file not readable")
     assert await Answers(database).apply(LEWIS, [line], NOON + HOUR) == Answered(settled=1)
     assert (await row(database))["stock_error"] == "file not readable"
+
+
+async def test_another_try_of_an_item_that_our_own_rules_turned_down_sends_nothing(database: Database) -> None:  # J2
+    await lewis_listing(database, "1234", "the Stock Number has 8 digits")
+    assert not await Listings(database).retry(LEWIS, LAMP, NOON)
+    assert await Feeds(database).open(LEWIS, STOCK_RULE, moment()) is None
+
+
+async def test_another_try_of_an_item_that_the_marketplace_turned_down_sends_it_again(database: Database) -> None:  # L2
+    await a_listing(database)
+    feeds = Feeds(database)
+    await sent(database, feeds, await opened(feeds, ITEM_RULE), MINUTE)
+    await Answers(database).apply(REDOUTE, [AnswerLine(accepted=False, remote_ref="B1", ean=EAN)], NOON)
+    assert await Listings(database).retry(REDOUTE, LAMP, NOON)
+    assert (await opened(feeds, ITEM_RULE, HOUR)).size == 1

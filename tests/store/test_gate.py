@@ -42,7 +42,7 @@ async def test_the_claim_closes_the_gate_before_anything_is_sent(database: Datab
     await a_listing(database, status=ChannelStatus.OFFER_INTEGRATED)
     feeds = Feeds(database)
     feed = await opened(feeds)
-    await feeds.in_doubt(feed, "cut", moment(MINUTE))
+    await feeds.in_doubt(feed, OFFER_RULE, "cut", moment(MINUTE))
     await database.write(lambda db: db.execute("UPDATE feeds SET state = 'lapsed'").rowcount)
     await Listings(database).put_stock(REDOUTE, [StockRow(LAMP, 4)], NOON)
     # The send might have lasted up to its deadline of ten minutes, so the hour counts from there.
@@ -108,3 +108,29 @@ async def test_accounts_do_not_share_a_gate(database: Database) -> None:  # L8
     await answered_feed(database, timedelta())
     rows = await database.read(lambda db: db.execute("SELECT account, kind FROM gates").fetchall())
     assert [tuple(row) for row in rows] == [("redoute", "offer")]
+
+
+async def test_a_clock_set_back_by_years_between_two_boots_opens_the_gate_after_a_claim(
+    database: Database,
+) -> None:  # L8
+    await answered_feed(database, timedelta())
+    feeds = Feeds(database)
+    back = timedelta(days=-3650)
+    closed = await feeds.open(REDOUTE, OFFER_RULE, moment(MINUTE, boot="boot-2", wall=back))
+    assert isinstance(closed, GateClosed)
+    last = moment(HOUR + 11 * MINUTE - TICK, boot="boot-2", wall=back + HOUR)
+    assert isinstance(await feeds.open(REDOUTE, OFFER_RULE, last), GateClosed)
+    up = moment(HOUR + 11 * MINUTE, boot="boot-2", wall=back + HOUR)
+    assert isinstance(await feeds.open(REDOUTE, OFFER_RULE, up), Feed)
+
+
+async def test_a_machine_that_stood_still_in_the_middle_of_a_send_waits_the_hour_from_its_end(
+    database: Database,
+) -> None:  # L8
+    await a_listing(database, status=ChannelStatus.OFFER_INTEGRATED)
+    feeds = Feeds(database)
+    feed = await opened(feeds)
+    await feeds.in_doubt(feed, OFFER_RULE, "the reply was lost", moment(3 * HOUR))
+    assert len(await feeds.lapse(REDOUTE, OFFER_RULE, moment(3 * HOUR))) == 1
+    assert isinstance(await feeds.open(REDOUTE, OFFER_RULE, moment(4 * HOUR - TICK)), GateClosed)
+    assert isinstance(await feeds.open(REDOUTE, OFFER_RULE, moment(4 * HOUR)), Feed)

@@ -1,5 +1,7 @@
 """Orders are kept once, whatever repeats; lines follow the marketplace forward and never back."""
 
+import sqlite3
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -8,7 +10,9 @@ from daemon.model import Customer, Delivery, LineState, Money, Order, OrderLine,
 from daemon.store.database import Database
 from daemon.store.deliveries import Deliveries
 from daemon.store.orders import Kept, Orders
+from daemon.store.views import Views
 from tests.store.conftest import LEWIS, NOON, REDOUTE
+from tests.store.steps import steps_of
 
 DAY = timedelta(days=1)
 
@@ -123,3 +127,67 @@ async def test_customers_of_closed_orders_are_erased_and_figures_stay(database: 
     )
     assert left == ["Y100000002"]
     assert len(await lines(database)) == 2
+
+
+async def test_an_order_that_cannot_be_kept_takes_no_other_with_it(database: Database) -> None:  # D9
+    huge = Order(OrderNumber("Y100000001"), (OrderLine("1", 10**20, LineState.NEW),))
+    double = Order(OrderNumber("Y100000002"), (OrderLine("1", 1, LineState.NEW), OrderLine("1", 1, LineState.NEW)))
+    good = an_order("Y100000003")
+    kept = await Orders(database).keep(
+        LEWIS,
+        [
+            a_file(huge, name="order-1.txt", content=b"1"),
+            a_file(double, name="order-2.txt", content=b"2"),
+            a_file(good, name="order-3.txt", content=b"3"),
+        ],
+        NOON,
+    )
+    assert kept.new == 1
+    assert [reason.split(":")[0] for reason in kept.set_aside] == ["order-1.txt", "order-2.txt"]
+    assert [row[0] for row in await lines(database)] == ["Y100000003"]
+
+
+async def test_what_is_listed_is_looked_up_whatever_came_before(database: Database) -> None:  # D9
+    deliveries = [a_file(name=f"order-{number}.txt", content=str(number).encode()) for number in range(1_001)]
+    await Orders(database).keep(LEWIS, deliveries, NOON)
+    listed = [RemoteFile("/live/incoming", f"order-{number}.txt", 9, NOON) for number in range(1_100)]
+    assert len(await Deliveries(database).inbox(LEWIS).unread(listed)) == 1_100
+    listed = [replace(delivery.file, size=delivery.file.size) for delivery in deliveries] + listed[-3:]
+    assert await Deliveries(database).inbox(LEWIS).unread(listed) == listed[-3:]
+
+
+async def test_a_short_listing_is_looked_up_without_reading_what_came_before(database: Database) -> None:  # D9
+    async def steps(known: int) -> int:
+        files = [a_file(name=f"{number}.txt", content=str(number).encode()) for number in range(known)]
+        await Orders(database).keep(LEWIS, files, NOON)
+        return await steps_of(database, lambda: Deliveries(database).inbox(LEWIS).unread([files[0].file]))
+
+    few = await steps(100)
+    assert await steps(2_000) < 2 * few + 100
+
+
+async def test_finding_the_listing_of_a_line_does_not_grow_with_the_listings(database: Database) -> None:  # L12
+    async def steps(count: int) -> int:
+        def fill(db: sqlite3.Connection) -> None:
+            db.executemany(
+                "INSERT INTO listings (account, sku, ean, channel_item_id, created_at, changed_at)"
+                " VALUES (?, ?, ?, ?, 0, 0)",
+                [(LEWIS, f"{count} S{i}", f"{count} E{i}", f"{count} C{i}") for i in range(count)],
+            )
+
+        await database.write(fill)
+        order = Order(OrderNumber(str(count)), (OrderLine("1", 1, LineState.NEW, ean=f"{count} E7"),))
+        file = a_file(order, name=f"{count}.txt", content=str(count).encode())
+        return await steps_of(database, lambda: Orders(database).keep(LEWIS, [file], NOON))
+
+    few = await steps(100)
+    assert await steps(3_000) < 2 * few
+
+
+async def test_whoever_goes_on_from_the_last_change_misses_none(database: Database) -> None:  # S2
+    orders = Orders(database)
+    await orders.keep(LEWIS, [a_file(an_order("Y100000001"))], NOON + DAY)
+    # A turn that began earlier keeps its last orders only now.
+    await orders.keep(LEWIS, [a_file(an_order("Y100000002"), name="order-2.txt", content=b"2")], NOON)
+    pages = [page async for page in Views(database).export_orders(LEWIS, NOON + DAY)]
+    assert [order["number"] for page in pages for order in page] == ["Y100000001", "Y100000002"]

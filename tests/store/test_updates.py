@@ -264,3 +264,99 @@ async def test_an_order_is_accepted_by_itself_only_when_every_line_is_in_stock(d
     updates = Updates(database)
     assert await updates.accept_in_stock(REDOUTE, REDOUTE_MOVES, NOON) == 1
     assert [due.update.order for due in await updates.due(REDOUTE)] == [NUMBER]
+
+
+async def test_a_dispatch_that_waited_for_an_acknowledgement_that_failed_does_not_go_out(
+    database: Database,
+) -> None:  # J7 L12
+    await an_order(database, LEWIS, LineState.NEW)
+    updates = Updates(database)
+    await updates.acknowledge_new(LEWIS, LEWIS_MOVES, NOON)
+    (acknowledgement,) = await updates.due(LEWIS)
+    await sent(database, acknowledgement, HALF_HOUR)
+    await updates.open(LEWIS, NUMBER, UpdateKind.DISPATCH, None, legal_moves=LEWIS_MOVES, at=NOON, parcel=PARCEL)
+    assert await updates.refuse_illegal(LEWIS, LEWIS_MOVES, NOON) == 0
+    await updates.failed(acknowledgement.id, "unknown order", NOON)
+    assert await updates.refuse_illegal(LEWIS, LEWIS_MOVES, NOON) == 1
+    assert await updates.due(LEWIS) == []
+    assert await update_states(database) == ["failed", "failed"]
+    (error,) = await database.read(
+        lambda db: db.execute("SELECT error FROM order_updates WHERE kind = 'dispatch'").fetchone()
+    )
+    assert error == "line 1 is new by now: dispatch is possible only when it is to_ship"
+
+
+@pytest.mark.parametrize("state", [LineState.SHIPPED, LineState.REFUNDING])
+async def test_an_update_is_refused_here_once_the_marketplace_has_moved_its_line(
+    database: Database, state: LineState
+) -> None:  # L12
+    await an_order(database, REDOUTE, LineState.TO_SHIP)
+    updates = Updates(database)
+    await updates.open(REDOUTE, NUMBER, UpdateKind.DISPATCH, None, legal_moves=REDOUTE_MOVES, at=NOON, parcel=PARCEL)
+    reply = Delivery(RemoteFile("reply", "RetrieveByStatus", 1), b"2", (Order(NUMBER, (OrderLine("1", 2, state),)),))
+    await Orders(database).keep(REDOUTE, [reply], NOON)
+    assert await updates.refuse_illegal(REDOUTE, REDOUTE_MOVES, NOON) == 1
+    assert await updates.due(REDOUTE) == []
+
+
+async def test_what_a_person_has_settled_is_not_sent_again_by_a_late_answer_to_our_question(
+    database: Database,
+) -> None:  # L13
+    await an_order(database, REDOUTE, LineState.NEW)
+    updates = Updates(database)
+    await updates.open(REDOUTE, NUMBER, UpdateKind.ACCEPTANCE, None, legal_moves=REDOUTE_MOVES, at=NOON)
+    (due,) = await updates.due(REDOUTE)
+    await updates.sending(due.id, "update-1", b"bytes", NOON)
+    await updates.may_have_arrived(due.id, "cut", NOON)
+    await updates.resolve(REDOUTE, NUMBER, arrived=True, at=NOON)
+    await updates.not_arrived(due.id, "the marketplace does not have it", NOON)
+    await updates.may_have_arrived(due.id, "cut", NOON)
+    assert await update_states(database) == ["succeeded"]
+
+
+async def test_an_update_that_failed_is_not_sent_after_all(database: Database) -> None:  # L13
+    await an_order(database, LEWIS, LineState.TO_SHIP)
+    updates = Updates(database)
+    await updates.open(LEWIS, NUMBER, UpdateKind.DISPATCH, None, legal_moves=LEWIS_MOVES, at=NOON, parcel=PARCEL)
+    (due,) = await updates.due(LEWIS)
+    await updates.sending(due.id, "update-1", b"bytes", NOON)
+    await updates.failed(due.id, "carrier?", NOON)
+    await updates.sent(due.id, HALF_HOUR, NOON)
+    assert await update_states(database) == ["failed"]
+    assert await states(database) == [("to_ship", 0)]
+
+
+async def test_a_good_answer_to_an_update_in_doubt_moves_its_lines(database: Database) -> None:  # J8
+    await an_order(database, LEWIS, LineState.TO_SHIP)
+    updates = Updates(database)
+    await updates.open(LEWIS, NUMBER, UpdateKind.DISPATCH, None, legal_moves=LEWIS_MOVES, at=NOON, parcel=PARCEL)
+    (due,) = await updates.due(LEWIS)
+    await updates.sending(due.id, "update-1", b"bytes", NOON)
+    await updates.may_have_arrived(due.id, "cut", NOON)
+    answer = Delivery(RemoteFile("/out", "x", 1, NOON), b"ok", (UpdateAnswer("update-1", accepted=True),))
+    assert await updates.keep_answers(LEWIS, answer, NOON)
+    assert await states(database) == [("shipped", 2)]
+
+
+async def test_silence_about_an_update_is_heard_after_the_clock_was_set_back(database: Database) -> None:  # J7
+    await an_order(database, LEWIS, LineState.NEW)
+    updates = Updates(database)
+    await updates.acknowledge_new(LEWIS, LEWIS_MOVES, NOON)
+    await sent(database, (await updates.due(LEWIS))[0], HALF_HOUR)
+    assert await updates.settle_silent(LEWIS, HALF_HOUR, NOON - timedelta(days=1)) == 1
+
+
+async def test_lines_of_one_listing_share_its_stock(database: Database) -> None:  # L13
+    await database.write(
+        lambda db: (
+            db.execute(
+                "INSERT INTO listings (account, sku, ean, stock, created_at, changed_at)"
+                " VALUES ('redoute', 'LAMP-1', '3701234567891', 3, 0, 0)"
+            ).rowcount
+        )
+    )
+    lines = tuple(OrderLine(ref, 2, LineState.NEW, ean="3701234567891") for ref in ("1", "2"))
+    await Orders(database).keep(
+        REDOUTE, [Delivery(RemoteFile("reply", "RetrieveByStatus", 1), b"1", (Order(NUMBER, lines),))], NOON
+    )
+    assert await Updates(database).accept_in_stock(REDOUTE, REDOUTE_MOVES, NOON) == 0

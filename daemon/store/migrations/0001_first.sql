@@ -90,6 +90,7 @@ CREATE UNIQUE INDEX feeds_by_name ON feeds (account, name) WHERE name <> '';
 CREATE INDEX feeds_by_remote_ref ON feeds (account, remote_ref) WHERE remote_ref <> '';
 CREATE INDEX feeds_open ON feeds (account, kind) WHERE state IN ('sending', 'sent', 'in_doubt');
 CREATE INDEX feeds_by_opening ON feeds (account, opened_at);
+CREATE INDEX feeds_by_payload ON feeds (payload, account);
 
 -- One listing as one feed carried it. A revision that is not null names a part that the answer settles (house law 4).
 CREATE TABLE feed_objects (
@@ -112,7 +113,7 @@ CREATE TABLE feed_objects (
   PRIMARY KEY (feed, listing)
 ) STRICT;
 
-CREATE INDEX feed_objects_by_listing ON feed_objects (listing);
+CREATE INDEX feed_objects_by_listing ON feed_objects (listing, feed);
 CREATE INDEX feed_objects_by_ean ON feed_objects (feed, ean) WHERE ean <> '';
 CREATE INDEX feed_objects_by_channel_item_id ON feed_objects (feed, channel_item_id) WHERE channel_item_id <> '';
 
@@ -147,6 +148,7 @@ CREATE TABLE deliveries (
 ) STRICT;
 
 CREATE INDEX deliveries_unconfirmed ON deliveries (account) WHERE confirmed_at IS NULL AND state = 'applied';
+CREATE INDEX deliveries_by_payload ON deliveries (payload, account);
 CREATE INDEX deliveries_unsettled ON deliveries (account, kind) WHERE state IN ('kept', 'waiting', 'set_aside');
 
 CREATE TABLE orders (
@@ -215,6 +217,7 @@ CREATE INDEX updates_unsettled ON order_updates (account, created_at)
   WHERE state IN ('pending', 'sending', 'sent', 'in_doubt');
 CREATE INDEX updates_by_name ON order_updates (account, name) WHERE name <> '';
 CREATE INDEX updates_by_order ON order_updates ("order");
+CREATE INDEX updates_by_payload ON order_updates (payload, account);
 
 CREATE TABLE update_lines (
   "update" INTEGER NOT NULL REFERENCES order_updates (id) ON DELETE CASCADE,
@@ -224,6 +227,8 @@ CREATE TABLE update_lines (
   from_state TEXT NOT NULL DEFAULT '',
   PRIMARY KEY ("update", line)
 ) STRICT;
+
+CREATE INDEX update_lines_by_line ON update_lines (line);
 
 -- What happened to whom (D8): one timeline per listing, feed, order and account.
 CREATE TABLE events (
