@@ -19,7 +19,8 @@ from daemon.errors import ConfigError
 from daemon.hostkeys import FILE_NAME, pinned
 from daemon.marketplaces.dialects import DIALECTS, SPEAKS
 from daemon.model import AccountName
-from daemon.settings import AccountSettings, Duration, Secret, Table
+from daemon.settings import AccountSettings, Duration, Secret, SftpTable, Table
+from daemon.transports.sftp_keys import parse_private_key, parse_public_key
 
 #: The jobs of an account by what it speaks: what its `every` may name. When each comes by itself is in crontab.py.
 JOBS: Mapping[str, tuple[str, ...]] = {
@@ -29,6 +30,12 @@ JOBS: Mapping[str, tuple[str, ...]] = {
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _SHORTEST_EVERY = timedelta(seconds=1)
+
+#: what pydantic says in the words of Python, in the words of TOML
+_FORMS = {
+    **dict.fromkeys(("model_type", "dict_type", "mapping_type"), "a table, with keys of its own"),
+    **dict.fromkeys(("string_type", "path_type"), 'a text in quotes ("…")'),
+}
 
 _T = TypeVar("_T", bound=BaseModel)
 
@@ -252,6 +259,8 @@ class _Reading:
         account = self._valid(DIALECTS[speaks].settings, content, file, place, {"folder": file.absolute().parent})
         every = account.every if account is not None else table.get("every", {})
         self._check_every(every, speaks, file, _join(place, "every"))
+        for where, login in account.sftp_logins.items() if account is not None else ():
+            self._check_keys(login, file, _join(place, where))
         return account
 
     def _speaks(self, table: dict[str, object], file: Path, place: str) -> str | None:
@@ -285,6 +294,19 @@ class _Reading:
             elif isinstance(interval, timedelta) and interval < _SHORTEST_EVERY:
                 self._tell(file, f"{_join(place, job)} is shorter than a second; write 1s or more")
 
+    def _check_keys(self, login: SftpTable, file: Path, place: str) -> None:
+        for number, key in enumerate(login.host_keys):
+            try:
+                parse_public_key(key)
+            except ValueError as error:
+                self._tell(file, f"{_join(place, 'host_keys', number)} = {_shown(key)}: {error}")
+        if login.private_key is not None:
+            passphrase = login.passphrase.reveal() if login.passphrase is not None else ""
+            try:
+                parse_private_key(login.private_key.reveal(), passphrase)
+            except ValueError as error:
+                self._tell(file, f"{_join(place, 'private_key')}: {error}")
+
     def _valid(
         self, table: type[_T], content: dict[str, Any], file: Path, place: str, context: dict[str, Any]
     ) -> _T | None:
@@ -304,6 +326,9 @@ class _Reading:
             self._tell(file, f"is not UTF-8 text (byte {error.start}); save it as UTF-8")
         except OSError as error:
             self._tell(file, f"cannot be read: {error.strerror}; check the path and that the daemon's user may read it")
+        except (ValueError, RecursionError) as error:
+            # tomllib leaves these to Python: a number of thousands of digits, brackets a thousand deep.
+            self._tell(file, f"is not TOML that can be read: {error}")
         return None
 
     def _tell(self, file: Path, problem: str) -> None:
@@ -319,7 +344,9 @@ def _sentence(table: type[BaseModel], problem: ErrorDetails, place: str) -> str:
         # What stands there is not shown: a misspelt password is one too.
         known = [name for near in _tables(_followed(table, problem["loc"][:-1])) for name in near.model_fields]
         return f"{key} is not a key that is known here{_meant(problem['loc'][-1], known)}"
-    message = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    message = _FORMS.get(problem["type"]) or problem["msg"].removeprefix("Value error, ").removeprefix(
+        "Input should be "
+    )
     wanted = message if problem["type"] == "value_error" else f"should be {_lower(message)}"
     value = problem["input"]
     expected = problem.get("ctx", {}).get("expected", "")

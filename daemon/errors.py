@@ -3,6 +3,7 @@
 DaemonError
 ├── ConfigError           config.toml is wrong; nothing was changed
 ├── StoreError            the database cannot be used as it is
+│   └── StoreInUse        another process has it
 ├── NotAllowed            the seller asked for a move that is not legal now
 ├── TransportError        the bytes did not make the trip
 │   ├── Unreachable       nothing was delivered: the send may be forgotten and the gate given back
@@ -27,7 +28,11 @@ class ConfigError(DaemonError):
 
 
 class StoreError(DaemonError):
-    """The database cannot be used: in use by another process, of a newer schema, damaged or full."""
+    """The database cannot be used: of a newer schema, damaged, full, or in use by another process."""
+
+
+class StoreInUse(StoreError):
+    """Another process has the database."""
 
 
 class NotAllowed(DaemonError):

@@ -56,6 +56,10 @@ def _replace(path: Path, text: str) -> None:
             new.write(text)  # NamedTemporaryFile makes it with mode 0600
             new.flush()
             os.fsync(new.fileno())
+            if os.geteuid() == 0:
+                # Written by root, it must still be readable to the daemon, whose folder it is.
+                owner = path.parent.stat()
+                os.fchown(new.fileno(), owner.st_uid, owner.st_gid)
             Path(new.name).replace(path)
         except BaseException:
             with suppress(OSError):

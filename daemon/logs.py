@@ -1,6 +1,7 @@
 """The configuration of logging: JSON lines for machines, colours for a terminal, nothing secret in either (D12)."""
 
 import logging
+import re
 import sys
 from collections.abc import Mapping, MutableMapping
 from typing import IO, Any, Literal
@@ -10,6 +11,7 @@ from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import EventDict, Processor
 
 _QUIET = ("httpx", "httpcore", "asyncssh", "apscheduler", "aiosqlite", "asyncio", "uvicorn")
+_CONTROL = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029]")
 _SECRET_WORDS = ("password", "passphrase", "token", "secret", "apikey", "api_key", "authorization", "private_key")
 
 
@@ -75,8 +77,8 @@ def _renderers(as_json: bool) -> list[Processor]:
 
 
 def _one_line(_logger: object, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """A line break in a value would let it pass for a line of its own (trap G3)."""
+    """A line break in a value would let it pass for a line of its own, an escape steer the terminal (trap G3)."""
     for key, value in event.items():
         if isinstance(value, str):
-            event[key] = value.replace("\r", "\\r").replace("\n", "\\n")
+            event[key] = _CONTROL.sub(lambda sign: ascii(sign[0])[1:-1], value)
     return event

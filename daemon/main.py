@@ -1,16 +1,14 @@
 """Put it together: configuration → store → web → timetable → signals → drain (D1, D4, D6).
 
-A reload leaves the timetable's block and enters it again with the new configuration. The scheduler is the tick alone:
-its jobs hand a turn to a task group of ours, where deadlines and cancelling reach it, and return (promise M6).
+A reload leaves the timetable's block and enters it again with the new configuration.
 """
 
 import os
 import signal
 import sys
 import threading
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager, closing
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -18,12 +16,8 @@ from pathlib import Path
 
 import anyio
 import structlog
-from anyio import CancelScope, create_task_group, move_on_after, to_thread
+from anyio import create_task_group, to_thread
 from anyio.abc import TaskGroup, TaskStatus
-from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, SchedulerEvent
-from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from apscheduler.triggers.date import DateTrigger
-from apscheduler.triggers.interval import IntervalTrigger
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
@@ -31,10 +25,9 @@ from daemon import notify
 from daemon.clock import read_clocks
 from daemon.config import Config, fingerprint, host_keys, load, split_address, warnings
 from daemon.crontab import timetable
-from daemon.errors import ConfigError, DaemonError, NotAllowed, StoreError
+from daemon.errors import ConfigError, DaemonError, NotAllowed, StoreError, StoreInUse
 from daemon.health import (
     BEAT_EVERY,
-    CANARY_EVERY,
     OVERDUE_LIMIT,
     Figures,
     JobHealth,
@@ -42,15 +35,15 @@ from daemon.health import (
     Snapshot,
     Verdict,
     judge,
-    next_due,
 )
 from daemon.logs import configure
 from daemon.marketplaces import Marketplace
 from daemon.marketplaces.dialects import DIALECTS
 from daemon.model import AccountName
 from daemon.pulse import Pulse
-from daemon.runner import Runner, Task
+from daemon.runner import Runner
 from daemon.store import Store, open_store
+from daemon.timetable import Timetable
 from daemon.web import health as health_pages
 from daemon.web.api import control_app
 from daemon.web.serve import listen_at, listen_on, serving
@@ -61,12 +54,6 @@ CLEAN, STORAGE, IN_USE, CONFIG = 0, 70, 75, 78
 
 #: after the grace, this long for everything else to end before the process ends itself (trap B4)
 _LAST_RESORT = timedelta(seconds=30)
-#: overdue jobs do not all start in the same instant
-_SPREAD, _SPREAD_LIMIT = timedelta(milliseconds=200), timedelta(seconds=5)
-_CLOSE_SECONDS = 5.0
-_CANARY = "canary"
-
-_EVENTS = {EVENT_JOB_ERROR: "error", EVENT_JOB_MISSED: "missed", EVENT_JOB_MAX_INSTANCES: "max_instances"}
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("sellerd")
 
@@ -107,7 +94,7 @@ async def run(config_path: Path, *, ready: Callable[[], None] = lambda: None) ->
         return code
     if any(isinstance(cause, ConfigError) for cause in causes):
         return _give_up(CONFIG, *map(str, causes))
-    return _give_up(IN_USE if "in use by another" in str(causes[0]) else STORAGE, *map(str, causes))
+    return _give_up(IN_USE if isinstance(causes[0], StoreInUse) else STORAGE, *map(str, causes))
 
 
 def _give_up(code: int, *sentences: str) -> int:
@@ -170,18 +157,6 @@ class _Setup:
         return cls(config, ways, fingerprints, tuple(warnings(path, config)))
 
 
-class _Ticks(AsyncIOScheduler):  # type: ignore[misc]  # APScheduler 3 has no types
-    """The scheduler, going on when a trigger raises: it would otherwise stand still for ever (trap C2)."""
-
-    def _process_jobs(self) -> float | None:
-        try:
-            wait: float | None = super()._process_jobs()
-        except Exception:
-            log.exception("the scheduler stumbled; it goes on")
-            return 1.0
-        return wait
-
-
 @dataclass(slots=True)
 class _Reload:
     """A reload that was asked for; `problems` and `stopped` say how it ended."""
@@ -202,19 +177,12 @@ class Daemon:
         self._started_at = datetime.now(UTC)
         self._loaded = Loaded(self._started_at)
         self._pulse = Pulse(store.database, self._started_at, self._overdue, self._fail)
-        self._scheduler = _Ticks(
-            timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
-        )
-        self._scheduler_events: Counter[tuple[str]] = Counter()
-        self._tasks: dict[tuple[AccountName, str], Task] = {}
-        self._turns: TaskGroup | None = None
+        self._timetable = Timetable(store, self._runner)
         self._life: TaskGroup | None = None
-        self._drain_scope: CancelScope | None = None
         self._reloads: list[_Reload] = []
         self._taken: list[_Reload] = []
         self._wake = anyio.Event()
         self._stopping = False
-        self._hurry = False
         self._code = CLEAN
         self._last_resort: threading.Timer | None = None
         self._snapshot = Question(self._read_snapshot)
@@ -244,12 +212,12 @@ class Daemon:
                 serving(whole, door),
             ):
                 await self._life.start(self._listen_to_signals)
-                self._start_scheduler()
+                self._timetable.start(self._pulse.canary)
                 self._pulse.start(self._life)
                 self._life.start_soon(self._keep_telling)
                 self._life.start_soon(self._watch_storage)
                 await self._work(ready)
-                self._scheduler.shutdown(wait=False)
+                self._timetable.stop()
                 self._life.cancel_scope.cancel()
             self.config.socket.unlink(missing_ok=True)
         log.info("stopped")
@@ -285,9 +253,8 @@ class Daemon:
             raise NotAllowed(f"account {account} has no job {job}; there are {_listed(known)}")
         if (held := (await self.store.accounts.held()).get(account)) is not None:
             raise NotAllowed(f"account {account} needs a person: {held[1]}; mend it and reload, or release the account")
-        if self._turns is None:
+        if not self._timetable.give_turn(account, job):
             raise NotAllowed("the daemon is reloading or stopping; ask again in a moment")
-        self._turns.start_soon(self._turn, self._tasks[account, job])
 
     async def health(self) -> Verdict:
         """The verdict of this moment; see `Watched.health`."""
@@ -318,7 +285,7 @@ class Daemon:
             for account in status["accounts"]
             for gate in account["gates"]
         }
-        return Figures(listings, feeds, gates, self._runner.totals, self._scheduler_events)
+        return Figures(listings, feeds, gates, self._runner.totals, self._timetable.events)
 
     # From start to stop
 
@@ -326,7 +293,7 @@ class Daemon:
         """Run one timetable after the other, each with the configuration of its time, until the stop."""
         following: _Setup | None = self._setup
         while following is not None and not self._stopping:
-            async with self._timetable():
+            async with self._timetable.ticking(self.config, self._setup.ways):
                 self._loaded = Loaded(datetime.now(UTC))
                 self._settle()
                 self._tell_ready()
@@ -340,39 +307,6 @@ class Daemon:
         for asked in (*self._taken, *self._reloads):
             asked.stopped = True
             asked.ended.set()
-
-    @asynccontextmanager
-    async def _timetable(self) -> AsyncIterator[None]:
-        """Tick while the block lasts; at its end nothing new starts, and turns in flight have the grace to end (D4)."""
-        ways = self._setup.ways
-        try:
-            async with create_task_group() as self._turns:
-                self._tasks = {
-                    (name, job): Task(self.config.accounts[name], ways[name], job, row.job)
-                    for name, rows in timetable(self.config).items()
-                    for job, row in rows.items()
-                }
-                await self._book()
-                try:
-                    yield
-                finally:
-                    turns, self._turns = self._turns, None
-                    self._unbook()
-                    await self._drain()
-                    turns.cancel_scope.cancel()
-        finally:
-            with CancelScope(shield=True):
-                for way in ways.values():
-                    with move_on_after(_CLOSE_SECONDS):
-                        await way.aclose()
-
-    async def _drain(self) -> None:
-        if self._hurry or not self._runner.in_flight:
-            return
-        log.info("waiting for turns to end", turns=self._runner.in_flight)
-        with move_on_after(self.config.daemon.grace.total_seconds()) as self._drain_scope:
-            await self._runner.idle()
-        self._drain_scope = None
 
     async def _configure(self, at: datetime) -> None:
         setup = self._setup
@@ -448,7 +382,7 @@ class Daemon:
                 if number == signal.SIGHUP:
                     self._ask_reload()
                 elif self._stopping:
-                    self._hurry_up()
+                    self._timetable.hurry()
                 else:
                     log.info("stopping", signal=signal.Signals(number).name)
                     self._stop(CLEAN)
@@ -460,61 +394,10 @@ class Daemon:
         notify.notify("STOPPING=1", "STATUS=Stopping")
         self._wake.set()
 
-    def _hurry_up(self) -> None:
-        self._hurry = True
-        if self._drain_scope is not None:
-            self._drain_scope.cancel()
-
-    # Turns
-
-    def _start_scheduler(self) -> None:
-        self._scheduler.add_listener(self._count, EVENT_JOB_ERROR | EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
-        every = IntervalTrigger(seconds=CANARY_EVERY.total_seconds(), timezone=UTC)
-        self._scheduler.add_job(self._pulse.canary, every, id=_CANARY, next_run_time=datetime.now(UTC))
-        self._scheduler.start()
-
-    async def _book(self) -> None:
-        """Book every job by what the database says of its last turn, so that a reload or restart shifts nothing."""
-        states = {(state.account, state.job): state for state in await self.store.runs.snapshot()}
-        now, late = datetime.now(UTC), timedelta()
-        for name, rows in timetable(self.config).items():
-            for job, row in rows.items():
-                task, state = self._tasks[name, job], states.get((name, job))
-                due = next_due(state.last_started_at if state else None, row.every, now)
-                if state is not None and due == now:
-                    due, late = due + late, min(late + _SPREAD, _SPREAD_LIMIT)
-                trigger = IntervalTrigger(seconds=row.every.total_seconds(), timezone=UTC)
-                self._scheduler.add_job(self._tick, trigger, args=[task], id=f"{name}:{job}", next_run_time=due)
-                if state is not None and state.held_until is not None and state.held_until > now:
-                    self._book_turn(task, state.held_until)
-
-    def _book_turn(self, task: Task, at: datetime) -> None:
-        """One more turn at an instant: when the gate opens, the feed leaves then, not at the next tick (L8)."""
-        name = f"{task.account.name}:{task.name}:booked"
-        self._scheduler.add_job(self._tick, DateTrigger(at), args=[task], id=name, replace_existing=True)
-
-    def _unbook(self) -> None:
-        for booked in self._scheduler.get_jobs():
-            if booked.id != _CANARY:
-                booked.remove()
-
-    async def _tick(self, task: Task) -> None:
-        # A coroutine, because the scheduler would give a plain function to a thread.
-        if self._turns is not None:
-            self._turns.start_soon(self._turn, task)
-
-    async def _turn(self, task: Task) -> None:
-        outcome = await self._runner.turn(task)
-        if outcome is not None and outcome.held_until is not None and self._turns is not None:
-            self._book_turn(task, outcome.held_until)
-
     # How it goes
 
     def _overdue(self) -> Iterable[str]:
         return self._runner.overdue(OVERDUE_LIMIT)
-
-    def _count(self, event: SchedulerEvent) -> None:
-        self._scheduler_events[_EVENTS[event.code],] += 1
 
     async def _watch_storage(self) -> None:
         await self._runner.storage_failed()
@@ -524,12 +407,12 @@ class Daemon:
         """What was in flight is unknown: end at once, and the next start reads what is truly there (promise P16)."""
         if self._code == CLEAN:
             log.critical("the database failed; ending", error=self.store.database.fault or "a turn was not recorded")
-        self._hurry_up()
+        self._timetable.hurry()
         self._stop(STORAGE)
 
     def _tell_ready(self) -> None:
         notify.notify("READY=1")
-        log.info("ready", accounts=len(self.config.active_accounts), jobs=len(self._tasks))
+        log.info("ready", accounts=len(self.config.active_accounts), jobs=self._timetable.jobs)
 
     async def _keep_telling(self) -> None:
         while True:

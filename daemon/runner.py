@@ -160,10 +160,13 @@ class Runner:
         outcome = end.outcome
         told = await self.store.runs.ended(run, end.ending, outcome.done, outcome.note, outcome.held_until, at)
         self.totals[account, name, end.ending] += 1
-        if end.denied and await self.store.accounts.hold(account, outcome.note, at):
-            log.error(
-                "account held: a person is needed; it is tried again when its configuration changes", error=outcome.note
-            )
+        if end.denied:
+            # The turns beside it are refused for the same reason: that is told once (D11).
+            if await self.store.accounts.hold(account, outcome.note, at):
+                log.error(
+                    "account held: a person is needed; it is tried again when its configuration changes",
+                    error=outcome.note,
+                )
             return
         self._tell(end, told)
 

@@ -26,18 +26,26 @@ from daemon.model import FeedKind, FeedRule, LineState, UpdateKind
 
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\s*")
 _UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+#: longer than any retention, and short enough to be added to an instant
+_LONGEST = timedelta(days=36_500)
 
 
 def parse_duration(value: object) -> timedelta:
-    """Read `"30m"`, `"1h"`, `"2 d"`, `"1h 30m"` or `"500ms"`; raises ValueError with the fix."""
+    """Read `"30m"`, `"1h"`, `"2 d"`, `"1h 30m"` or `"500ms"`, up to a hundred years; raises ValueError with the fix."""
     if isinstance(value, timedelta):
         return value
     if not isinstance(value, str) or not re.fullmatch(f"(?:{_DURATION.pattern})+", value):
         raise ValueError('a duration is a text of number and unit, such as "30s", "15m", "1h", "2d"')
-    return sum(
-        (timedelta(**{_UNITS[unit]: float(number)}) for number, unit in _DURATION.findall(value)),
-        timedelta(),
-    )
+    try:
+        duration = sum(
+            (timedelta(**{_UNITS[unit]: float(number)}) for number, unit in _DURATION.findall(value)),
+            timedelta(),
+        )
+    except OverflowError:
+        duration = timedelta.max
+    if duration > _LONGEST:
+        raise ValueError(f'longer than a hundred years; write "{_LONGEST.days}d" or less')
+    return duration
 
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
@@ -53,6 +61,15 @@ def _known_zone(name: str) -> str:
 
 
 TimeZone = Annotated[str, AfterValidator(_known_zone)]
+
+
+def _is_host(host: str) -> str:
+    if not re.fullmatch(r"[^\s/@\[\]]+", host):
+        raise ValueError('write the name or address of the server alone, such as "sftp.marketplace.example"')
+    return host
+
+
+Host = Annotated[str, AfterValidator(_is_host)]
 
 
 class Secret:
@@ -106,6 +123,8 @@ class Secret:
 def _from_environment(name: str) -> str:
     if name not in os.environ:
         raise ValueError(f"the environment has no variable {name}; set it, or use {{ file = … }}")
+    if not os.environ[name]:
+        raise ValueError(f"the variable {name} of the environment is empty; put the secret in it")
     return os.environ[name]
 
 
@@ -129,7 +148,10 @@ def _from_file(path: Path, form: str) -> str:
     if form == "file" and mode & (stat.S_IRGRP | stat.S_IROTH):
         raise ValueError(f"{path} can be read by others (mode {stat.S_IMODE(mode):04o}); run: chmod 600 {path}")
     # An editor ends a file with a newline that is no part of a password; a PEM key does not mind.
-    return text.rstrip("\r\n")
+    secret = text.rstrip("\r\n")
+    if not secret:
+        raise ValueError(f"{path} is empty; put the secret in it")
+    return secret
 
 
 class Table(BaseModel):
@@ -141,7 +163,7 @@ class Table(BaseModel):
 class SftpTable(Table):
     """An SFTP login (guide L and J, account)."""
 
-    host: str
+    host: Host
     port: int = Field(default=22, ge=1, le=65535)
     user: str
     password: Secret | None = None
@@ -169,7 +191,7 @@ class AccountSettings(Table):
     time_zone: TimeZone
     currency: str = Field(pattern="^[A-Z]{3}$")
     every: Mapping[str, Duration] = Field(default_factory=dict)
-    turn_deadline: Duration = timedelta(minutes=30)
+    turn_deadline: Duration = Field(default=timedelta(minutes=30), gt=timedelta())
     order_lookback: Duration = timedelta(days=14)
     payload_retention: Duration = timedelta(days=90)
     personal_data_retention: Duration = timedelta(days=180)

@@ -4,6 +4,7 @@ import re
 from datetime import timedelta
 from pathlib import Path
 
+import asyncssh
 import pytest
 
 from daemon.config import JOBS, check, fingerprint, host_keys, load
@@ -38,7 +39,8 @@ sftp = { host = "sftp.johnlewis.example", user = "supplier1001", private_key = {
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     secret = tmp_path / "secret"
-    secret.write_text("correct horse\n")
+    # It is the password of one login and the private key of another.
+    secret.write_bytes(asyncssh.generate_private_key("ssh-ed25519").export_private_key())
     secret.chmod(0o600)
     (tmp_path / "accounts.d").mkdir()
     return tmp_path
@@ -167,10 +169,36 @@ every = {{ ofers = "1h", orders = "1 hour", reports = "1ms" }}
         (LEWIS + 'name = "y"', 'accounts.x.name is "y", but the account is x; remove it'),
         (LEWIS + 'every = { reports = "1ms" }', "accounts.x.every.reports is shorter than a second; write 1s or more"),
         (LEWIS + 'every = { items = "1h" }', "accounts.x.every.items names no job of this account; there are offers"),
+        (LEWIS + 'turn_deadline = "0s"', "accounts.x.turn_deadline: should be greater than 0 seconds"),
+        (
+            LEWIS + 'order_lookback = "99999999999d"',
+            'accounts.x.order_lookback = "99999999999d": longer than a hundred',
+        ),
+        (
+            LEWIS.replace("sftp.example.test", ""),
+            'accounts.x.sftp.host = "": write the name or address of the server alone',
+        ),
+        (
+            LEWIS.replace("sftp.example.test", "sftp://sftp.example.test/"),
+            'accounts.x.sftp.host = "sftp://sftp.example.test/": write the name or address of the server alone',
+        ),
+        (
+            LEWIS.replace('"secret" } }', '"secret" }, host_keys = ["AAAA"] }'),
+            'accounts.x.sftp.host_keys[0] = "AAAA": not a public key in OpenSSH form',
+        ),
+        (
+            LEWIS.replace('password = { file = "secret" }', 'private_key = { file = "no-key" }'),
+            "accounts.x.sftp.private_key: not a private key in OpenSSH, PKCS#8 or PEM form",
+        ),
+        (LEWIS + 'every = "5m"', 'accounts.x.every = "5m": should be a table, with keys of its own'),
+        (LEWIS + f"handling_days = {'1' * 5000}", "is not TOML that can be read: Exceeds the limit"),
+        (LEWIS + f"x = {'[' * 5000}", "is not TOML that can be read: "),
         (LEWIS.replace("password", "pasword"), "accounts.x.sftp.pasword is not a key that is known here; did you mean"),
     ],
 )
 def test_one_problem_and_its_fix(folder: Path, account: str, problem: str) -> None:  # D3
+    (folder / "no-key").write_text("correct horse", "utf-8")
+    (folder / "no-key").chmod(0o600)
     found = problems(write(folder, f"[accounts.x]\n{account}\n"))
 
     assert any(f"/config.toml: {problem}" in line for line in found), found

@@ -1,5 +1,6 @@
 """The host keys that a person has trusted."""
 
+import os
 import stat
 from pathlib import Path
 
@@ -42,3 +43,15 @@ def test_what_is_no_key_is_refused(tmp_path: Path, line: str) -> None:
     with pytest.raises(ValueError, match="not an SSH key"):
         pin(tmp_path / "known_hosts", "a.example.test", 22, line)
     assert not (tmp_path / "known_hosts").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_a_key_that_root_trusts_is_readable_to_the_daemon(tmp_path: Path) -> None:  # D6
+    folder = tmp_path / "state"
+    folder.mkdir(mode=0o700)
+    os.chown(folder, 12345, 12346)
+
+    pin(folder / "known_hosts", "sftp.example.test", 22, "ssh-ed25519 AAAAC3Nz")
+
+    found = (folder / "known_hosts").stat()
+    assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (12345, 12346, 0o600)

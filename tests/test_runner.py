@@ -218,6 +218,27 @@ async def test_refused_credentials_hold_the_account_until_its_configuration_chan
     assert [row[2] for row in await recorded(store)] == ["failed", "done"]
 
 
+async def test_turns_that_are_refused_beside_each_other_are_told_once(
+    runner: Runner, store: Store, told: Callable[[], list[dict[str, Any]]]
+) -> None:  # D10 D11
+    begun = anyio.Event()
+
+    async def first(_: Run) -> Outcome:
+        await begun.wait()
+        raise AccessDenied("password refused")
+
+    async def second(_: Run) -> Outcome:
+        begun.set()
+        raise AccessDenied("password refused")
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(runner.turn, task(first))
+        group.start_soon(runner.turn, task(second, name="reports"))
+
+    assert [line["event"].split(":")[0] for line in told()] == ["account held"]
+    assert len(await recorded(store)) == 2
+
+
 async def test_a_turn_past_its_deadline_is_ended(runner: Runner, store: Store) -> None:  # D2
     async def job(_: Run) -> Outcome:
         await anyio.sleep_forever()
@@ -282,7 +303,7 @@ async def test_a_turn_that_cannot_be_ended_is_named(runner: Runner) -> None:  # 
 
     with anyio.fail_after(10):
         async with anyio.create_task_group() as group:
-            group.start_soon(runner.turn, task(job, turn_deadline=timedelta(0)))
+            group.start_soon(runner.turn, task(job, turn_deadline=timedelta(microseconds=1)))
             await entered.wait()
             assert list(runner.overdue(timedelta(hours=1))) == []
             assert list(runner.overdue(timedelta(hours=-1))) == [f"{LEWIS} orders"]
@@ -325,3 +346,13 @@ def test_a_changed_level_counts_for_loggers_in_use(told: Callable[[], list[dict[
     assert told() == []
     assert len(out.getvalue().splitlines()) == 1
     assert "after\\nforged" in out.getvalue()
+
+
+def test_a_text_cannot_steer_the_terminal(told: Callable[[], list[dict[str, Any]]]) -> None:  # D12
+    out = StringIO()
+    configure("info", "console", out)
+    structlog.get_logger("test").info("lamp\x1b[2J", error="lamp\x1b[2J\x9b\u2028\x85forged")
+
+    for sign in ("\x1b[2J", "\x9b", "\u2028", "\x85"):
+        assert sign not in out.getvalue()
+    assert len(out.getvalue().splitlines()) == 1

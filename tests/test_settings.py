@@ -43,6 +43,24 @@ def test_a_wrong_duration_is_told_with_examples(given: object) -> None:  # D3
     assert 'such as "30s", "15m"' in problem(every=given)
 
 
+@pytest.mark.parametrize("given", ["36501d", "9999999999999d", "876001h"])
+def test_a_duration_that_no_instant_could_bear_is_refused(given: str) -> None:  # D3
+    assert 'write "36500d" or less' in problem(every=given)
+
+
+@pytest.mark.parametrize("content", ["", "\n", "\r\n"])
+def test_an_empty_secret_is_a_forgotten_one(tmp_path: Path, content: str) -> None:  # D3
+    path = tmp_path / "password"
+    path.write_text(content, newline="")
+    path.chmod(0o600)
+    assert problem(password={"file": str(path)}).endswith(f"{path} is empty; put the secret in it")
+    os.environ["SELLERD_TEST_SECRET"] = ""
+    try:
+        assert "SELLERD_TEST_SECRET of the environment is empty" in problem(password={"env": "SELLERD_TEST_SECRET"})
+    finally:
+        del os.environ["SELLERD_TEST_SECRET"]
+
+
 def test_a_mistyped_time_zone_is_told_with_the_likely_one() -> None:  # D3
     assert "did you mean Europe/Paris" in problem(zone="Europe/Pariss")
 

@@ -26,13 +26,9 @@ def accounts() -> None:
 @asynchronous
 async def list_accounts(site: Site, *, as_json: bool) -> None:
     """List the configured accounts, and which of them need a person."""
-    from daemon.errors import StoreError
-
     config = site.config()
-    try:
-        held = await _held(site)
-    except StoreError:
-        held = {}  # The daemon has not run yet.
+    # Without a database the daemon has not run yet, and nobody is held.
+    held = await _held(site) if site.database.exists() else {}
     found = [
         {
             "name": account.name,

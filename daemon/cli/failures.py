@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from errno import EPIPE
 
 import click
 
@@ -13,10 +14,14 @@ REFUSED = 1
 USAGE = 2
 #: the daemon or the marketplace cannot be reached
 UNREACHABLE = 69
+#: a file or folder cannot be read or written
+FILE = 74
 #: the database cannot be used: another process has it, or it is not there
 IN_USE = 75
 #: config.toml is wrong
 CONFIG = 78
+#: Ctrl-C came before it was done (128 and the number of the signal, as shells have it)
+INTERRUPTED = 130
 
 EXIT_CODES = """\b
 Exit codes:
@@ -25,8 +30,10 @@ Exit codes:
    2  the command is wrong
   69  the daemon or the marketplace cannot be reached
   70  the database or its disk failed while the daemon ran
+  74  a file or folder cannot be read or written
   75  the database cannot be used: another process has it, or it is not there
-  78  the configuration is wrong"""
+  78  the configuration is wrong
+ 130  Ctrl-C came before it was done"""
 
 
 class Failure(click.ClickException):
@@ -57,3 +64,10 @@ def told() -> Iterator[None]:
         raise Failure(str(error), REFUSED) from error
     except DaemonError as error:
         raise Failure(str(error), UNREACHABLE) from error
+    except OSError as error:
+        if error.errno == EPIPE:
+            raise  # Whoever read our output has read enough, which click knows how to bear.
+        where = f"{error.filename}: " if error.filename is not None else ""
+        raise Failure(f"{where}{error.strerror or error}", FILE) from error
+    except KeyboardInterrupt:
+        raise click.exceptions.Exit(INTERRUPTED) from None

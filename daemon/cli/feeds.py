@@ -7,7 +7,7 @@ import click
 
 from daemon.cli.failures import REFUSED, Failure
 from daemon.cli.noun import Noun
-from daemon.cli.output import amount, json_option, print_facts, print_json, print_table
+from daemon.cli.output import LIMIT, NUMBER, amount, json_option, print_facts, print_json, print_table
 from daemon.cli.site import Site, asynchronous
 
 
@@ -18,8 +18,8 @@ def feeds() -> None:
 
 @feeds.command("list")
 @click.option("--account", help="Only of this account.")
-@click.option("--limit", default=50, show_default=True, help="At most so many, the newest first.")
-@click.option("--before", type=int, help="Go on behind this feed: the last one of the list before.")
+@click.option("--limit", type=LIMIT, default=50, show_default=True, help="At most so many, the newest first.")
+@click.option("--before", type=NUMBER, help="Go on behind this feed: the last one of the list before.")
 @json_option
 @click.pass_obj
 @asynchronous
@@ -38,9 +38,9 @@ async def list_feeds(site: Site, *, account: str | None, limit: int, before: int
 
 
 @feeds.command("show")
-@click.argument("feed", type=int, metavar="ID")
+@click.argument("feed", type=NUMBER, metavar="ID")
 @click.option("--payload", is_flag=True, help="Write the exact bytes that were sent to standard output.")
-@click.option("--limit", default=100, show_default=True, help="At most so many of its listings.")
+@click.option("--limit", type=LIMIT, default=100, show_default=True, help="At most so many of its listings.")
 @click.option("--after", help="Go on behind this SKU: the last one of the page before.")
 @json_option
 @click.pass_obj

@@ -62,14 +62,14 @@ async def import_(site: Site, *, kind: str, file: Path, account: str, bad_rows: 
     async with site.control() as control:
         report = await control.bring(address("accounts", account, "imports", kind), _chunks(file))
     faults = report["faults"]
-    if bad_rows and faults:
-        _write_bad_rows(kind, file, bad_rows, faults)
+    written = _write_bad_rows(kind, file, bad_rows, faults) if bad_rows and faults else 0
     if as_json:
         print_json(**report)
     else:
         _tell(report)
-        if bad_rows and faults:
-            click.echo(f"The refused rows are in {bad_rows}: mend them there and import that file.")
+        if written:
+            which = "The" if written == report["refused"] else f"The first {written}"
+            click.echo(f"{which} refused rows are in {bad_rows}: mend them there and import that file.")
     if report["refused"] or report["not_ready"]:
         raise click.exceptions.Exit(REFUSED)
 
@@ -80,7 +80,7 @@ async def _chunks(path: Path) -> AsyncIterator[bytes]:
             yield chunk
 
 
-def _write_bad_rows(kind: str, source: Path, target: Path, faults: Sequence[Fault]) -> None:
+def _write_bad_rows(kind: str, source: Path, target: Path, faults: Sequence[Fault]) -> int:
     from daemon.seller.imports import ImportKind, write_bad_rows
 
     reasons: dict[int, str] = {}
@@ -90,8 +90,9 @@ def _write_bad_rows(kind: str, source: Path, target: Path, faults: Sequence[Faul
     # Written beside and moved then: the target may be the very file that was imported, mended once already.
     fresh = target.with_name(f"{target.name}.new")
     with source.open("rb") as rows, fresh.open("w", encoding="utf-8-sig", newline="") as written:
-        write_bad_rows(ImportKind(kind), rows, reasons, written)
+        count = write_bad_rows(ImportKind(kind), rows, reasons, written)
     fresh.replace(target)
+    return count
 
 
 def _sentence(fault: Mapping[str, Any]) -> str:

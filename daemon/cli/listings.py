@@ -6,7 +6,7 @@ import click
 
 from daemon.cli.failures import REFUSED, Failure
 from daemon.cli.noun import Noun
-from daemon.cli.output import amount, json_option, print_facts, print_json, print_table
+from daemon.cli.output import LIMIT, amount, json_option, print_facts, print_json, print_table
 from daemon.cli.site import Site, account_option, address, asynchronous
 
 _PARTS = ("item", "stock", "price", "end")
@@ -23,7 +23,7 @@ def listings() -> None:
 @click.option("--part", type=click.Choice(_PARTS), help="Only by the state of this part.")
 @click.option("--state", type=click.Choice(_STATES), help="Only those of which a part is in this state.")
 @click.option("--sku", help="Only SKUs that begin so.")
-@click.option("--limit", default=100, show_default=True, help="At most so many, by SKU.")
+@click.option("--limit", type=LIMIT, default=100, show_default=True, help="At most so many, by SKU.")
 @click.option("--after", help="Go on behind this SKU: the last one of the list before.")
 @json_option
 @click.pass_obj

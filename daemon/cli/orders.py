@@ -12,7 +12,7 @@ import click
 
 from daemon.cli.failures import REFUSED, Failure
 from daemon.cli.noun import Noun
-from daemon.cli.output import amount, json_option, print_facts, print_json, print_table
+from daemon.cli.output import LIMIT, NUMBER, amount, json_option, print_facts, print_json, print_table
 from daemon.cli.site import Site, account_option, address, asynchronous
 
 if TYPE_CHECKING:
@@ -71,8 +71,8 @@ def orders() -> None:
 @orders.command("list")
 @click.option("--account", help="Only of this account.")
 @click.option("--state", help="Only orders of which a line is in this state: new, accepted, to_ship, shipped, …")
-@click.option("--limit", default=100, show_default=True, help="At most so many, the newest first.")
-@click.option("--before", type=int, help="Go on behind this order: the id of the last one of the list before.")
+@click.option("--limit", type=LIMIT, default=100, show_default=True, help="At most so many, the newest first.")
+@click.option("--before", type=NUMBER, help="Go on behind this order: the id of the last one of the list before.")
 @json_option
 @click.pass_obj
 @asynchronous

@@ -9,6 +9,11 @@ import click
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+#: rows of one answer: as many as the database gives at once, behind which `--before` and `--after` go on
+LIMIT = click.IntRange(min=1, max=1_000)
+#: the number of a row in the database
+NUMBER = click.IntRange(min=1, max=(1 << 63) - 1)
+
 _ESCAPES = dict.fromkeys([*range(32), *range(127, 160)], " ")
 
 

@@ -67,8 +67,7 @@ class Site:
     @property
     def state_dir(self) -> Path:
         """The state folder, from the configuration alone: who only asks need not be able to read the secrets."""
-        given: str | Path = self._table("daemon").get("state_dir", _STATE_DIR)
-        return self._folder / given
+        return self._folder / (self._path_in("daemon", "state_dir") or _STATE_DIR)
 
     @property
     def database(self) -> Path:
@@ -78,19 +77,25 @@ class Site:
     @property
     def socket(self) -> Path:
         """The control socket."""
-        given = self._table("web").get("socket")
+        given = self._path_in("web", "socket")
         return self._folder / given if given else self.state_dir / "control.sock"
 
     @property
     def _folder(self) -> Path:
         return self.config_path.absolute().parent
 
+    def _path_in(self, table: str, key: str) -> str:
+        given = self._table(table).get(key, "")
+        if not isinstance(given, str):
+            raise Failure(f"{self.config_path}: {table}.{key} is no path; run: sellerd check-config", CONFIG)
+        return given
+
     def _table(self, name: str) -> Mapping[str, Any]:
         try:
             table = tomllib.loads(self.config_path.read_text("utf-8")).get(name, {})
         except OSError as error:
             raise Failure(f"{self.config_path} cannot be read: {error.strerror}", CONFIG) from error
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise Failure(f"{self.config_path} is not TOML: {error}; run: sellerd check-config", CONFIG) from error
         return table if isinstance(table, dict) else {}
 
@@ -141,7 +146,7 @@ class Site:
 
     @asynccontextmanager
     async def _in_process(self, silence: str) -> "AsyncIterator[ControlClient]":
-        from daemon.errors import StoreError
+        from daemon.errors import StoreInUse
         from daemon.store import open_store
         from daemon.transports.http import ControlClient
         from daemon.web.api import control_app
@@ -150,7 +155,7 @@ class Site:
         async with AsyncExitStack() as stack:
             try:
                 store = await stack.enter_async_context(open_store(config.database))
-            except StoreError as error:
+            except StoreInUse as error:
                 raise Failure(f"{error}, and {silence}", IN_USE) from error
             await _configure(store, config)
             yield await stack.enter_async_context(ControlClient.over_app(control_app(WithoutDaemon(store, config))))

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from daemon.cli.output import json_option, print_json, print_table
+from daemon.cli.output import LIMIT, json_option, print_json, print_table
 from daemon.cli.site import Site, asynchronous
 
 View = dict[str, Any]
@@ -82,7 +82,7 @@ async def gate(site: Site, *, as_json: bool) -> None:
 @click.command()
 @click.option("--account", help="Only of this account.")
 @click.option("--all", "everything", is_flag=True, help="Also what was read well.")
-@click.option("--limit", default=100, show_default=True, help="At most so many, the newest first.")
+@click.option("--limit", type=LIMIT, default=100, show_default=True, help="At most so many, the newest first.")
 @json_option
 @click.pass_obj
 @asynchronous

@@ -20,7 +20,8 @@ COLUMNS = (
     *(f"billing_{part}" for part in _CUSTOMER),
 )
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+#: the signs with which a formula begins, the wide ones of East Asian spreadsheets among them
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 class ExportFormat(StrEnum):

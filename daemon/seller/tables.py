@@ -20,6 +20,8 @@ FAULT_COLUMN = "fault"
 _DELIMITERS = (",", ";", "\t")
 _MOST_LINES = 500  # of one row: longer than any description, short enough to notice a quotation mark left open
 _MOST_CHARACTERS = 1 << 20  # of one line
+_MOST_COLUMNS = 1_000
+_SHOWN = 500  # characters of a header line, where it is told
 _BLOCK = 1 << 16
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _SEP_LINE = re.compile(r"sep=.[\r\n]*", re.IGNORECASE)
@@ -103,9 +105,10 @@ class Table:
                 raise Unreadable(f"line {self._lines.number}: the column {name} is there more than once; keep one")
         missing = [name for name in required if name not in self.columns]
         if missing:
+            told = ", ".join(title for title in self.header if title) or "nothing"
             raise Unreadable(
                 f"line {self._lines.number}: no column {' and no column '.join(missing)} in the header line, which has"
-                f" {', '.join(title for title in self.header if title) or 'nothing'}; the columns are"
+                f" {told if len(told) <= _SHOWN else f'{told[:_SHOWN]}…'}; the columns are"
                 f" {', '.join(columns)}"
             )
 
@@ -263,14 +266,22 @@ def _header(lines: _Lines, columns: Collection[str]) -> tuple[str, list[str]]:
         if line is None:
             raise Unreadable(f"line {taken[0]}: this is no CSV file, its first line is too long")
         if line.strip(" \t\r\n,;") and not _SEP_LINE.fullmatch(line):
-            return max(
+            found = max(
                 (_titles(line, delimiter) for delimiter in _DELIMITERS), key=lambda found: _score(found, columns)
             )
+            if len(found[1]) > _MOST_COLUMNS:
+                raise Unreadable(
+                    f"line {taken[0]}: {len(found[1])} columns are more than the {_MOST_COLUMNS} that are read"
+                )
+            return found
     raise Unreadable(f"line 1: the file is empty; its first line names the columns: {', '.join(columns)}")
 
 
 def _titles(line: str, delimiter: str) -> tuple[str, list[str]]:
-    return delimiter, [title.strip() for title in next(csv.reader([line], delimiter=delimiter), [])]
+    try:
+        return delimiter, [title.strip() for title in next(csv.reader([line], delimiter=delimiter), [])]
+    except csv.Error:  # a title is longer than any cell may be, as with a delimiter that is not the one
+        return delimiter, []
 
 
 def _score(reading: tuple[str, list[str]], columns: Collection[str]) -> tuple[int, int]:

@@ -5,7 +5,7 @@ no daemon runs. A request that cannot be met is answered with a problem as RFC 9
 """
 
 from collections.abc import Callable, Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from tempfile import TemporaryFile
 from typing import Annotated, BinaryIO, Literal, Protocol
 from urllib.parse import quote
@@ -13,9 +13,11 @@ from urllib.parse import quote
 from anyio import Lock, to_thread
 from fastapi import APIRouter, Depends, FastAPI, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, StreamingResponse
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from daemon.clock import read_clocks
 from daemon.config import Config
@@ -30,9 +32,16 @@ from daemon.store.views import MOST, PAGE, View
 #: bytes of one import file
 LARGEST_IMPORT = 1 << 30
 
+#: bytes of any other request
+LARGEST_REQUEST = 1 << 20
+
 _PROBLEM = "application/problem+json"
+#: what the database can hold as a number
+_MOST_ROWS = (1 << 63) - 1
 
 Limit = Annotated[int, Query(ge=1, le=MOST)]
+Before = Annotated[int | None, Query(ge=1, le=_MOST_ROWS)]
+FeedNumber = Annotated[int, Path(alias="feed", ge=1, le=_MOST_ROWS)]
 
 
 class Control(Protocol):
@@ -57,6 +66,13 @@ class Control(Protocol):
         ...
 
 
+def _in_utc(instant: datetime) -> datetime:
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("no such instant in UTC") from None
+
+
 class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -65,7 +81,7 @@ class LineChoice(_Body):
     """One line of an order; without a quantity, all its units that have not left."""
 
     ref: str
-    quantity: int | None = Field(default=None, ge=1)
+    quantity: int | None = Field(default=None, ge=1, le=_MOST_ROWS)
 
 
 class Decision(_Body):
@@ -81,7 +97,7 @@ class Shipment(_Body):
     carrier: str = Field(min_length=1, max_length=100)
     tracking_number: str = Field(default="", max_length=100)
     tracking_url: str = Field(default="", max_length=1000)
-    shipped_at: AwareDatetime | None = None
+    shipped_at: Annotated[AwareDatetime, AfterValidator(_in_utc)] | None = None
     lines: list[LineChoice] | None = None
 
 
@@ -103,14 +119,38 @@ def control_app(control: Control, clocks: Callable[[], Moment] = read_clocks) ->
             DaemonError: _tell_fault,
             HTTPException: _tell_http,
             RequestValidationError: _tell_invalid,
+            ClientDisconnect: _tell_nobody,
+            Exception: _tell_unforeseen,
         },
     )
+    app.add_middleware(_Limit)
     app.state.control = control
     app.state.clocks = clocks
     # Two imports of one account at a time would each fill the columns that they lack from before the other.
     app.state.importing = {}
     app.include_router(_router)
     return app
+
+
+class _Limit:
+    """Ends a request whose body is longer than it may be, before it is held in memory; an import is, on disk."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, counting its bytes."""
+        size, limit = 0, LARGEST_IMPORT if "/imports/" in scope.get("path", "") else LARGEST_REQUEST
+
+        async def counted() -> Message:
+            nonlocal size
+            message = await receive()
+            size += len(message.get("body", b""))
+            if size > limit:
+                raise HTTPException(413, f"the request is longer than {limit} bytes")
+            return message
+
+        await self._app(scope, counted, send)
 
 
 _router = APIRouter(prefix="/api/v1")
@@ -163,11 +203,7 @@ async def import_table(kind: ImportKind, account: Account, control: TheControl, 
 
 
 async def _spool(request: Request, file: BinaryIO) -> None:
-    size = 0
     async for chunk in request.stream():
-        size += len(chunk)
-        if size > LARGEST_IMPORT:
-            raise HTTPException(413, f"the file is larger than {LARGEST_IMPORT} bytes; cut it into several")
         await to_thread.run_sync(file.write, chunk)
     file.seek(0)
 
@@ -198,7 +234,7 @@ async def ship(number: str, shipment: Shipment, account: Account, control: TheCo
         shipment.carrier,
         shipment.tracking_number,
         shipment.tracking_url or _tracking_url(account, shipment.tracking_number),
-        (shipment.shipped_at or now.at).astimezone(UTC),
+        shipment.shipped_at or now.at,
     )
     return await _decide(control, account, number, UpdateKind.DISPATCH, shipment.lines, now, parcel=parcel)
 
@@ -268,7 +304,7 @@ async def orders(
     account: str | None = None,
     state: str | None = None,
     limit: Limit = PAGE,
-    before: int | None = None,
+    before: Before = None,
 ) -> View:
     """Orders without personal data, the newest first."""
     name = AccountName(account) if account else None
@@ -304,8 +340,10 @@ async def listing(sku: str, account: Account, control: TheControl) -> View:
 async def retry(sku: str, account: Account, control: TheControl, now: Now) -> View:
     """Send the parts of a listing that are in Error once more, as they are."""
     found = await control.store.views.listing(_name(account), Sku(sku))
-    _found(found, f"account {account.name} has no listing {sku}")
+    listing = _found(found, f"account {account.name} has no listing {sku}")
     if not await control.store.listings.retry(_name(account), Sku(sku), now.at):
+        if listing["parts"]["item"]["error"]:
+            raise NotAllowed(f"{sku} cannot be sent as it is; mend it first: {listing['parts']['item']['error']}")
         raise NotAllowed(f"no part of {sku} is in Error; there is nothing to try again")
     return {"version": 1, "sku": sku}
 
@@ -334,9 +372,7 @@ async def reload(control: TheControl) -> View:
 
 
 @_router.get("/feeds")
-async def feeds(
-    control: TheControl, account: str | None = None, limit: Limit = PAGE, before: int | None = None
-) -> View:
+async def feeds(control: TheControl, account: str | None = None, limit: Limit = PAGE, before: Before = None) -> View:
     """Feeds, the newest first (L16)."""
     page = await control.store.views.feeds(
         AccountName(account) if account else None, limit=limit, before=FeedId(before) if before else None
@@ -345,7 +381,7 @@ async def feeds(
 
 
 @_router.get("/feeds/{feed}")
-async def feed(feed: int, control: TheControl, limit: Limit = PAGE, after: str | None = None) -> View:
+async def feed(feed: FeedNumber, control: TheControl, limit: Limit = PAGE, after: str | None = None) -> View:
     """One feed with its timeline and a page of what it carried and what came of it (L16)."""
     found = await control.store.views.feed(FeedId(feed), limit=limit, after=Sku(after) if after else None)
     found = _found(found, f"there is no feed {feed}")
@@ -354,7 +390,7 @@ async def feed(feed: int, control: TheControl, limit: Limit = PAGE, after: str |
 
 
 @_router.get("/feeds/{feed}/payload")
-async def feed_payload(feed: int, control: TheControl) -> StreamingResponse:
+async def feed_payload(feed: FeedNumber, control: TheControl) -> StreamingResponse:
     """The exact bytes of a feed, as long as they are kept (D7)."""
     payload = await control.store.views.feed_payload(FeedId(feed))
     if payload is None:
@@ -417,6 +453,15 @@ async def _tell_http(_: Request, error: Exception) -> JSONResponse:
         raise error
     titles = {404: "there is no such thing", 405: "not for this address", 413: "too large"}
     return _problem(error.status_code, titles.get(error.status_code, "not possible"), str(error.detail))
+
+
+async def _tell_nobody(_: Request, _error: Exception) -> Response:
+    # Whoever asked has hung up in the middle: nothing was changed, and nobody hears this.
+    return Response(status_code=400)
+
+
+async def _tell_unforeseen(_: Request, _error: Exception) -> JSONResponse:
+    return _problem(500, "sellerd failed", "sellerd failed at this; its log says why")
 
 
 async def _tell_invalid(_: Request, error: Exception) -> JSONResponse:

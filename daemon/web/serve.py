@@ -78,8 +78,8 @@ def listen_on(host: str, port: int) -> socket.socket:
 def listen_at(path: Path) -> socket.socket:
     """A listening Unix socket that only our own user may open (mode 0600); one left by a crash is replaced.
 
-    Raises ConfigError when the path cannot be had or holds something else. The caller owns the database, so a socket
-    that is there belongs to nobody alive.
+    Raises ConfigError when the path cannot be had, holds something else, or somebody answers there: the caller owns
+    its database, but `web.socket` may be the socket of another.
     """
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     # The mode counts from the first instant, so it cannot be set afterwards.
@@ -104,4 +104,11 @@ def _remove_stale(path: Path) -> None:
         return
     if not stat.S_ISSOCK(mode):
         raise FileExistsError(None, "there is a file that is no socket")
-    path.unlink()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink()  # A crash left it.
+        else:
+            raise FileExistsError(None, "another process listens there")

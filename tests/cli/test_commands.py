@@ -10,11 +10,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from anyio.from_thread import BlockingPortal
 from click.testing import CliRunner
 
-from daemon.cli import _COMMANDS, main
+from daemon.cli import _COMMANDS, failures, main
 from daemon.cli.site import Site
 from daemon.config import load
 from daemon.model import AccountName, Customer, Delivery, LineState, Money, Order, OrderLine, OrderNumber, RemoteFile
@@ -138,6 +139,14 @@ def test_the_columns_are_printed(say: Say) -> None:  # S1
         (["orders", "ship", "X", "--account", "a", "--carrier", "c", "--tracking", "t", "--at", "noon"], 2, "instant"),
         (["orders", "list", "--state", "lost"], 2, "there are new, accepted"),
         (["nonsense"], 2, "No such command"),
+        (["feeds", "list", "--limit", "5000"], 2, "1<=x<=1000"),
+        (["feeds", "show", str(1 << 63)], 2, "is not in the range"),
+        (["orders", "list", "--before", str(1 << 63)], 2, "is not in the range"),
+        (
+            ["import", "stock", "bad.csv", "--account", "lewis", "--bad-rows", "no/folder.csv"],
+            74,
+            "no/folder.csv.new: No such",
+        ),
     ],
 )
 def test_what_cannot_be_done_is_told_with_its_exit_code(
@@ -145,6 +154,7 @@ def test_what_cannot_be_done_is_told_with_its_exit_code(
 ) -> None:  # S3
     monkeypatch.chdir(tmp_path)
     Path("x.csv").write_text("SKU_,price\nA,1\n")
+    Path("bad.csv").write_text("sku,stock\nA,many\n")
     result = say(*words)
     assert result.exit_code == code, result.output
     assert told in result.output
@@ -163,6 +173,29 @@ def test_a_wrong_configuration_is_told_whole(say: Say, config_path: Path) -> Non
     checked = say("check-config", "--json")
     assert checked.exit_code == 78
     assert len(answer(checked)["problems"]) >= 2
+
+
+@pytest.mark.parametrize("line", ["[daemon]\nstate_dir = 5", "[web]\nsocket = true"])
+def test_a_path_that_is_none_is_told_by_every_command(say: Say, config_path: Path, line: str) -> None:  # D3
+    config_path.write_text(f"{line}\n")
+    result = say("reload")
+    assert result.exit_code == 78
+    assert "is no path; run: sellerd check-config" in result.output
+
+
+def test_more_bad_rows_than_are_told_are_not_called_all(say: Say, tmp_path: Path) -> None:  # S1
+    file, bad = tmp_path / "stock.csv", tmp_path / "bad.csv"
+    file.write_text("sku,stock\n" + "A,many\n" * 10_001)
+    result = say("import", "stock", file, "--account", "redoute", "--bad-rows", bad)
+    assert result.exit_code == 1
+    assert "10001 refused." in result.output
+    assert f"The first 10000 refused rows are in {bad}" in result.output
+
+
+def test_ctrl_c_has_an_exit_code_of_its_own() -> None:  # S3
+    with pytest.raises(click.exceptions.Exit) as ended, failures.told():
+        raise KeyboardInterrupt
+    assert ended.value.exit_code == 130
 
 
 def test_a_right_configuration_is_right(say: Say, config_path: Path) -> None:  # D3

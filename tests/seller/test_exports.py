@@ -80,7 +80,7 @@ async def test_no_orders_leave_the_header() -> None:
     assert (await text(ExportFormat.CSV)).removeprefix("\ufeff").strip().split(",") == list(COLUMNS)
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"])
 def test_every_start_of_a_formula_is_disarmed(start: str) -> None:  # S2
     assert harmless(f"{start}1") == f"'{start}1"
     assert harmless(f"1{start}") == f"1{start}"

@@ -64,12 +64,16 @@ def test_lines_are_those_of_the_file() -> None:  # S1
         (b"PK\x03\x04rest", "workbook"),
         ("sku,stock".encode("utf-16"), "UTF-16"),
         (b"sku,stock\nA,\x81\n", "line 2: the letters are neither"),
+        (b"\0" * 200_000, "line 1: no column sku"),
+        (b"sku,stock," + b"x" * 200_000 + b"\nA,1\n", "line 1: no column sku"),
+        (b"sku,stock" + b",x" * 100_000 + b"\nA,1\n", "line 1: 100002 columns are more than the 1000 that are read"),
     ],
 )
 def test_a_file_that_is_no_such_table_is_refused_with_the_reason(content: bytes, told: str) -> None:  # S1
     with pytest.raises(Unreadable) as refused:
         table(content)
     assert told in str(refused.value)
+    assert len(str(refused.value)) < 1_000
 
 
 @pytest.mark.parametrize(

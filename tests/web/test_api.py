@@ -8,6 +8,7 @@ from typing import Any
 
 import anyio
 import pytest
+from starlette.types import Receive, Scope, Send
 
 from daemon.config import Config
 from daemon.errors import NotAllowed
@@ -130,7 +131,7 @@ async def test_an_import_answers_row_by_row(client: ControlClient) -> None:  # S
             "column": "stock",
             "value": "x",
             "problem": "this is not a number of units",
-            "fix": "write a whole number from 0 up, without a unit",
+            "fix": "write a whole number from 0 to 999999999, without a unit",
         }
     ]
 
@@ -211,11 +212,52 @@ async def test_a_shipment_in_part_with_the_default_tracking_url(client: ControlC
         {"carrier": "Colis", "shipped_at": "2026-03-02T12:00:00"},
         {"carrier": "Colis", "lines": [{"ref": "L1", "quantity": 0}]},
         {"carrier": "Colis", "tracking": "T1"},
+        {"carrier": "Colis", "shipped_at": "0001-01-01T00:00:00+14:00"},
+        {"carrier": "Colis", "lines": [{"ref": "L1", "quantity": 1 << 63}]},
     ],
 )
 async def test_a_request_of_another_form_is_told(client: ControlClient, said: dict[str, object]) -> None:  # S3
     problem = await post(client, f"{ORDER}/ship", said, 422)
     assert problem["problems"]
+
+
+async def test_a_number_that_no_row_can_have_is_told(client: ControlClient) -> None:  # S3
+    most = str(1 << 63)
+    for path, params in (
+        ("feeds", {"before": most}),
+        ("orders", {"before": most}),
+        (f"feeds/{most}", {}),
+        (f"feeds/{most}/payload", {}),
+    ):
+        problem = await get(client, f"/api/v1/{path}", 422, **params)
+        assert problem["problems"]
+
+
+async def test_a_request_that_is_too_long_is_not_held_in_memory(client: ControlClient) -> None:  # S3
+    problem = await post(client, f"{ORDER}/accept", {"reason": "x" * (1 << 20)}, 413)
+    assert problem["detail"] == "the request is longer than 1048576 bytes"
+
+
+async def test_who_hangs_up_in_the_middle_of_an_import_is_no_failure(
+    daemon: Daemon, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:  # S1
+    left = anyio.Event()
+
+    async def until_left(scope: Scope, receive: Receive, send: Send) -> None:
+        await control_app(daemon, clocks)(scope, receive, send)
+        left.set()
+
+    socket = tmp_path / "control.sock"
+    async with serving(until_left, listen_at(socket)):
+        async with await anyio.connect_unix(socket) as stream:
+            head = (
+                b"POST /api/v1/accounts/redoute/imports/listings HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n"
+            )
+            await stream.send(head + LISTINGS)
+        with anyio.fail_after(10):
+            await left.wait()
+    assert not caplog.records
+    assert await daemon.store.views.listings(REDOUTE) == []
 
 
 async def test_orders_show_personal_data_only_when_asked(client: ControlClient, daemon: Daemon) -> None:  # D12
@@ -229,11 +271,20 @@ async def test_orders_show_personal_data_only_when_asked(client: ControlClient, 
     assert len((await get(client, "/api/v1/accounts/redoute/orders-export"))["orders"]) == 1
 
 
-async def test_another_try_for_a_listing_in_error(client: ControlClient) -> None:  # S3
+async def test_another_try_for_a_listing_in_error(client: ControlClient, daemon: Daemon) -> None:  # S3
     await bring(client, "listings", LISTINGS)
     path = "/api/v1/accounts/redoute/listings"
+    # What our own rules turn down is mended, not tried again (L4).
+    assert "mend" in (await post(client, f"{path}/LAMP%2F2/retry", status=409))["detail"]
+    await daemon.store.database.write(
+        lambda db: (
+            db.execute(
+                "UPDATE listings SET price_state = 'error', price_error = 'PRIX REFUSÉ' WHERE sku = 'LAMP/2'"
+            ).rowcount
+        )
+    )
     await post(client, f"{path}/LAMP%2F2/retry")
-    assert (await get(client, f"{path}/LAMP%2F2"))["listing"]["parts"]["item"]["state"] == "pending"
+    assert (await get(client, f"{path}/LAMP%2F2"))["listing"]["parts"]["price"]["state"] == "pending"
     assert "nothing to try again" in (await post(client, f"{path}/LAMP-1/retry", status=409))["detail"]
     assert "no listing NONE" in (await post(client, f"{path}/NONE/retry", status=404))["detail"]
     page = await get(client, path, limit="1")

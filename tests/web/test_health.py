@@ -168,6 +168,17 @@ async def test_the_control_socket_is_ours_alone_and_replaces_one_left_by_a_crash
     assert (stat.S_ISSOCK(mode), stat.S_IMODE(mode)) == (True, 0o600)
 
 
+def test_a_socket_at_which_another_process_listens_is_left_to_it(tmp_path: Path) -> None:
+    path = tmp_path / "control.sock"
+    with listen_at(path) as other:
+        with pytest.raises(ConfigError, match="another process listens there"):
+            listen_at(path)
+
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(path))
+            other.accept()[0].close()
+
+
 def test_a_path_that_holds_something_else_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "control.sock"
     path.write_text("precious")

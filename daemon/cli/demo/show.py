@@ -19,13 +19,10 @@ from daemon.cli.demo.screen import Screen
 from daemon.cli.demo.script import WANTED, Seller, play, prepare
 from daemon.cli.demo.stage import Stage
 from daemon.cli.demo.watch import Eyes, Watch
-from daemon.cli.failures import FINE, REFUSED, USAGE, Failure
+from daemon.cli.failures import FINE, INTERRUPTED, REFUSED, USAGE, Failure
 from daemon.errors import DaemonError
 from daemon.store import read_store
 from daemon.transports.http import HttpClient
-
-#: as a shell has it for a command that Ctrl-C ended
-INTERRUPTED = 130
 
 _ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _LONGEST_SOCKET = 107

@@ -1,0 +1,163 @@
+"""From ticks to turns: the scheduler, what is booked in it, the turns it starts, and how they end (D1, D4).
+
+The scheduler is the tick alone: its jobs hand a turn to a task group of ours, where deadlines and cancelling reach it,
+and return (promise M6).
+"""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from anyio import CancelScope, create_task_group, move_on_after
+from anyio.abc import TaskGroup
+from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, SchedulerEvent
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.date import DateTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+
+from daemon.config import Config
+from daemon.crontab import timetable
+from daemon.health import CANARY_EVERY, next_due
+from daemon.marketplaces import Marketplace
+from daemon.model import AccountName
+from daemon.runner import Runner, Task
+from daemon.store import Store
+
+#: overdue jobs do not all start in the same instant
+_SPREAD, _SPREAD_LIMIT = timedelta(milliseconds=200), timedelta(seconds=5)
+_CLOSE_SECONDS = 5.0
+_CANARY = "canary"
+
+_EVENTS = {EVENT_JOB_ERROR: "error", EVENT_JOB_MISSED: "missed", EVENT_JOB_MAX_INSTANCES: "max_instances"}
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("sellerd")
+
+
+class _Ticks(AsyncIOScheduler):  # type: ignore[misc]  # APScheduler 3 has no types
+    """The scheduler, going on when a trigger raises: it would otherwise stand still for ever (trap C2)."""
+
+    def _process_jobs(self) -> float | None:
+        try:
+            wait: float | None = super()._process_jobs()
+        except Exception:
+            log.exception("the scheduler stumbled; it goes on")
+            return 1.0
+        return wait
+
+
+class Timetable:
+    """The scheduler of the process, with the jobs of one configuration at a time in it."""
+
+    def __init__(self, store: Store, runner: Runner) -> None:
+        self._store = store
+        self._runner = runner
+        self._scheduler = _Ticks(
+            timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
+        )
+        self._tasks: dict[tuple[AccountName, str], Task] = {}
+        self._turns: TaskGroup | None = None
+        self._hurry = False
+        self._drain_scope: CancelScope | None = None
+        #: what the scheduler reported since the process started
+        self.events: Counter[tuple[str]] = Counter()
+
+    def start(self, canary: Callable[[], Awaitable[None]]) -> None:
+        """Start the scheduler; `canary` is called every `CANARY_EVERY` as long as it ticks."""
+        self._scheduler.add_listener(self._count, EVENT_JOB_ERROR | EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
+        every = IntervalTrigger(seconds=CANARY_EVERY.total_seconds(), timezone=UTC)
+        self._scheduler.add_job(canary, every, id=_CANARY, next_run_time=datetime.now(UTC))
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """Stop the scheduler; nothing may be booked any more."""
+        self._scheduler.shutdown(wait=False)
+
+    @asynccontextmanager
+    async def ticking(self, config: Config, ways: Mapping[AccountName, Marketplace]) -> AsyncIterator[None]:
+        """Tick while the block lasts; at its end nothing new starts, and turns in flight have the grace to end (D4).
+
+        Then the marketplaces' connections (`ways`) are closed.
+        """
+        try:
+            async with create_task_group() as self._turns:
+                await self._book(config, ways)
+                try:
+                    yield
+                finally:
+                    turns, self._turns = self._turns, None
+                    self._unbook()
+                    await self._drain(config.daemon.grace)
+                    turns.cancel_scope.cancel()
+        finally:
+            with CancelScope(shield=True):
+                for way in ways.values():
+                    with move_on_after(_CLOSE_SECONDS):
+                        await way.aclose()
+
+    @property
+    def jobs(self) -> int:
+        """How many jobs are booked."""
+        return len(self._tasks)
+
+    def give_turn(self, account: AccountName, job: str) -> bool:
+        """Start a turn of a job now; False while the configuration changes or the daemon stops."""
+        if self._turns is None:
+            return False
+        self._turns.start_soon(self._turn, self._tasks[account, job])
+        return True
+
+    def hurry(self) -> None:
+        """Cut the turns in flight from now on instead of waiting for them."""
+        self._hurry = True
+        if self._drain_scope is not None:
+            self._drain_scope.cancel()
+
+    async def _drain(self, grace: timedelta) -> None:
+        if self._hurry or not self._runner.in_flight:
+            return
+        log.info("waiting for turns to end", turns=self._runner.in_flight)
+        with move_on_after(grace.total_seconds()) as self._drain_scope:
+            await self._runner.idle()
+        self._drain_scope = None
+
+    async def _book(self, config: Config, ways: Mapping[AccountName, Marketplace]) -> None:
+        """Book every job by what the database says of its last turn, so that a reload or restart shifts nothing."""
+        states = {(state.account, state.job): state for state in await self._store.runs.snapshot()}
+        now, late = datetime.now(UTC), timedelta()
+        self._tasks = {}
+        for name, rows in timetable(config).items():
+            for job, row in rows.items():
+                task = self._tasks[name, job] = Task(config.accounts[name], ways[name], job, row.job)
+                state = states.get((name, job))
+                due = next_due(state.last_started_at if state else None, row.every, now)
+                if state is not None and due == now:
+                    due, late = due + late, min(late + _SPREAD, _SPREAD_LIMIT)
+                trigger = IntervalTrigger(seconds=row.every.total_seconds(), timezone=UTC)
+                self._scheduler.add_job(self._tick, trigger, args=[task], id=f"{name}:{job}", next_run_time=due)
+                if state is not None and state.held_until is not None and state.held_until > now:
+                    self._book_turn(task, state.held_until)
+
+    def _book_turn(self, task: Task, at: datetime) -> None:
+        """One more turn at an instant: when the gate opens, the feed leaves then, not at the next tick (L8)."""
+        name = f"{task.account.name}:{task.name}:booked"
+        self._scheduler.add_job(self._tick, DateTrigger(at), args=[task], id=name, replace_existing=True)
+
+    def _unbook(self) -> None:
+        for booked in self._scheduler.get_jobs():
+            if booked.id != _CANARY:
+                booked.remove()
+
+    async def _tick(self, task: Task) -> None:
+        # A coroutine, because the scheduler would give a plain function to a thread.
+        if self._turns is not None:
+            self._turns.start_soon(self._turn, task)
+
+    async def _turn(self, task: Task) -> None:
+        outcome = await self._runner.turn(task)
+        if outcome is not None and outcome.held_until is not None and self._turns is not None:
+            self._book_turn(task, outcome.held_until)
+
+    def _count(self, event: SchedulerEvent) -> None:
+        self.events[_EVENTS[event.code],] += 1
