@@ -5,6 +5,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from difflib import get_close_matches
@@ -19,12 +20,13 @@ from daemon.errors import ConfigError
 from daemon.hostkeys import FILE_NAME, pinned
 from daemon.marketplaces.dialects import DIALECTS, SPEAKS
 from daemon.model import AccountName
+from daemon.rules.catalogue import Catalogue, load_catalogue
 from daemon.settings import AccountSettings, Duration, Secret, SftpTable, Table
 from daemon.transports.sftp_keys import parse_private_key, parse_public_key
 
 #: The jobs of an account by what it speaks: what its `every` may name. When each comes by itself is in crontab.py.
 JOBS: Mapping[str, tuple[str, ...]] = {
-    "sellr": ("items", "offers", "reports", "orders", "updates", "housekeeping"),
+    "sellr": ("items", "offers", "reports", "orders", "updates", "refunds", "housekeeping"),
     "edge": ("offers", "reports", "orders", "updates", "housekeeping"),
 }
 
@@ -116,6 +118,19 @@ def load(path: Path) -> Config:
     if reading.problems or config is None:
         raise ConfigError(reading.problems)
     return config
+
+
+def catalogues(path: Path) -> dict[AccountName, Catalogue]:
+    """What is known of the errors of each account's marketplace, as far as that can be read.
+
+    For who only asks: no secret is read, and faults are left to `check`.
+    """
+    return _Reading(path).catalogues()
+
+
+def examine(path: Path, name: str) -> tuple[AccountSettings | None, list[str]] | None:
+    """One account and the problems of its own tables and file; None when the files have no such account (D3)."""
+    return _Reading(path).examine(name)
 
 
 def check(path: Path) -> Checked:
@@ -215,7 +230,43 @@ class _Reading:
             "web": shell.web.model_copy(update={"socket": folder / socket if socket else None}),
         }
 
+    def catalogues(self) -> dict[AccountName, Catalogue]:
+        """See `catalogues`."""
+        found = {}
+        for name, (file, _, table) in self._account_tables((self._toml(self.path) or {}).get("accounts", {})).items():
+            if not isinstance(table, dict):
+                continue
+            speaks = str(table.get("speaks", SPEAKS.get(str(table.get("marketplace")))))
+            errors = DIALECTS[speaks].errors() if speaks in DIALECTS else Catalogue()
+            report = table.get("report")
+            own = report.get("catalogue") if isinstance(report, dict) else None
+            with suppress(ValueError):
+                errors = load_catalogue(file.absolute().parent / str(own)).before(errors) if own else errors
+            found[AccountName(name)] = errors
+        return found
+
+    def examine(self, name: str) -> tuple[AccountSettings | None, list[str]] | None:
+        """See `examine`."""
+        tables = (self._toml(self.path) or {}).get("accounts", {})
+        found = self._account_tables(tables).get(name)
+        if found is None:
+            # A file that cannot be read may have held it.
+            return (None, self.problems) if self.problems else None
+        self.problems = [problem for problem in self.problems if problem.startswith(f"{found[0]}: ")]
+        file, place, table = found
+        account = self._account(name, table, file, place)
+        return (None if self.problems else account), self.problems
+
     def _accounts(self, tables: object) -> dict[AccountName, AccountSettings]:
+        accounts = {}
+        for name, (file, place, table) in sorted(self._account_tables(tables).items()):
+            account = self._account(name, table, file, place)
+            if account is not None:
+                accounts[AccountName(name)] = account
+        return accounts
+
+    def _account_tables(self, tables: object) -> dict[str, tuple[Path, str, object]]:
+        """Every account's table with its file and its place in there."""
         if not isinstance(tables, dict):
             self._tell(self.path, "accounts holds tables; write [accounts.NAME] above the keys of an account")
             tables = {}
@@ -227,12 +278,7 @@ class _Reading:
                 self._tell(file, f"the account {file.stem} stands in {self.path} as well; keep one of the two")
             elif (content := self._toml(file)) is not None:
                 found[file.stem] = (file, "", content)
-        accounts = {}
-        for name, (file, place, table) in sorted(found.items()):
-            account = self._account(name, table, file, place)
-            if account is not None:
-                accounts[AccountName(name)] = account
-        return accounts
+        return found
 
     def _account_files(self) -> list[Path]:
         folder = self.path.parent / "accounts.d"

@@ -10,7 +10,7 @@ from daemon.jobs.feeds import send_items, send_offers
 from daemon.jobs.housekeeping import tidy
 from daemon.jobs.orders import download_orders
 from daemon.jobs.reports import read_reports
-from daemon.jobs.updates import send_updates
+from daemon.jobs.updates import send_refunds, send_updates
 from daemon.model import AccountName
 
 
@@ -23,6 +23,7 @@ class Row:
 
 
 _5_MINUTES, _10_MINUTES, _15_MINUTES = timedelta(minutes=5), timedelta(minutes=10), timedelta(minutes=15)
+_20_MINUTES = timedelta(minutes=20)
 _DAY = timedelta(days=1)
 
 CRONTAB: Mapping[str, Mapping[str, Row]] = {
@@ -33,6 +34,7 @@ CRONTAB: Mapping[str, Mapping[str, Row]] = {
         "reports": Row(read_reports, _5_MINUTES),  # what came of the feeds (L2, L17)
         "orders": Row(download_orders, _10_MINUTES),  # orders are downloaded (L12)
         "updates": Row(send_updates, _10_MINUTES),  # accept, refuse, ship (L13, L18)
+        "refunds": Row(send_refunds, _20_MINUTES),  # cancel and refund (L14)
         "housekeeping": Row(tidy, _DAY),  # retention of bytes and of personal data (D7, D12)
     },
     # John Lewis, and other retailers on The Edge (J15)

@@ -67,6 +67,8 @@ class Snapshot:
     jobs: Sequence[JobState] = ()
     held: Mapping[AccountName, tuple[datetime, str]] = field(default_factory=dict)
     fresh: bool = True
+    #: (account, timeliness) → orders that wait for the seller
+    waiting: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,8 @@ class Verdict:
     started_at: datetime
     jobs: tuple[JobVerdict, ...]
     held: Mapping[AccountName, tuple[datetime, str]]
+    #: (account, timeliness) → orders that wait for the seller
+    waiting: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
     def count(self, state: JobHealth) -> int:
         """How many jobs are in a state."""
@@ -107,7 +111,12 @@ class Verdict:
             held = self.held.get(job.account)
             account = accounts.setdefault(
                 job.account,
-                {"held_since": _iso(held[0] if held else None), "held_reason": held[1] if held else "", "jobs": {}},
+                {
+                    "held_since": _iso(held[0] if held else None),
+                    "held_reason": held[1] if held else "",
+                    "orders_waiting": {how: n for (name, how), n in self.waiting.items() if name == job.account},
+                    "jobs": {},
+                },
             )
             account["jobs"][job.job] = {
                 "state": job.state.value,
@@ -144,6 +153,8 @@ class Figures:
     turns: Mapping[tuple[str, str, str], int]
     #: what the scheduler reported since the process started, by event
     scheduler_events: Mapping[tuple[str], int]
+    #: (account, known or unknown) → answers of marketplaces that said something, by whether the catalogue knows it
+    answers: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
 def judge(snapshot: Snapshot, vitals: Vitals, config: Loaded, timetable: Timetable, now: datetime) -> Verdict:
@@ -160,7 +171,7 @@ def judge(snapshot: Snapshot, vitals: Vitals, config: Loaded, timetable: Timetab
         for account, rows in timetable.items()
         for job, every in rows.items()
     )
-    return Verdict(not reasons, tuple(reasons), config, now, vitals.started_at, jobs, held)
+    return Verdict(not reasons, tuple(reasons), config, now, vitals.started_at, jobs, held, snapshot.waiting)
 
 
 def next_due(last_started_at: datetime | None, every: timedelta, now: datetime) -> datetime:

@@ -42,6 +42,7 @@ from daemon.marketplaces.dialects import DIALECTS
 from daemon.model import AccountName
 from daemon.pulse import Pulse
 from daemon.runner import Runner
+from daemon.seller.advice import count_known, explained_by
 from daemon.store import Store, open_store
 from daemon.timetable import Timetable
 from daemon.web import health as health_pages
@@ -269,7 +270,8 @@ class Daemon:
         return await self._figures.ask(self._life) if self._life is not None else None
 
     async def _read_snapshot(self) -> Snapshot:
-        return Snapshot(await self.store.runs.snapshot(), await self.store.accounts.held())
+        waiting = await self.store.views.waiting(datetime.now(UTC))
+        return Snapshot(await self.store.runs.snapshot(), await self.store.accounts.held(), waiting=waiting)
 
     async def _read_figures(self) -> Figures:
         status = await self.store.views.status(read_clocks())
@@ -285,7 +287,8 @@ class Daemon:
             for account in status["accounts"]
             for gate in account["gates"]
         }
-        return Figures(listings, feeds, gates, self._runner.totals, self._timetable.events)
+        answers = count_known(await self.store.codes.all(), explained_by(self.config.accounts))
+        return Figures(listings, feeds, gates, self._runner.totals, self._timetable.events, answers)
 
     # From start to stop
 
@@ -312,7 +315,7 @@ class Daemon:
         setup = self._setup
         for name, account in setup.config.accounts.items():
             mark = setup.fingerprints[name]
-            if await self.store.accounts.configure(name, account.marketplace, mark, at):
+            if await self.store.accounts.configure(name, account.marketplace, mark, at, account.deadlines):
                 log.info("account released: its configuration changed", account=name)
         for warning in setup.warnings:
             log.warning(warning)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Generic, NewType, TypeVar
+from typing import Generic, Literal, NewType, TypeVar
 
 from daemon.errors import Unreadable
 
@@ -85,12 +85,18 @@ class LineState(StrEnum):
 
 
 class UpdateKind(StrEnum):
-    """What an order update says to the marketplace."""
+    """What an order update says to the marketplace.
+
+    A cancellation takes back units that have not left; a refund gives money back for units that have, or that the
+    marketplace no longer lets anybody cancel. Which of them a marketplace knows, its LegalMoves say.
+    """
 
     ACKNOWLEDGEMENT = "acknowledgement"
     ACCEPTANCE = "acceptance"
     REFUSAL = "refusal"
     DISPATCH = "dispatch"
+    CANCELLATION = "cancellation"
+    REFUND = "refund"
 
 
 class UpdateState(StrEnum):
@@ -166,6 +172,77 @@ class Item:
     catalogue_id: str = ""
     photos: tuple[Photo, ...] = ()
     attributes: tuple[Attribute, ...] = ()
+    manufacturer: str = ""
+    manufacturer_part_number: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ItemLimits:
+    """What a marketplace allows in an item where that is no law of nature (L4, L5), lengths in characters.
+
+    `description_min` counts the text without its markup; `wanted_attributes` are the codes of those that the law asks
+    for in every item, such as the maker's address (consumer rules C9).
+    """
+
+    sku_max: int = 32
+    title_max: int = 50
+    description_min: int = 10
+    wanted_attributes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ListingFault:
+    """One thing that is wrong with a listing, or doubtful: the field, the rule it breaks, what is wrong, the fix."""
+
+    field: str
+    rule: str
+    text: str
+    fix: str
+
+
+@dataclass(frozen=True, slots=True)
+class StockKnobs:
+    """How much of its stock one listing offers; None is what the account says (`OfferTerms`)."""
+
+    safety_stock: int | None = None
+    percentage: int | None = None
+    cap: int | None = None
+    threshold: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OfferTerms:
+    """What an account makes of the seller's figures before they are sent (L6, L10, L11); the default changes nothing.
+
+    Of the stock, less the reservation of open orders and `safety_stock`, `percentage` is offered, at most `cap`, and
+    none where that is less than `threshold`. `rrp_discount_bp` is Discount RRP in hundredths of a percent, None with
+    Calculate RRP off. `reduction_policy` says what becomes of a reduction that breaks C1 or C2, `unknown_history` of
+    one for which no earlier price is known. `period` and `nature` are those of an offer without a promotion.
+    """
+
+    safety_stock: int = 0
+    percentage: int = 100
+    cap: int | None = None
+    threshold: int = 0
+    reserve_open_orders: bool = False
+    rrp_discount_bp: int | None = None
+    reduction_policy: Literal["warn", "block"] = "warn"
+    unknown_history: Literal["allow", "warn", "block"] = "warn"
+    period: timedelta | None = None
+    nature: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """A price for a window of time, its start included and its end not (L11).
+
+    `nature` is the marketplace's internal kind of offer, empty for the account's own.
+    """
+
+    price: Money
+    starts_at: datetime
+    ends_at: datetime
+    nature: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +250,8 @@ class FeedObject:
     """One listing as one feed carries it. The values are those read when the feed was opened.
 
     `parts` are the parts that this feed settles; the values of the others are there because the wire wants them.
-    `stock` is what is to be sent: 0 where the listing is ended (L9).
+    `stock` is what is to be sent: 0 where the listing is ended (L9). `price` is what the buyer pays, in a promotion its
+    price; `rrp` the reference beside it: the recommended price (L10), in a promotion the ordinary one (L11).
     """
 
     sku: Sku
@@ -186,6 +264,7 @@ class FeedObject:
     rrp: Money | None
     ended: bool
     handling_days: int | None
+    promotion: Promotion | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +329,15 @@ class AnswerLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Advice:
+    """What is known of a marketplace's error: what it says in English, where it comes from, and what to do."""
+
+    gloss: str = ""
+    cause: str = ""
+    fix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Customer:
     """Who gets the goods. Personal data: never logged, erased after its retention (D12)."""
 
@@ -294,13 +382,61 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
+class LegalMoves:
+    """What a seller may say about order lines at one marketplace (Sell-R A6, guide L12-L14, J7-J10).
+
+    `from_states` is which kind from which states. The kinds in `by_units` may be said of some units of a line, all
+    others of whole lines only. `cancels` are the kinds by which the one request "cancel or refund" goes out, in the
+    order in which they are tried for a line (L14). `settled` is what a line becomes when an update of that kind has
+    succeeded, where the marketplace has no word of its own for it.
+    """
+
+    from_states: Mapping[UpdateKind, frozenset[LineState]]
+    by_units: frozenset[UpdateKind] = frozenset()
+    cancels: tuple[UpdateKind, ...] = ()
+    settled: Mapping[UpdateKind, LineState] = field(default_factory=dict)
+
+    def __contains__(self, kind: UpdateKind) -> bool:
+        """Whether the marketplace knows this kind at all."""
+        return kind in self.from_states
+
+    def possible(self, state: LineState) -> list[UpdateKind]:
+        """What may be said of a line in this state."""
+        return sorted(kind for kind, states in self.from_states.items() if state in states)
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """How long an order line may wait for its acceptance and its shipment, and how long before that it is due soon.
+
+    A zero is no deadline.
+    """
+
+    accept_within: timedelta = timedelta()
+    ship_within: timedelta = timedelta()
+    warn_before: timedelta = timedelta()
+
+
+class Timeliness(StrEnum):
+    """How an order line that waits for the seller stands against its deadline."""
+
+    IN_TIME = "in_time"
+    DUE_SOON = "due_soon"
+    LATE = "late"
+
+
+@dataclass(frozen=True, slots=True)
 class UpdateLine:
-    """One line of an order update: which line, how many units, and the marketplace's own name of the article."""
+    """One line of an order update: which line, how many units, and the marketplace's own name of the article.
+
+    `reason` is for people; `out_of_stock` is the one reason of a refusal that a marketplace may have a word for.
+    """
 
     ref: str
     quantity: int
     channel_item_id: str = ""
     reason: str = ""
+    out_of_stock: bool = False
 
 
 @dataclass(frozen=True, slots=True)

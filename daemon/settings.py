@@ -8,6 +8,7 @@ from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
+from urllib.parse import quote, urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import (
@@ -22,7 +23,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
-from daemon.model import FeedKind, FeedRule, LineState, UpdateKind
+from daemon.model import Advice, Deadlines, FeedKind, FeedRule, ItemLimits, LegalMoves, OfferTerms
 
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\s*")
 _UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -180,6 +181,38 @@ class SftpTable(Table):
         return self
 
 
+def _tracking_template(text: str) -> str:
+    if text and (urlsplit(text).scheme not in {"http", "https"} or "{tracking_number}" not in text):
+        raise ValueError('write it like "https://carrier.example/track/{tracking_number}", or leave it empty')
+    return text
+
+
+class DeadlinesTable(Table):
+    """By when the seller should have acted (no marketplace's own deadline is public: the defaults are ours).
+
+    An order line that has waited longer than `accept_within` for its acceptance, or than `ship_within` for its
+    shipment, is late; `warn_before` before that it is due soon. `"0s"` is no deadline.
+    """
+
+    accept_within: Duration = timedelta(hours=24)
+    ship_within: Duration = timedelta(hours=48)
+    warn_before: Duration = timedelta(hours=6)
+
+
+class StockRulesTable(Table):
+    """How much of the stock is offered; a listing may have its own figures (import columns `safety_stock`, …).
+
+    Of the units in stock, less those of open orders (`reserve_open_orders`) and less `safety`, `percentage` is offered,
+    at most `cap`; where that is less than `below`, none is.
+    """
+
+    safety: int = Field(default=0, ge=0)
+    percentage: int = Field(default=100, ge=0, le=100)
+    cap: int | None = Field(default=None, ge=0)
+    below: int = Field(default=0, ge=0)
+    reserve_open_orders: bool = False
+
+
 class AccountSettings(Table):
     """What every account has, whatever its marketplace; the marketplaces' packages add the rest."""
 
@@ -193,21 +226,56 @@ class AccountSettings(Table):
     every: Mapping[str, Duration] = Field(default_factory=dict)
     turn_deadline: Duration = Field(default=timedelta(minutes=30), gt=timedelta())
     order_lookback: Duration = timedelta(days=14)
+    #: how far back orders are asked for while a line of them is open, a refund under way say
+    open_order_lookback: Duration = timedelta(days=90)
     payload_retention: Duration = timedelta(days=90)
+    block_after: int = Field(default=3, ge=0)
     personal_data_retention: Duration = timedelta(days=180)
+    stock_rules: StockRulesTable = StockRulesTable()
+    #: what becomes of a parcel without a tracking URL: `{tracking_number}` stands for its number (L13)
+    tracking_url: Annotated[str, AfterValidator(_tracking_template)] = ""
+    orders: DeadlinesTable = DeadlinesTable()
 
-    #: which update is legal from which line states (Sell-R A6, guide J7, J8)
-    legal_moves: ClassVar[Mapping[UpdateKind, frozenset[LineState]]]
+    #: what the seller may say of order lines here, and when (Sell-R A6, guide J7-J10)
+    legal_moves: ClassVar[LegalMoves]
 
     @property
     def zone(self) -> ZoneInfo:
         """The account's time zone."""
         return ZoneInfo(self.time_zone)
 
+    def tracking_url_of(self, tracking_number: str) -> str:
+        """The default tracking URL of a parcel; empty where the account has no template, or the parcel no number."""
+        number = quote(tracking_number, safe="")
+        return self.tracking_url.replace("{tracking_number}", number) if number else ""
+
+    @property
+    def deadlines(self) -> Deadlines:
+        """By when order lines should be accepted and shipped."""
+        orders = self.orders
+        return Deadlines(orders.accept_within, orders.ship_within, orders.warn_before)
+
     @property
     def feed_rules(self) -> Mapping[FeedKind, FeedRule]:
         """What its feeds carry and how often they may leave."""
         raise NotImplementedError
+
+    @property
+    def item_limits(self) -> ItemLimits | None:
+        """What it allows in an item (L4); None where the marketplace takes no items."""
+        return None
+
+    @property
+    def offer_terms(self) -> OfferTerms:
+        """What it makes of the seller's figures before they are sent (L6, L10, L11)."""
+        rules = self.stock_rules
+        return OfferTerms(
+            safety_stock=rules.safety,
+            percentage=rules.percentage,
+            cap=rules.cap,
+            threshold=rules.below,
+            reserve_open_orders=rules.reserve_open_orders,
+        )
 
     @property
     def update_answer_wait(self) -> timedelta:
@@ -223,6 +291,10 @@ class AccountSettings(Table):
     def accepts_in_stock(self) -> bool:
         """Whether an order is accepted by itself when every line is in stock (L13)."""
         return False
+
+    def explain(self, code: str, text: str) -> Advice | None:  # noqa: ARG002 - of this account's errors
+        """What is known of an error that its marketplace tells, None where nobody has said."""
+        return None
 
     @property
     def sftp_logins(self) -> Mapping[str, SftpTable]:

@@ -17,6 +17,7 @@ from daemon.marketplaces.edge import EdgeSettings
 from daemon.marketplaces.edge.profiles import PROFILES
 from daemon.marketplaces.edge.settings import Column, Place
 from daemon.marketplaces.sellr import SellrSettings
+from daemon.rules.catalogue import Catalogue
 from daemon.settings import Secret
 
 OUT = Path(__file__).resolve().parent.parent / "docs" / "configuration.md"
@@ -88,6 +89,7 @@ _FORMS: Mapping[Any, str] = {
     timedelta: "duration",
     Secret: "secret",
     Path: "path",
+    Catalogue: "path of a TOML file",
     Place: "folder, or `{ path, sftp }` with a login of its own",
     Column: "column: a name, `{ name, field }` or `{ name, text }`",
 }

@@ -135,6 +135,7 @@ def test_the_body_names_each_account_and_job() -> None:  # D5
     assert found.as_json()["accounts"]["lr"] == {
         "held_since": None,
         "held_reason": "",
+        "orders_waiting": {},
         "jobs": {
             "orders": {
                 "state": "ok",

@@ -1,6 +1,7 @@
-"""`sellerd accounts`: who sells where, whose server is trusted, who needs a person (guide D10)."""
+"""`sellerd accounts`: who sells where, whose server is trusted, who needs a person, what is proven (guide D10)."""
 
 import sys
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,13 +12,14 @@ from daemon.cli.output import json_option, print_json, print_table
 from daemon.cli.site import Site, address, asynchronous
 
 if TYPE_CHECKING:
+    from daemon.cli.proofs import Finding
     from daemon.settings import AccountSettings, SftpTable
     from daemon.transports.sftp import HostKey
 
 
 @click.group(cls=Noun)
 def accounts() -> None:
-    """List accounts, trust their servers, release held ones."""
+    """List accounts, check them, trust their servers, release held ones."""
 
 
 @accounts.command("list")
@@ -50,6 +52,62 @@ async def list_accounts(site: Site, *, as_json: bool) -> None:
 async def _held(site: Site) -> dict[str, str]:
     async with site.reading() as store:
         return {str(name): reason for name, (_, reason) in (await store.accounts.held()).items()}
+
+
+@accounts.command()
+@click.argument("name")
+@click.option("--connect", is_flag=True, help="Log in on each side as well, and look without changing anything there.")
+@json_option
+@click.pass_obj
+@asynchronous
+async def check(site: Site, *, name: str, connect: bool, as_json: bool) -> None:
+    """Prove an account: its configuration by itself, and with --connect each login; say what to mend.
+
+    Ends with 1 when anything is wrong. What only a feed or an update could show is told as unproven, and is not wrong.
+    """
+    from daemon.cli.proofs import Verdict
+
+    findings = [finding async for finding in _findings(site, name, connect=connect)]
+    wrong = [finding for finding in findings if finding.verdict is Verdict.WRONG]
+    if as_json:
+        print_json(account=name, ok=not wrong, findings=[finding.as_dict() for finding in findings])
+    else:
+        rows = [(finding.what, finding.verdict, finding.found, finding.fix) for finding in findings]
+        print_table(["what", "how", "found", "fix"], rows, empty="")
+    if wrong:
+        raise click.exceptions.Exit(REFUSED)
+
+
+async def _findings(site: Site, name: str, *, connect: bool) -> "AsyncIterator[Finding]":
+    from daemon.cli.proofs import by_asking, by_itself, of_problems
+    from daemon.clock import read_clocks
+    from daemon.config import examine
+    from daemon.hostkeys import FILE_NAME, pinned
+    from daemon.marketplaces.dialects import DIALECTS
+
+    found = examine(site.config_path, name)
+    if found is None:
+        raise Failure(f"there is no account {name}; see: sellerd accounts list", REFUSED)
+    account, problems = found
+    for finding in of_problems(problems):
+        yield finding
+    if account is None:
+        return
+    now, known_hosts = read_clocks().at, site.state_dir / FILE_NAME
+    for finding in by_itself(account, known_hosts, now):
+        yield finding
+    if not connect:
+        return
+    try:
+        keys = {place: pinned(known_hosts, login.host, login.port) for place, login in account.sftp_logins.items()}
+    except (OSError, ValueError):
+        keys = {}  # Told above; without keys no SFTP connection is made.
+    way = DIALECTS[account.speaks].open(account, keys)
+    try:
+        async for finding in by_asking(way.checks(now)):
+            yield finding
+    finally:
+        await way.aclose()
 
 
 @accounts.command()

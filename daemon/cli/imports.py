@@ -1,4 +1,4 @@
-"""`sellerd import`: listings, stock and prices from the seller's CSV files (guide S1)."""
+"""`sellerd import`: listings, stock, prices and promotions from the seller's CSV files (guide S1)."""
 
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -33,7 +33,7 @@ def _print_columns(ctx: click.Context, _parameter: click.Parameter, wanted: bool
 
 
 @click.command("import")
-@click.argument("kind", type=click.Choice(["listings", "stock", "prices"]))
+@click.argument("kind", type=click.Choice(["listings", "stock", "prices", "promotions"]))
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE.csv")
 @click.option("--account", required=True, help="The account.")
 @click.option(
@@ -53,7 +53,7 @@ def _print_columns(ctx: click.Context, _parameter: click.Parameter, wanted: bool
 @click.pass_obj
 @asynchronous
 async def import_(site: Site, *, kind: str, file: Path, account: str, bad_rows: Path | None, as_json: bool) -> None:
-    """Bring in listings, stock or prices from a CSV file.
+    """Bring in listings, stock, prices or promotions from a CSV file.
 
     The first line names the columns, in any order (see --columns); they are separated by comma, semicolon or tab, the
     letters are UTF-8 or cp1252. A bad row is told and left out, the others go in. A column that is not in the file
@@ -119,6 +119,16 @@ def _tell(report: Mapping[str, Any]) -> None:
         waiting = [(each["line"], each["sku"], each["reason"]) for each in report["incomplete"][:shortly]]
         print_table(["line", "sku", "what is missing"], waiting, empty="")
         _tell_rest(report["not_ready"] - len(waiting), "see: sellerd listings list --state error")
+    if report["doubtful"]:
+        click.echo(f"{report['warned']} listings were imported in which something may be wrong:")
+        doubts = [
+            (each["line"], each["sku"], warning["field"], warning["text"], warning["fix"])
+            for each in report["doubtful"][:shortly]
+            for warning in each["warnings"]
+        ]
+        print_table(["line", "sku", "field", "warning", "fix"], doubts, empty="")
+        left = report["warned"] - len(report["doubtful"][:shortly])
+        _tell_rest(left, "see: sellerd listings list --warnings")
 
 
 def _tell_rest(more: int, hint: str) -> None:

@@ -71,22 +71,25 @@ def orders() -> None:
 @orders.command("list")
 @click.option("--account", help="Only of this account.")
 @click.option("--state", help="Only orders of which a line is in this state: new, accepted, to_ship, shipped, …")
+@click.option("--late", is_flag=True, help="Only orders that should have been accepted or shipped by now.")
 @click.option("--limit", type=LIMIT, default=100, show_default=True, help="At most so many, the newest first.")
 @click.option("--before", type=NUMBER, help="Go on behind this order: the id of the last one of the list before.")
 @json_option
 @click.pass_obj
 @asynchronous
 async def list_orders(
-    site: Site, *, account: str | None, state: str | None, limit: int, before: int | None, as_json: bool
+    site: Site, *, account: str | None, state: str | None, late: bool, limit: int, before: int | None, as_json: bool
 ) -> None:
-    """List orders, the newest first, without personal data."""
+    """List orders, the newest first, without personal data, and by when the seller should act on them."""
+    from daemon.clock import read_clocks
     from daemon.model import AccountName, LineState
 
     if state and state not in list(LineState):
         raise click.BadParameter(f"{state!r} is no state; there are {', '.join(LineState)}", param_hint="--state")
     async with site.reading() as store:
         name = AccountName(account) if account else None
-        found = await store.views.orders(name, state=state, limit=limit, before=before)
+        now = read_clocks().at
+        found = await store.views.orders(name, state=state, limit=limit, before=before, now=now, late=late)
     if as_json:
         print_json(orders=found)
         return
@@ -94,11 +97,20 @@ async def list_orders(
         (
             *(order["id"], order["account"], order["number"], order["ordered_at"]),
             ", ".join(f"{line['ref']} {line['quantity']} x {line['state']}" for line in order["lines"]),
+            order["shipping_method"],
+            _due(order),
             f"INCOMPLETE: {order['incomplete']}" if order["incomplete"] else "test" if order["test"] else "",
         )
         for order in found
     ]
-    print_table(["id", "account", "number", "ordered_at", "lines", "note"], rows, empty="There is no such order.")
+    columns = ["id", "account", "number", "ordered_at", "lines", "shipping", "due", "note"]
+    print_table(columns, rows, empty="There is no such order.")
+
+
+def _due(waiting: Mapping[str, Any]) -> str:
+    """By when the seller should act on an order or a line, in capitals where that is over; empty where on none."""
+    how = {"late": "LATE since ", "due_soon": "soon: ", "in_time": ""}[waiting["timeliness"]]
+    return f"{how}{waiting['due_at']}" if waiting["due_at"] else ""
 
 
 @orders.command("show")
@@ -110,10 +122,12 @@ async def list_orders(
 @asynchronous
 async def show_order(site: Site, *, account: str, number: str, personal: bool, as_json: bool) -> None:
     """Show one order: its lines, what was said about it, and everything that happened to it."""
+    from daemon.clock import read_clocks
     from daemon.model import AccountName, OrderNumber
 
     async with site.reading() as store:
-        found = await store.views.order(AccountName(account), OrderNumber(number), personal=personal)
+        name, now = AccountName(account), read_clocks().at
+        found = await store.views.order(name, OrderNumber(number), personal=personal, now=now)
     if found is None:
         raise Failure(f"account {account} has no order {number}; see: sellerd orders list --account {account}", REFUSED)
     if as_json:
@@ -132,12 +146,13 @@ def _print_order(order: dict[str, Any]) -> None:
     click.echo()
     lines = [
         (
-            *(line["ref"], line["state"], line["quantity"], line["shipped"], line["sku"], line["ean"], line["title"]),
-            amount(line["price_minor"], line["currency"]),
+            *(line["ref"], line["state"], line["quantity"], line["shipped"], line["cancelled"], line["refunded"]),
+            *(line["sku"], line["ean"], line["title"], amount(line["price_minor"], line["currency"]), _due(line)),
         )
         for line in order["lines"]
     ]
-    print_table(["line", "state", "quantity", "shipped", "sku", "ean", "title", "price"], lines, empty="")
+    columns = ["line", "state", "quantity", "shipped", "cancelled", "refunded", "sku", "ean", "title", "price", "due"]
+    print_table(columns, lines, empty="")
     click.echo()
     updates = [
         (
@@ -197,12 +212,34 @@ async def accept(site: Site, *, account: str, number: str, lines: tuple[Line, ..
 @account_option
 @click.argument("number")
 @_lines_option
+@click.option("--out-of-stock", is_flag=True, help="Because it is out of stock, which the marketplace is told.")
 @click.option("--reason", default="", help="Why; kept with the order.")
 @click.pass_obj
 @asynchronous
-async def refuse(site: Site, *, account: str, number: str, lines: tuple[Line, ...], reason: str) -> None:
+async def refuse(
+    site: Site, *, account: str, number: str, lines: tuple[Line, ...], out_of_stock: bool, reason: str
+) -> None:
     """Refuse an order, or some of its lines."""
-    await _decide(site, account, number, "refuse", {"lines": _chosen(lines), "reason": reason})
+    said = {"lines": _chosen(lines), "reason": reason, "out_of_stock": out_of_stock}
+    await _decide(site, account, number, "refuse", said)
+
+
+@orders.command()
+@account_option
+@click.argument("number")
+@_lines_option
+@click.option("--reason", default="", help="Why; kept with the order.")
+@click.pass_obj
+@asynchronous
+async def cancel(site: Site, *, account: str, number: str, lines: tuple[Line, ...], reason: str) -> None:
+    """Cancel an order or refund it, or some of its lines: whichever is possible for each of them now."""
+    async with site.control() as control:
+        where = address("accounts", account, "orders", number, "cancel")
+        answer = await control.tell(where, {"lines": _chosen(lines), "reason": reason})
+    for update in answer["updates"]:
+        _tell(number, update)
+    for sentence in answer["left_out"]:
+        click.echo(f"Left out: {sentence}.")
 
 
 @orders.command()
@@ -257,5 +294,9 @@ def _chosen(lines: tuple[Line, ...]) -> list[Line] | None:
 async def _decide(site: Site, account: str, number: str, verb: str, said: Mapping[str, object]) -> None:
     async with site.control() as control:
         answer = await control.tell(address("accounts", account, "orders", number, verb), said)
-    told = ", ".join(f"{line['ref']} ({line['quantity']})" for line in answer["lines"])
-    click.echo(f"{answer['kind']} of order {number} noted for {told}; it is sent at the next turn.")
+    _tell(number, answer)
+
+
+def _tell(number: str, update: Mapping[str, Any]) -> None:
+    told = ", ".join(f"{line['ref']} ({line['quantity']})" for line in update["lines"])
+    click.echo(f"{update['kind']} of order {number} noted for {told}; it is sent at the next turn.")

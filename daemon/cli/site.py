@@ -17,6 +17,7 @@ from daemon.cli.failures import CONFIG, IN_USE, REFUSED, UNREACHABLE, Failure
 if TYPE_CHECKING:
     from daemon.config import Config
     from daemon.model import AccountName
+    from daemon.seller.advice import Explain
     from daemon.store import Store
     from daemon.transports.http import ControlClient, Reply
 
@@ -99,6 +100,15 @@ class Site:
             raise Failure(f"{self.config_path} is not TOML: {error}; run: sellerd check-config", CONFIG) from error
         return table if isinstance(table, dict) else {}
 
+    def explain(self) -> "Explain":
+        """What is known of the errors of the accounts' marketplaces; without secrets, and without complaint."""
+        from daemon.config import catalogues
+        from daemon.model import AccountName
+        from daemon.rules.catalogue import Catalogue
+
+        known = catalogues(self.config_path)
+        return lambda account, code, text: known.get(AccountName(account), Catalogue()).explain(code, text)
+
     @asynccontextmanager
     async def reading(self) -> "AsyncIterator[Store]":
         """The database for questions, beside whoever writes it."""
@@ -168,7 +178,8 @@ async def _configure(store: "Store", config: "Config") -> None:
 
     now = read_clocks().at
     for name, account in config.accounts.items():
-        await store.accounts.configure(name, account.marketplace, fingerprint(account, host_keys(config, account)), now)
+        mark = fingerprint(account, host_keys(config, account))
+        await store.accounts.configure(name, account.marketplace, mark, now, account.deadlines)
 
 
 class WithoutDaemon:

@@ -41,6 +41,10 @@ def _account_rows(account: View) -> list[tuple[object, ...]]:
     if account["order_lines"]:
         told = ", ".join(f"{count} {state}" for state, count in account["order_lines"].items())
         rows.append((name, "order lines", told, ""))
+    if late := account["orders_waiting"]["late"]:
+        rows.append((name, "orders late", late, "see: sellerd orders list --late"))
+    if soon := account["orders_waiting"]["due_soon"]:
+        rows.append((name, "orders due soon", soon, ""))
     rows += [(name, f"gate {gate['kind']}", _gate_state(gate), gate["why"]) for gate in account["gates"]]
     if account["set_aside"]:
         rows.append((name, "set aside", account["set_aside"], "see: sellerd deliveries"))

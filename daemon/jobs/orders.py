@@ -1,6 +1,7 @@
 """Download orders: every one kept once, its bytes first, its file confirmed after (L12, J5, J6, D9)."""
 
 from contextlib import aclosing
+from datetime import datetime, timedelta
 
 from daemon.errors import MarketplaceError, TransportError
 from daemon.jobs import Outcome, Run
@@ -10,13 +11,15 @@ from daemon.store.orders import Kept
 
 #: deliveries of one transaction: large enough that a commit costs little, small enough that a cut loses little
 _BATCH = 50
+#: an order is asked for from a little before it was placed, for clocks of the wire that know whole seconds only
+_MARGIN = timedelta(minutes=1)
 
 
 async def download_orders(run: Run) -> Outcome:
     """Keep every new order, and follow the marketplace where lines of known ones moved (L12, J5)."""
     total = Kept()
     batch: list[Delivery[Order]] = []
-    since = run.now.at - run.account.order_lookback
+    since = await _since(run)
     inbox = run.store.deliveries.inbox(run.name)
     failed: TransportError | MarketplaceError | None = None
     try:
@@ -37,3 +40,12 @@ async def download_orders(run: Run) -> Outcome:
     notes = [f"{total.new} new", f"{total.moved} moved"] if total.new or total.moved else []
     notes += [f"set aside: {reason}" for reason in total.set_aside]
     return Outcome(done=total.new + total.moved, note="; ".join(notes))
+
+
+async def _since(run: Run) -> datetime:
+    """From when on orders are asked for: further back than usual while an older one is open, a refund under way say."""
+    usual = run.now.at - run.account.order_lookback
+    oldest = await run.store.orders.oldest_open(run.name)
+    if oldest is None or oldest >= usual:
+        return usual
+    return min(usual, max(oldest - _MARGIN, run.now.at - run.account.open_order_lookback))

@@ -48,7 +48,9 @@ async def _apply(run: Run, delivery: KeptDelivery) -> int:
     try:
         async with aclosing(run.marketplace.read_report(delivery.file, chunks)) as batches:
             async for lines in batches:
-                total += await run.store.answers.apply(run.name, lines, run.now.at)
+                total += await run.store.answers.apply(
+                    run.name, lines, run.now.at, delivery.id, block_after=run.account.block_after
+                )
     except Unreadable as error:
         fault = str(error)
     if total.orphans and run.now.at - delivery.received_at < _ORPHAN_AGE:

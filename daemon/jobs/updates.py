@@ -1,4 +1,4 @@
-"""Send what was decided about orders, one update of an order at a time (L13, L18, J7, J8)."""
+"""Send what was decided about orders, one update of an order at a time (L13, L14, L18, J7, J8)."""
 
 from contextlib import aclosing
 from dataclasses import replace
@@ -15,7 +15,7 @@ from daemon.store.updates import DueUpdate
 async def send_updates(run: Run) -> Outcome:
     """Settle what was answered, decide what decides itself, and send every update whose turn it is."""
     await _read_answers(run)
-    failed = await _ask_about_doubts(run)
+    failed = await _ask_about_doubts(run, cancels=False)
     updates, moves = run.store.updates, run.account.legal_moves
     if run.account.update_answer_wait:
         await updates.settle_silent(run.name, run.account.update_answer_wait, run.now.at)
@@ -23,16 +23,27 @@ async def send_updates(run: Run) -> Outcome:
         await updates.acknowledge_new(run.name, moves, run.now.at)
     if run.account.accepts_in_stock:
         await updates.accept_in_stock(run.name, moves, run.now.at)
-    refused = await updates.refuse_illegal(run.name, moves, run.now.at)
-    sent = 0
-    for due in await updates.due(run.name):
-        sent += await _send(run, due)
+    return await _send_due(run, failed, cancels=False)
+
+
+async def send_refunds(run: Run) -> Outcome:
+    """Send what requests to cancel or refund became, whatever kind of update that is (L14)."""
+    failed = await _ask_about_doubts(run, cancels=True)
+    return await _send_due(run, failed, cancels=True)
+
+
+async def _send_due(run: Run, failed: TransportError | MarketplaceError | None, *, cancels: bool) -> Outcome:
+    """Send what is due; then raise why asking about doubts failed, which held up nothing."""
+    sent, notes = 0, []
+    for due in await run.store.updates.due(run.name, cancels=cancels):
+        if overtaken := await run.store.updates.overtaken(due.id, run.account.legal_moves, run.now.at):
+            notes.append(f"order {due.update.order}: {due.update.kind} {overtaken}")
+        else:
+            sent += await _send(run, due)
     await confirm_applied(run)
     if failed is not None:
         raise failed
-    notes = [f"{sent} updates sent"] if sent else []
-    notes += [f"{refused} updates not legal any more"] if refused else []
-    return Outcome(done=sent, note="; ".join(notes))
+    return Outcome(done=sent, note="; ".join([f"{sent} updates sent"] * bool(sent) + notes))
 
 
 async def _send(run: Run, due: DueUpdate) -> bool:
@@ -62,13 +73,13 @@ async def _send(run: Run, due: DueUpdate) -> bool:
     return True
 
 
-async def _ask_about_doubts(run: Run) -> TransportError | MarketplaceError | None:
+async def _ask_about_doubts(run: Run, *, cancels: bool) -> TransportError | MarketplaceError | None:
     """Where an update may have arrived, ask; what cannot be told stays in doubt until a person says.
 
     Returns why asking failed first: the doubt about one order holds up no other. Raises AccessDenied.
     """
     failed: TransportError | MarketplaceError | None = None
-    for due in await run.store.updates.in_doubt(run.name):
+    for due in await run.store.updates.in_doubt(run.name, cancels=cancels):
         try:
             whereabouts = await run.marketplace.find_update(due.update)
         except AccessDenied:

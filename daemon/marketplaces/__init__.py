@@ -4,7 +4,7 @@ Adding a marketplace touches its package, one group in `crontab.py`, its tests, 
 of docs. A job that needs to ask which marketplace it works for shows that this seam is wrong.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -62,6 +62,22 @@ class Report:
     chunks: Callable[[], AsyncIterator[bytes]]
 
 
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One look at a far side that changes nothing there.
+
+    `probe` returns what it found as a sentence, or raises TransportError or MarketplaceError; without one, `note` says
+    why it cannot be proven without writing. `keys` are the keys of the account that it depends on. Checks of one `side`
+    share a login: when it is refused once, it is not tried again.
+    """
+
+    name: str
+    side: str
+    keys: tuple[str, ...]
+    probe: Callable[[], Awaitable[str]] | None = None
+    note: str = ""
+
+
 class Marketplace(Protocol):
     """One account's way into one marketplace. Every await raises TransportError or MarketplaceError, nothing else."""
 
@@ -115,6 +131,10 @@ class Marketplace(Protocol):
 
     async def confirm(self, file: RemoteFile) -> None:
         """The file is in our store: do with it what the account says (leave, move, delete). Gone already is fine."""
+        ...
+
+    def checks(self, now: datetime) -> Sequence[Check]:
+        """What proves that its logins and folders are right, in the order in which to try them."""
         ...
 
     async def aclose(self) -> None:

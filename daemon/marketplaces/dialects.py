@@ -7,6 +7,8 @@ from typing import Any
 from daemon.marketplaces import Marketplace
 from daemon.marketplaces.edge import Edge, EdgeSettings
 from daemon.marketplaces.sellr import Sellr, SellrSettings
+from daemon.marketplaces.sellr.errors import shipped
+from daemon.rules.catalogue import Catalogue
 from daemon.settings import AccountSettings
 
 
@@ -14,15 +16,17 @@ from daemon.settings import AccountSettings
 class Dialect:
     """One wire: the form of its accounts' configuration, and the way in.
 
-    `open` takes the settings (of the form `settings`) and the pinned host keys by place of login.
+    `open` takes the settings (of the form `settings`) and the pinned host keys by place of login. `errors` is what is
+    known of its errors without any account's own catalogue.
     """
 
     settings: type[AccountSettings]
     open: Callable[[Any, Mapping[str, Sequence[str]]], Marketplace]
+    errors: Callable[[], Catalogue] = Catalogue
 
 
 DIALECTS: Mapping[str, Dialect] = {
-    "sellr": Dialect(SellrSettings, lambda settings, keys: Sellr(settings, host_keys=keys)),
+    "sellr": Dialect(SellrSettings, lambda settings, keys: Sellr(settings, host_keys=keys), shipped),
     "edge": Dialect(EdgeSettings, lambda settings, keys: Edge(settings, host_keys=keys)),
 }
 

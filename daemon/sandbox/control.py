@@ -35,6 +35,7 @@ class Control:
                     ("orders/finish", self._finish),
                     ("cancellations", self._cancellation),
                     ("portal", self._portal),
+                    ("refusals", self._refusal),
                 )
             ),
             Route("/sandbox/answers", self._answer, methods=["POST"]),
@@ -102,6 +103,11 @@ class Control:
 
     def _portal(self, body: Body) -> Body:
         self._laredoute.portal_change(body["line"], body["status"])
+        return {}
+
+    def _refusal(self, body: Body) -> Body:
+        told = {key: str(body[key]) for key in ("code", "text") if key in body}
+        self._laredoute.refuse_later(body["ean"], **told)
         return {}
 
 

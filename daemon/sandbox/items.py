@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from daemon.sandbox.strict import WHOLE, Mistake, Node, document
@@ -22,13 +22,14 @@ _MOST_PHOTOS = 8
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What La Redoute says of one line of a feed; `code` and `text` are empty where it is good."""
+    """What La Redoute says of one line of a feed; `code` and `text` are empty where it is good, or pending."""
 
     ean: str
     sku: str = ""
     code: str = ""
     text: str = ""
     part_number: str = ""
+    pending: bool = False
 
     @property
     def good(self) -> bool:
@@ -114,13 +115,16 @@ def _attribute(node: Node) -> tuple[str, str, bool]:
     return code, value, declinable
 
 
-def judge_items(items: Sequence[Item]) -> list[Verdict]:
-    """Judge each item by the rules that a schema cannot say; part numbers are not given here."""
+def judge_items(items: Sequence[Item], brands: Collection[str] | None = None) -> list[Verdict]:
+    """Judge each item by the rules that a schema cannot say; part numbers are not given here.
+
+    `brands` are those that the seller may sell, None is all.
+    """
     seen = Counter(item.ean for item in items)
-    return [_judge(item, seen[item.ean]) for item in items]
+    return [_judge(item, seen[item.ean], brands) for item in items]
 
 
-def _judge(item: Item, times: int) -> Verdict:
+def _judge(item: Item, times: int, brands: Collection[str] | None) -> Verdict:
     if not check_digit_is_right(item.ean):
         return Verdict(item.ean, code="E002", text="EAN NOT VALID")
     if times > 1:
@@ -131,4 +135,6 @@ def _judge(item: Item, times: int) -> Verdict:
         return Verdict(item.ean, code="E005", text="PHOTO RANKS MUST RUN FROM 1")
     if len(set(item.photos)) < len(item.photos):
         return Verdict(item.ean, code="E006", text="PHOTO MORE THAN ONCE")
+    if brands is not None and item.brand not in brands:
+        return Verdict(item.ean, code="E011", text=f"MARQUE NON AUTORISÉE: {item.brand}")
     return Verdict(item.ean)

@@ -1,7 +1,7 @@
 """The La Redoute of the sandbox: its catalogue, offers, orders and reports, and what it does later by itself."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from functools import partial
@@ -19,6 +19,7 @@ from daemon.sandbox.offers import Injection, Offer, Turned, judge_offers
 from daemon.sandbox.orders import Book, Line, Move, Order, Retrieval, Status, made_up_customer, status_of, write_orders
 from daemon.sandbox.reports import write_report
 from daemon.sandbox.settings import LaRedouteSettings
+from daemon.sandbox.strict import Mistake
 
 FeedKind = Literal["items", "offers"]
 
@@ -73,6 +74,9 @@ class LaRedoute:
         self._stamps = Stamps()
         self._zone = ZoneInfo(settings.time_zone)
         self._current: dict[str, str] = {}
+        self.jammed: set[str] = set()
+        self._unanswered: dict[str, float] = {}
+        self._brought_by: dict[str, str] = {}
         for folder in ("reports", "orders"):
             (files / folder).mkdir(parents=True, exist_ok=True)
 
@@ -84,11 +88,14 @@ class LaRedoute:
     def take_items(self, items: Sequence[Item]) -> str:
         """Take an item file that has been read; its report follows. Gives the BatchId."""
         feed = _Feed("items", self._batch_id(), "")
-        self._answer_later(feed, lambda: list(map(self._integrate, items, judge_items(items))))
+        if self.settings.review:
+            self._answer_later(feed, lambda: self._receive(feed, items))
+        else:
+            self._answer_later(feed, lambda: self._look_at(items))
         return feed.batch_id
 
     def take_offers(self, injection: Injection, offers: Sequence[Offer]) -> str:
-        """Take an offer file that has been read; its report follows. Gives the BatchId.
+        """Take an offer file that has been read; its report follows, unless it jams. Gives the BatchId.
 
         A file name comes once (Turned, 9999); with Overwrite the newer file takes the place of the older, which then
         gets no report any more.
@@ -97,6 +104,7 @@ class LaRedoute:
             raise Turned("9999", f"{injection.file_name} was received before")
         feed = _Feed("offers", self._batch_id(), injection.file_name)
         self._current[feed.file_name] = feed.batch_id
+        self._jam(feed.batch_id)
         self._answer_later(feed, lambda: list(map(self._publish, offers, judge_offers(offers, self.catalogue))))
         return feed.batch_id
 
@@ -118,7 +126,13 @@ class LaRedoute:
         self.agenda.run_now(held=held)
 
     def place_order(
-        self, lines: Sequence[tuple[str, int]], number: str | None = None, *, placed_at: datetime | None = None
+        self,
+        lines: Sequence[tuple[str, int]],
+        number: str | None = None,
+        *,
+        placed_at: datetime | None = None,
+        shipping_method: str = "Standard",
+        payment_method: str = "Credit card",
     ) -> Order:
         """Let a made-up customer order lines of (EAN, quantity). Raises Mistake where the number is taken."""
         customer = self._numbers.next("laredoute customer")
@@ -131,6 +145,8 @@ class LaRedoute:
                 for place, (ean, quantity) in enumerate(lines, 1)
             ),
             made_up_customer(customer),
+            shipping_method,
+            payment_method,
         )
         self.book.add(order)
         return order
@@ -157,6 +173,18 @@ class LaRedoute:
         """Change a line as somebody at the portal, or La Redoute itself, would. Raises Mistake for an illegal move."""
         self.update([Move("portal", line_id, status_of(status))])
 
+    def refuse_later(self, ean: str, code: str = "E012", text: str = "PRODUIT REFUSÉ") -> None:
+        """Take a product out of the catalogue again and say so in another report on the feed that brought it.
+
+        Raises Mistake where the product is not there.
+        """
+        if ean not in self.catalogue:
+            raise Mistake(f"{ean} is not in the catalogue")
+        product = self.catalogue.pop(ean)
+        self.offers.pop(ean, None)
+        feed = _Feed("items", self._brought_by[ean], "")
+        self._report(feed, [Verdict(ean, code=code, text=text, part_number=product.part_number)], "-refused")
+
     def state(self) -> dict[str, Any]:
         """Give everything as plain values."""
         return {
@@ -165,6 +193,7 @@ class LaRedoute:
             "orders": {number: asdict(order) for number, order in self.orders.items()},
             "feeds": [asdict(feed) for feed in self.feeds],
             "offer_gaps": self.offer_gaps(),
+            "jammed": sorted(self.jammed),
             "waiting": len(self.agenda),
             "faults": [asdict(fault) for fault in self.faults.waiting],
         }
@@ -179,20 +208,45 @@ class LaRedoute:
         late = self.faults.take("delay_report", kind=feed.kind)
         self.agenda.add(lambda: self._answer(feed, work), hold=late["seconds"] if late else 0.0)
 
+    def _jam(self, batch_id: str) -> None:
+        """Let an offer feed that comes too soon after one without an answer jam with it."""
+        now = Moment.now().boot
+        within = self.settings.jam_within
+        older = {other for other, since in self._unanswered.items() if within is not None and now - since <= within}
+        if older:
+            self.jammed |= older | {batch_id}
+        self._unanswered[batch_id] = now
+
     def _answer(self, feed: _Feed, work: Callable[[], list[Verdict]]) -> None:
-        """Work a feed off, then report, unless a newer file of the same name took its place."""
-        if self._current.get(feed.file_name, feed.batch_id) != feed.batch_id:
+        """Work a feed off, then report, unless it jammed or a newer file of the same name took its place."""
+        if feed.batch_id in self.jammed or self._current.get(feed.file_name, feed.batch_id) != feed.batch_id:
             return
-        verdicts = work()
+        self._unanswered.pop(feed.batch_id, None)
+        self._report(feed, work())
+
+    def _report(self, feed: _Feed, verdicts: Sequence[Verdict], more: str = "") -> None:
+        if feed.kind == "items":
+            self._brought_by |= {verdict.ean: feed.batch_id for verdict in verdicts}
         if self.faults.take("lose_report", kind=feed.kind) is not None:
             return
         form = self.settings.report_format
         content = write_report(feed.batch_id, feed.file_name, verdicts, form)
-        path = self.files / "reports" / f"report-{feed.batch_id}.{form}"
+        path = self.files / "reports" / f"report-{feed.batch_id}{more}.{form}"
         self._dropbox.put(path, content)
         if again := self.faults.take("repeat_report", kind=feed.kind):
-            second = path if again["same_name"] else path.with_name(f"report-{feed.batch_id}-2.{form}")
+            second = path if again["same_name"] else path.with_name(f"report-{feed.batch_id}{more}-2.{form}")
             self.agenda.add(lambda: self._dropbox.put(second, content))
+
+    def _receive(self, feed: _Feed, items: Sequence[Item]) -> list[Verdict]:
+        """Say at once what is wrong by form; the rest is pending until somebody has looked at it."""
+        first = judge_items(items)
+        seen = [item for item, verdict in zip(items, first, strict=True) if verdict.good]
+        if seen:
+            self.agenda.add(lambda: self._report(feed, self._look_at(seen), "-reviewed"))
+        return [replace(verdict, pending=True) if verdict.good else verdict for verdict in first]
+
+    def _look_at(self, items: Sequence[Item]) -> list[Verdict]:
+        return list(map(self._integrate, items, judge_items(items, self.settings.brands)))
 
     def _integrate(self, item: Item, verdict: Verdict) -> Verdict:
         if rejected := self._rejected(verdict, "items"):

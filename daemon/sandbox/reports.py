@@ -13,8 +13,14 @@ COLUMNS = ("BatchId", "FileName", "EAN", "SellerOfferID", "Status", "ErrorCode",
 
 def write_report(batch_id: str, file_name: str, verdicts: Sequence[Verdict], form: Literal["csv", "xml"]) -> bytes:
     """Write one report, a row or `Line` for each verdict."""
-    rows = [(it.ean, it.sku, "OK" if it.good else "KO", it.code, it.text, it.part_number) for it in verdicts]
+    rows = [(it.ean, it.sku, _status(it), it.code, it.text, it.part_number) for it in verdicts]
     return _csv(batch_id, file_name, rows) if form == "csv" else _xml(batch_id, file_name, rows)
+
+
+def _status(verdict: Verdict) -> str:
+    if verdict.pending:
+        return "PENDING"
+    return "OK" if verdict.good else "KO"
 
 
 def _csv(batch_id: str, file_name: str, rows: Sequence[Sequence[str]]) -> bytes:

@@ -24,7 +24,10 @@ class LaRedouteSettings:
     `delay` is the seconds between a feed and its report, an acceptance and its debit, a refund request and the refund;
     None answers only when `answer_now` is called. `answers` says where a retrieval of orders is answered (A9.3),
     `tracking` names the optional children of `ship` after `shipDate` (A9.5), `time_zone` is that of the wire's times
-    without a zone (A9.10).
+    without a zone (A9.10). With `review` an item feed is answered twice: every good product is pending at first, and
+    in the catalogue only when it was looked at. `brands` are those that the seller is authorised for, None is all.
+    `jam_within` is the seconds within which a newer offer feed jams an older one that is not answered yet: neither is
+    worked off nor answered, ever (guide L8); None never jams.
     """
 
     http: Login = Login("SELLER1001-1", "sandbox-http")
@@ -39,6 +42,9 @@ class LaRedouteSettings:
     answers: Literal["reply", "sftp", "both"] = "reply"
     tracking: tuple[str, str, str] = ("carrier", "trackingNumber", "trackingUrl")
     time_zone: str = "Europe/Paris"
+    review: bool = False
+    brands: frozenset[str] | None = None
+    jam_within: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ _CUSTOMER = ("name", "lines", "postcode", "city", "country", "phone", "email", "
 #: One row an order line; the columns of an order are the same in all its rows.
 COLUMNS = (
     *("account", "order", "ordered_at", "received_at", "changed_at", "test", "incomplete"),
-    *("line", "state", "quantity", "shipped", "sku", "ean", "channel_item_id", "title", "unit_price", "currency"),
+    *("line", "state", "quantity", "shipped", "cancelled", "refunded", "sku", "ean", "channel_item_id", "title"),
+    *("unit_price", "currency"),
     *("shipping_method", "payment_method"),
     *(f"shipping_{part}" for part in _CUSTOMER),
     *(f"billing_{part}" for part in _CUSTOMER),
@@ -63,7 +64,8 @@ def _cells(order: Order, line: Order) -> list[str]:
     values = [
         *(order["account"], order["number"], order["ordered_at"], order["received_at"], order["changed_at"]),
         *("yes" if order["test"] else "no", order["incomplete"]),
-        *(line[name] for name in ("ref", "state", "quantity", "shipped", "sku", "ean", "channel_item_id", "title")),
+        *(line[name] for name in ("ref", "state", "quantity", "shipped", "cancelled", "refunded")),
+        *(line[name] for name in ("sku", "ean", "channel_item_id", "title")),
         *(decimal(line["price_minor"]), line["currency"], order["shipping_method"], order["payment_method"]),
         *_customer(order["shipping"]),
         *_customer(order["billing"]),

@@ -1,23 +1,40 @@
-"""Listings, stock and prices from the seller's CSV files: what the columns mean, and every bad row told (guide S1)."""
+"""Listings, stock, prices and promotions from the seller's CSV files; every bad row is told (guide S1)."""
 
 import csv
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from itertools import islice
 from typing import Any, BinaryIO, Generic, TextIO, TypeVar
+from zoneinfo import ZoneInfo
 
 from anyio import to_thread
 
 from daemon.errors import NotAllowed
-from daemon.model import AccountName, Attribute, FeedKind, Item, Money, Part, Photo, Sku
+from daemon.model import (
+    AccountName,
+    Attribute,
+    FeedKind,
+    Item,
+    ListingFault,
+    Money,
+    Part,
+    Photo,
+    Promotion,
+    Sku,
+    StockKnobs,
+)
 from daemon.rules import listing as rules
+from daemon.rules.listing import Verdict
+from daemon.rules.promotions import window_fault
 from daemon.seller.tables import FAULT_COLUMN, BrokenRow, Fault, Row, Seen, Table
 from daemon.settings import AccountSettings
 from daemon.store import Store
 from daemon.store.listings import Change, ItemRow, PriceRow, StockRow
+from daemon.store.promotions import PromotionRow
 from daemon.store.views import Known
 
 #: Rows of one transaction: the writer is never busy for long.
@@ -30,10 +47,19 @@ _AMOUNT = re.compile(r"([0-9]{1,9})(?:[.,]([0-9]{1,2}))?")
 _SCIENTIFIC = re.compile(r"[0-9][.,]?[0-9]*[eE]\+?[0-9]+")
 _EAN_OF_SPREADSHEET = re.compile(r"([0-9]{13})[.,]0+")
 _CODE = re.compile(r"[^=*|;\s]+")
+_TIMESTAMP = re.compile(r"([0-9]{9,10})(?:[.,]0+)?")
+_MILLISECONDS = re.compile(r"[0-9]{12,13}")
+_WITH_A_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}")
+_LONGEST_NATURE = 50
 _YES = frozenset({"yes", "y", "true", "1", "oui"})
 _NO = frozenset({"no", "n", "false", "0", "non"})
 _LONGEST_SKU = 100
 _MANY_LINES = ("description",)
+#: fields of an item that are texts and go in as they stand
+_TEXTS = (
+    *("category", "product_id", "master_sku", "title", "description", "brand", "catalogue_id"),
+    *("manufacturer", "manufacturer_part_number"),
+)
 
 R = TypeVar("R")
 
@@ -44,6 +70,7 @@ class ImportKind(StrEnum):
     LISTINGS = "listings"
     STOCK = "stock"
     PRICES = "prices"
+    PROMOTIONS = "promotions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +99,8 @@ COLUMNS: Mapping[ImportKind, tuple[Column, ...]] = {
         Column("description", "the description in French, with HTML", "<p>Une lampe en chêne.</p>"),
         Column("brand", "the brand code", "B1234"),
         Column("catalogue_id", "the catalogue id", "C1"),
+        Column("manufacturer", "who makes it; cannot change once the product is created", "Exemple SA"),
+        Column("manufacturer_part_number", "the maker's own number; cannot change either", "EX-1234"),
         *(
             Column(f"photo_{rank}", "an absolute http(s) URL" + ("; the main photo" if rank == 1 else ""), "https://…")
             for rank in range(1, rules.MOST_PHOTOS + 1)
@@ -83,12 +112,24 @@ COLUMNS: Mapping[ImportKind, tuple[Column, ...]] = {
         ),
         Column("end", "yes ends the listing, no takes that back", "no"),
         Column("handling_days", "days until it leaves the warehouse", "2"),
+        Column("safety_stock", "units that are never offered; empty for the account's", "2"),
+        Column("stock_percentage", "how much of the rest is offered, 0 to 100; empty for the account's", "80"),
+        Column("stock_cap", "units that are offered at most; empty for the account's", "50"),
+        Column("stock_threshold", "with fewer units than this, none is offered; empty for the account's", "3"),
     ),
     ImportKind.STOCK: (_SKU, Column("stock", "units in stock", "12", required=True)),
     ImportKind.PRICES: (
         _SKU,
         Column("price", "the selling price, dot or comma, in the account's currency", "49,90", required=True),
         Column("rrp", "the recommended retail price; empty for none", "59.90"),
+    ),
+    ImportKind.PROMOTIONS: (
+        _SKU,
+        Column("price", "what the buyer pays in the promotion; may be empty where cancel is yes", "39.90"),
+        Column("start", "the first instant, as UNIX timestamp or ISO 8601 (account's time zone)", "1782165600", True),
+        Column("end", "the first instant after it, in the same form", "2026-07-21T00:00", True),
+        Column("nature", "the marketplace's internal kind of offer; empty for the account's", "Soldes"),
+        Column("cancel", "yes takes the promotion back that begins at this start", "no"),
     ),
 }
 
@@ -100,13 +141,24 @@ class Incomplete:
     line: int
     sku: str
     reason: str
+    faults: Sequence[ListingFault] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Doubtful:
+    """A listing that was imported and is sent, but in which something may be wrong (L5)."""
+
+    line: int
+    sku: str
+    warnings: Sequence[ListingFault]
 
 
 @dataclass(slots=True)
 class ImportReport:
     """What an import did, in rows; `faults` tell why rows were refused, `incomplete` which listings cannot be sent.
 
-    Of each, the first 10,000 are told; `refused` and `not_ready` count all.
+    `doubtful` are those that are sent with warnings. Of each, the first 10,000 are told; `refused`, `not_ready` and
+    `warned` count all.
     """
 
     account: str
@@ -117,9 +169,11 @@ class ImportReport:
     unchanged: int = 0
     refused: int = 0
     not_ready: int = 0
+    warned: int = 0
     ignored_columns: dict[str, str] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
     incomplete: list[Incomplete] = field(default_factory=list)
+    doubtful: list[Doubtful] = field(default_factory=list)
 
     def refuse(self, faults: Sequence[Fault]) -> None:
         """Count one row as refused, for these reasons."""
@@ -127,17 +181,28 @@ class ImportReport:
         if len(self.faults) < MOST_TOLD:
             self.faults.extend(faults)
 
-    def taken(self, line: int, sku: str, change: Change, reason: str) -> None:
+    def taken(self, line: int, sku: str, change: Change, reason: str, verdict: Verdict) -> None:
         """Count one row by what it did."""
+        if change is Change.IMMUTABLE:
+            self.refuse([Fault(line, fault.text, fault.fix, fault.field, sku=sku) for fault in verdict.faults])
+            return
         if change is Change.UNKNOWN:
             problem, fix = "this account has no such listing", "import its listing first, or mend the SKU"
             self.refuse([Fault(line, problem, fix, _SKU.name, sku, sku)])
+            return
+        if change is Change.OVERLAPS:
+            problem = f"another promotion of this SKU is in its way: {reason}"
+            self.refuse([Fault(line, problem, "move the one or the other, or cancel that one first", "start", "", sku)])
             return
         setattr(self, change, getattr(self, change) + 1)
         if reason:
             self.not_ready += 1
             if len(self.incomplete) < MOST_TOLD:
-                self.incomplete.append(Incomplete(line, sku, reason))
+                self.incomplete.append(Incomplete(line, sku, reason, verdict.faults))
+        if verdict.warnings:
+            self.warned += 1
+            if len(self.doubtful) < MOST_TOLD:
+                self.doubtful.append(Doubtful(line, sku, verdict.warnings))
 
     def as_dict(self) -> dict[str, Any]:
         """The report for programs."""
@@ -152,8 +217,9 @@ async def import_file(
     `file` must be able to seek. Raises Unreadable when it is no such table at all, NotAllowed when the marketplace
     takes nothing of this kind, StoreError when the database fails: the batches before that stay.
     """
-    if kind is ImportKind.PRICES and not any(Part.PRICE in rule.parts for rule in account.feed_rules.values()):
-        raise NotAllowed(f"{account.marketplace} takes no prices from the seller, so {account.name} has none to import")
+    priced = any(Part.PRICE in rule.parts for rule in account.feed_rules.values())
+    if kind in (ImportKind.PRICES, ImportKind.PROMOTIONS) and not priced:
+        raise NotAllowed(f"{account.marketplace} takes no {kind} from the seller, so {account.name} has none to import")
     match kind:
         case ImportKind.LISTINGS:
             return await _take(_Listings(store, account, at), file)
@@ -161,6 +227,8 @@ async def import_file(
             return await _take(_Stock(store, account, at), file)
         case ImportKind.PRICES:
             return await _take(_Prices(store, account, at), file)
+        case ImportKind.PROMOTIONS:
+            return await _take(_Promotions(store, account, at), file)
 
 
 def open_table(kind: ImportKind, file: BinaryIO) -> Table:
@@ -225,6 +293,8 @@ class _Intake(Generic[R]):
     """How one kind of file goes into the store: a row to a value, a batch of values to what each did."""
 
     kind: ImportKind
+    #: the columns that no two rows of a file have the same
+    key: tuple[str, ...] = (_SKU.name,)
 
     def __init__(self, store: Store, account: AccountSettings, at: datetime) -> None:
         self.store = store
@@ -239,6 +309,10 @@ class _Intake(Generic[R]):
     async def put(self, values: Sequence[R]) -> list[tuple[Change, str]]:
         """Store a batch: what each did, and why it cannot be sent, if so."""
         raise NotImplementedError
+
+    def verdict(self, sku: Sku) -> Verdict:  # noqa: ARG002 - of the kinds that are judged
+        """What the rules say of a listing of the batch that was stored last."""
+        return Verdict()
 
 
 Numbered = tuple[int, str, R]  # the file line, the SKU and the value of one good row
@@ -265,7 +339,7 @@ async def _put(intake: _Intake[R], batch: Sequence[Numbered[R] | list[Fault]], r
             good.append(taken)
     done = await intake.put([value for _, _, value in good]) if good else []
     for (line, sku, _), (change, reason) in zip(good, done, strict=True):
-        report.taken(line, sku, change, reason)
+        report.taken(line, sku, change, reason, intake.verdict(Sku(sku)))
 
 
 def _next_batch(intake: _Intake[R], rows: Iterator[Row | BrokenRow], seen: Seen) -> list[Numbered[R] | list[Fault]]:
@@ -278,8 +352,11 @@ def _read(intake: _Intake[R], row: Row | BrokenRow, seen: Seen) -> Numbered[R] |
     cells = _Cells(row)
     cells.read(_SKU.name, _sku)
     value = intake.value(cells)
-    if not cells.faults and (line := seen.before(cells.sku, row.line)):
-        cells.fault(_SKU.name, f"the same SKU is on line {line} already, which was taken", "keep one of the two rows")
+    key = "\0".join(row.cells[name] for name in intake.key)
+    if not cells.faults and (line := seen.before(key, row.line)):
+        same = " and ".join("SKU" if name == _SKU.name else name for name in intake.key)
+        problem = f"the same {same} is on line {line} already, which was taken"
+        cells.fault(_SKU.name, problem, "keep one of the two rows")
     return cells.faults or (row.line, cells.sku, value)
 
 
@@ -324,6 +401,28 @@ class _Prices(_Intake[_PriceCells]):
         return Money(minor, self.account.currency)
 
 
+class _Promotions(_Intake[PromotionRow]):
+    kind = ImportKind.PROMOTIONS
+    key = (_SKU.name, "start")
+
+    def value(self, cells: _Cells) -> PromotionRow:
+        cancelled = cells.read("cancel", _yes_or_no) or False
+        price = cells.read("price", _rrp if cancelled else _price)
+        instant = partial(_instant, zone=self.account.zone)
+        start, end = cells.read("start", instant) or self.at, cells.read("end", instant)
+        if price is None and not cancelled and not cells.faults:
+            cells.fault("price", "there is no column price", "add it: what the buyer pays in the promotion")
+        if end and not cells.faults and (fault := window_fault(start, end)):
+            cells.fault("end", fault, "write the first instant after the promotion")
+        promotion = Promotion(
+            Money(price or 0, self.account.currency), start, end or start, cells.read("nature", _nature) or ""
+        )
+        return PromotionRow(Sku(cells.sku), promotion, cancelled)
+
+    async def put(self, values: Sequence[PromotionRow]) -> list[tuple[Change, str]]:
+        return await self.store.promotions.put(self.name, values, self.at)
+
+
 @dataclass(frozen=True, slots=True)
 class _ListingCells:
     sku: Sku
@@ -331,17 +430,18 @@ class _ListingCells:
     channel_item_id: str | None
     ended: bool | None
     handling_days: int | None
+    knobs: Mapping[str, int | None]
 
 
 class _Listings(_Intake[_ListingCells]):
     kind = ImportKind.LISTINGS
 
+    def __init__(self, store: Store, account: AccountSettings, at: datetime) -> None:
+        super().__init__(store, account, at)
+        self._verdicts: dict[Sku, Verdict] = {}
+
     def value(self, cells: _Cells) -> _ListingCells:
-        item: dict[str, Any] = {
-            name: text
-            for name in ("category", "product_id", "master_sku", "title", "description", "brand", "catalogue_id")
-            if (text := cells.read(name, str)) is not None
-        }
+        item: dict[str, Any] = {name: text for name in _TEXTS if (text := cells.read(name, str)) is not None}
         item["ean"] = cells.read("ean", _ean)
         item["attributes"] = cells.read("attributes", _attributes)
         item["photos"] = _photos(cells)
@@ -351,14 +451,33 @@ class _Listings(_Intake[_ListingCells]):
             cells.read("channel_item_id", _channel_item_id) or None,
             cells.read("end", _yes_or_no),
             cells.read("handling_days", _days),
+            _knobs(cells),
         )
 
     async def put(self, values: Sequence[_ListingCells]) -> list[tuple[Change, str]]:
         known = await self.store.views.known(self.name, [value.sku for value in values])
         rows = [_item_row(value, known.get(value.sku)) for value in values]
+        await self._judge(rows)
         reasons = [self._reason(row, known.get(row.sku)) for row in rows]
-        changes = await self.store.listings.put_items(self.name, rows, self.at, reasons, item_feed=self._item_feed)
+        warnings = [self.verdict(row.sku).warnings for row in rows]
+        changes = await self.store.listings.put_items(
+            self.name, rows, self.at, reasons, item_feed=self._item_feed, warnings=warnings
+        )
+        for row, change in zip(rows, changes, strict=True):
+            if change is Change.IMMUTABLE:
+                self._verdicts[row.sku] = Verdict(rules.immutable_changes(known[row.sku].item, row.item))
         return list(zip(changes, reasons, strict=True))
+
+    def verdict(self, sku: Sku) -> Verdict:
+        """What the rules say of a listing of the batch that was stored last."""
+        return self._verdicts.get(sku, Verdict())
+
+    async def _judge(self, rows: Sequence[ItemRow]) -> None:
+        self._verdicts = {}
+        limits = self.account.item_limits
+        if limits is not None:
+            reference = await self.store.reference.known(self.name, [row.item for row in rows])
+            self._verdicts = {row.sku: rules.judge(row.sku, row.item, reference, limits) for row in rows}
 
     @property
     def _item_feed(self) -> bool:
@@ -366,17 +485,38 @@ class _Listings(_Intake[_ListingCells]):
 
     def _reason(self, row: ItemRow, known: Known | None) -> str:
         """Why it cannot be sent: one marketplace wants whole items (L4), another only its own article number (J2)."""
-        if self._item_feed:
-            return "; ".join(rules.faults(row.item))
+        if self.account.item_limits is not None:
+            return self.verdict(row.sku).error
         if any(rule.needs_channel_item_id for rule in self.account.feed_rules.values()):
             return rules.stock_number_fault(row.channel_item_id or (known.channel_item_id if known else ""))
         return ""
 
 
 def _item_row(value: _ListingCells, known: Known | None) -> ItemRow:
-    kept = known.item if known else Item()
+    kept, kept_knobs = (known.item, known.knobs) if known else (Item(), StockKnobs())
     fields = {name: getattr(kept, name) for name in Item.__slots__} | dict(value.item)
-    return ItemRow(value.sku, Item(**fields), value.channel_item_id, value.ended, value.handling_days)
+    knobs = replace(kept_knobs, **value.knobs) if value.knobs else None
+    return ItemRow(value.sku, Item(**fields), value.channel_item_id, value.ended, value.handling_days, knobs)
+
+
+_MOST_STOCK = 999_999_999
+#: the columns of a listing's own stock knobs, with what they are called in `StockKnobs` and their highest values
+_KNOBS = {
+    "safety_stock": ("safety_stock", _MOST_STOCK),
+    "stock_percentage": ("percentage", 100),
+    "stock_cap": ("cap", _MOST_STOCK),
+    "stock_threshold": ("threshold", _MOST_STOCK),
+}
+
+
+def _knobs(cells: _Cells) -> dict[str, int | None]:
+    """The knobs of which the file has a column: an empty cell goes back to the account's."""
+    found: dict[str, int | None] = {}
+    for column, (name, most) in _KNOBS.items():
+        given = cells.read(column, partial(_whole, most=most))
+        if given is not None:
+            found[name] = given if given >= 0 else None
+    return found
 
 
 def _photos(cells: _Cells) -> tuple[Photo, ...] | None:
@@ -400,6 +540,39 @@ def _stock(cell: str) -> int:
     if number is None:
         raise _Wrong("this is not a number of units", "write a whole number from 0 to 999999999, without a unit")
     return int(number[1])
+
+
+def _whole(cell: str, most: int) -> int:
+    """A whole number up to `most`; -1 for an empty cell."""
+    number = _NUMBER.fullmatch(cell)
+    if cell and (number is None or int(number[1]) > most):
+        raise _Wrong(f"this is not a whole number from 0 to {most}", "write one, or nothing for the account's")
+    return int(number[1]) if number else -1
+
+
+def _instant(cell: str, zone: ZoneInfo) -> datetime:
+    """A UNIX timestamp in seconds, or ISO 8601; without an offset it is told in the account's time zone."""
+    if _SCIENTIFIC.fullmatch(cell):
+        raise _Wrong("a spreadsheet has rounded the timestamp", "type it once more in a column formatted as text")
+    if _MILLISECONDS.fullmatch(cell):
+        raise _Wrong("this timestamp is in milliseconds", "write it in seconds: leave the last three digits out")
+    if stamp := _TIMESTAMP.fullmatch(cell):
+        return datetime.fromtimestamp(int(stamp[1]), UTC)
+    try:
+        instant = datetime.fromisoformat(cell) if _WITH_A_TIME.match(cell) else None
+    except ValueError:
+        instant = None
+    if instant is None:
+        raise _Wrong(
+            "this is no instant", "write a UNIX timestamp in seconds such as 1782165600, or 2026-06-23T00:00+02:00"
+        )
+    return (instant if instant.tzinfo else instant.replace(tzinfo=zone)).astimezone(UTC)
+
+
+def _nature(cell: str) -> str:
+    if len(cell) > _LONGEST_NATURE:
+        raise _Wrong(f"the nature has {len(cell)} characters", f"at most {_LONGEST_NATURE} are taken")
+    return cell
 
 
 def _price(cell: str) -> int:

@@ -6,14 +6,18 @@ from pathlib import Path
 
 from daemon.store.accounts import Accounts
 from daemon.store.answers import Answers
+from daemon.store.codes import Codes
 from daemon.store.database import Database, open_database, open_for_reading
 from daemon.store.deliveries import Deliveries
 from daemon.store.feeds import Feeds
 from daemon.store.listings import Listings
 from daemon.store.orders import Orders
 from daemon.store.payloads import Payloads
+from daemon.store.promotions import Promotions
+from daemon.store.reference import ReferenceData
 from daemon.store.runs import Runs
 from daemon.store.updates import Updates
+from daemon.store.values import Values
 from daemon.store.views import Views
 
 __all__ = ["Store", "open_store", "read_store"]
@@ -26,13 +30,17 @@ class Store:
         self.database = database
         self.accounts = Accounts(database)
         self.answers = Answers(database)
+        self.codes = Codes(database)
         self.deliveries = Deliveries(database)
         self.feeds = Feeds(database)
         self.listings = Listings(database)
         self.orders = Orders(database)
         self.payloads = Payloads(database)
+        self.promotions = Promotions(database)
+        self.reference = ReferenceData(database)
         self.runs = Runs(database)
         self.updates = Updates(database)
+        self.values = Values(database)
         self.views = Views(database)
 
 

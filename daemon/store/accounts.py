@@ -1,12 +1,14 @@
 """The accounts as the daemon last saw them configured, and which of them wait for a person (D10)."""
 
 import sqlite3
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from daemon.model import AccountName
+from daemon.model import AccountName, Deadlines
 from daemon.store.database import Database
 from daemon.store.events import tell
 from daemon.store.times import from_us, to_us
+
+_MICROSECOND = timedelta(microseconds=1)
 
 
 class Accounts:
@@ -15,19 +17,29 @@ class Accounts:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def configure(self, name: AccountName, marketplace: str, fingerprint: str, at: datetime) -> bool:
+    async def configure(
+        self,
+        name: AccountName,
+        marketplace: str,
+        fingerprint: str,
+        at: datetime,
+        deadlines: Deadlines = Deadlines(),  # noqa: B008 - frozen
+    ) -> bool:
         """Take over an account's configuration; a changed fingerprint releases a held account (D10).
 
         Returns whether it was released.
         """
+        spans = (deadlines.accept_within, deadlines.ship_within, deadlines.warn_before)
 
         def work(db: sqlite3.Connection) -> bool:
             known = db.execute("SELECT fingerprint FROM accounts WHERE name = ?", (name,)).fetchone()
             db.execute(
-                "INSERT INTO accounts (name, marketplace, fingerprint) VALUES (?, ?, ?)"
+                "INSERT INTO accounts (name, marketplace, fingerprint, accept_within, ship_within, warn_before)"
+                " VALUES (?, ?, ?, ?, ?, ?)"
                 " ON CONFLICT (name) DO UPDATE SET marketplace = excluded.marketplace,"
-                " fingerprint = excluded.fingerprint",
-                (name, marketplace, fingerprint),
+                " fingerprint = excluded.fingerprint, accept_within = excluded.accept_within,"
+                " ship_within = excluded.ship_within, warn_before = excluded.warn_before",
+                (name, marketplace, fingerprint, *(span // _MICROSECOND for span in spans)),
             )
             changed = known is not None and known["fingerprint"] != fingerprint
             return changed and _release(db, name, "its configuration changed", at)

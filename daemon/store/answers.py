@@ -7,6 +7,7 @@ from datetime import datetime
 
 from daemon.model import AccountName, AnswerLine, FeedId, FeedKind
 from daemon.store.database import Database
+from daemon.store.deliveries import DeliveryId
 from daemon.store.feeds import prepare, settle
 
 
@@ -28,12 +29,32 @@ class Answers:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def apply(self, account: AccountName, lines: Sequence[AnswerLine], at: datetime) -> Answered:
-        """Settle the parts that these lines answer. The same lines again change nothing."""
-        return await self._database.write(lambda db: _apply(db, account, lines, at))
+    async def apply(
+        self,
+        account: AccountName,
+        lines: Sequence[AnswerLine],
+        at: datetime,
+        delivery: DeliveryId | None = None,
+        *,
+        block_after: int = 3,
+    ) -> Answered:
+        """Settle the parts that these lines of a delivery answer. The same lines again change nothing.
+
+        Another verdict on the same object counts when its delivery came in after the one whose verdict stands; which
+        bytes answered which feed is kept (L16). The same rejection `block_after` times in a row blocks a part; 0 is
+        never.
+        """
+        return await self._database.write(lambda db: _apply(db, account, lines, at, delivery, block_after))
 
 
-def _apply(db: sqlite3.Connection, account: AccountName, lines: Sequence[AnswerLine], at: datetime) -> Answered:
+def _apply(
+    db: sqlite3.Connection,
+    account: AccountName,
+    lines: Sequence[AnswerLine],
+    at: datetime,
+    delivery: DeliveryId | None,
+    block_after: int,
+) -> Answered:
     prepare(db)
     feeds: dict[tuple[str, str], tuple[FeedId, FeedKind] | None] = {}
     total = Answered()
@@ -49,7 +70,14 @@ def _apply(db: sqlite3.Connection, account: AccountName, lines: Sequence[AnswerL
             groups.setdefault((*found, line.part or ""), []).append(line)
     for (feed, kind, part), group in groups.items():
         gathered = sum(_gather(db, account, feed, part, line) for line in group)
-        total += Answered(settled=settle(db, feed, kind, part, at), strangers=len(group) - gathered)
+        settled = settle(db, feed, kind, part, at, delivery, block_after)
+        total += Answered(settled=settled, strangers=len(group) - gathered)
+        if delivery is not None:
+            db.execute(
+                "INSERT INTO feed_deliveries (feed, delivery, settled) VALUES (?, ?, ?)"
+                " ON CONFLICT (feed, delivery) DO UPDATE SET settled = settled + excluded.settled",
+                (feed, delivery, settled),
+            )
     return total
 
 

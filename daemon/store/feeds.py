@@ -22,15 +22,22 @@ from daemon.model import (
     FeedState,
     Moment,
     Money,
+    OfferTerms,
     Part,
     PayloadId,
+    Promotion,
     Sku,
 )
 from daemon.rules.gate import Gate, closed_for, nanoseconds, wait
+from daemon.store.codes import count_codes
 from daemon.store.database import Database
 from daemon.store.events import tell
 from daemon.store.listings import item_from_json
+from daemon.store.prices import charged, judge
+from daemon.store.promotions import begin_and_end
+from daemon.store.rejections import count_rejections
 from daemon.store.times import from_us, to_us
+from daemon.store.values import PROMOTION, SOLD, follow_terms, named_terms, offered, reference, reserve
 
 _PAGE = 2_000
 #: objects of one transaction where silence settles a feed: memory and the writer's time stay bounded
@@ -58,12 +65,19 @@ class Feeds:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def open(self, account: AccountName, rule: FeedRule, now: Moment) -> Feed | GateClosed | None:
+    async def open(
+        self,
+        account: AccountName,
+        rule: FeedRule,
+        now: Moment,
+        terms: OfferTerms = OfferTerms(),  # noqa: B008 - frozen
+    ) -> Feed | GateClosed | None:
         """Claim the next feed of this kind: everything due, at the values of now; None when nothing is due (L8).
 
+        Before that, promotions begin and end, and what `terms` and open orders change is made Pending (L6, L10, L11).
         The claim closes the gate until the send must be over and the interval has passed after it.
         """
-        return await self._database.write(lambda db: _open(db, account, rule, now))
+        return await self._database.write(lambda db: _open(db, account, rule, now, terms))
 
     async def objects(self, feed: Feed, currency: str) -> AsyncIterator[list[FeedObject]]:
         """What the feed carries, in batches."""
@@ -141,14 +155,23 @@ class Feeds:
         return settled
 
 
-def settle(db: sqlite3.Connection, feed: FeedId, kind: FeedKind, part: str, at: datetime) -> int:
+def settle(
+    db: sqlite3.Connection,
+    feed: FeedId,
+    kind: FeedKind,
+    part: str,
+    at: datetime,
+    delivery: int | None = None,
+    block_after: int = 0,
+) -> int:
     """Apply the rows of `temp.settled` that concern one feed and part; returns how many objects they settled.
 
     A part is settled only while its revision is the one that was sent (house law 4), and not by an older feed once a
     newer one that carried the same revision was answered: the order in which answers come makes no difference. An
-    object is answered once, but a fault that is told after silence had been taken for a yes still counts.
+    object is answered once, but a fault that is told after silence had been taken for a yes still counts, and so does
+    another verdict in a delivery that came after the one whose verdict stands (L17).
     """
-    named = {"feed": feed, "part": part, "at": to_us(at)}
+    named = {"feed": feed, "part": part, "at": to_us(at), "delivery": delivery}
     parts = [Part(part)] if part else list(Part)
     if not _gather_applied(db, named):
         return 0
@@ -156,7 +179,7 @@ def settle(db: sqlite3.Connection, feed: FeedId, kind: FeedKind, part: str, at: 
         f"{p}_state = CASE WHEN a.{p}_revision = listings.{p}_revision"
         f" THEN CASE WHEN a.accepted THEN 'not_needed' ELSE 'error' END ELSE {p}_state END,"
         f" {p}_error = CASE WHEN a.{p}_revision = listings.{p}_revision"
-        f" THEN CASE WHEN a.accepted THEN '' ELSE a.text END ELSE {p}_error END"
+        f" THEN CASE WHEN a.accepted THEN '' ELSE {_REASON} END ELSE {p}_error END"
         for p in parts
     )
     reached = ChannelStatus.OFFER_INTEGRATED if kind is FeedKind.OFFER else ChannelStatus.PRODUCT_INTEGRATED
@@ -173,19 +196,27 @@ def settle(db: sqlite3.Connection, feed: FeedId, kind: FeedKind, part: str, at: 
     )
     settled = db.execute(
         "UPDATE feed_objects SET state = CASE WHEN a.accepted THEN 'accepted' ELSE 'rejected' END,"
-        " code = a.code, text = a.text, answered_at = :at"
+        " code = a.code, text = a.text, answered_at = :at, delivery = :delivery"
         " FROM temp.applied a WHERE feed_objects.feed = :feed AND feed_objects.listing = a.listing",
         named,
     ).rowcount
     db.execute(
         'INSERT INTO events (at, account, subject, subject_id, what, "from", "to", why)'
-        " SELECT :at, f.account, 'listing', a.listing, f.kind || ' feed ' || f.id, 'sent',"
-        " CASE WHEN a.accepted THEN 'accepted' ELSE 'rejected' END, a.text"
+        " SELECT :at, f.account, 'listing', a.listing, f.kind || ' feed ' || f.id, a.before,"
+        " CASE WHEN a.accepted THEN 'accepted' ELSE 'rejected' END, trim(a.code || ' ' || a.text)"
         " FROM temp.applied a JOIN feeds f ON f.id = :feed",
         named,
     )
+    count_codes(db, feed, at)
+    count_rejections(db, feed, parts, at, block_after)
+    if kind is FeedKind.OFFER and part in ("", Part.PRICE):
+        charged(db, feed)
     _count(db, feed, at)
     return settled
+
+
+#: the text as it was told; a rejection is never without a word
+_REASON = "coalesce(nullif(a.text, ''), nullif(a.code, ''), 'rejected without a reason')"
 
 
 def _gather_applied(db: sqlite3.Connection, named: Mapping[str, object]) -> int:
@@ -195,7 +226,9 @@ def _gather_applied(db: sqlite3.Connection, named: Mapping[str, object]) -> int:
     """
     revisions = ", ".join(
         f"CASE WHEN NOT EXISTS (SELECT 1 FROM feed_objects n WHERE n.listing = o.listing AND n.feed > o.feed"  # noqa: S608
-        f" AND n.{p}_revision = o.{p}_revision AND n.state IN ('accepted', 'rejected')) THEN o.{p}_revision END"
+        # A second verdict leaves alone what is on its way once more: that feed's own answer counts.
+        f" AND n.{p}_revision = o.{p}_revision AND (n.state IN ('accepted', 'rejected')"
+        f" OR (n.state = 'sent' AND o.answered_at IS NOT NULL))) THEN o.{p}_revision END"
         for p in Part
     )
     db.execute("DELETE FROM temp.applied")
@@ -205,7 +238,9 @@ def _gather_applied(db: sqlite3.Connection, named: Mapping[str, object]) -> int:
         " FROM temp.settled s CROSS JOIN feed_objects o ON o.feed = s.feed AND o.listing = s.listing"
         " WHERE s.feed = :feed AND s.part = :part"
         " AND (o.state IN ('sent', 'lapsed', 'withdrawn') OR (o.state = 'accepted' AND o.code = 'silence'"
-        " AND NOT s.accepted) OR (s.part <> '' AND o.answered_at IS NOT NULL))",
+        " AND NOT s.accepted) OR (s.part <> '' AND o.answered_at IS NOT NULL)"
+        " OR (o.state IN ('accepted', 'rejected') AND s.accepted <> (o.state = 'accepted')"
+        " AND :delivery > o.delivery))",
         named,
     ).rowcount
 
@@ -247,8 +282,12 @@ def _due(rule: FeedRule) -> str:
     return " AND ".join(conditions)
 
 
-def _open(db: sqlite3.Connection, account: AccountName, rule: FeedRule, now: Moment) -> Feed | GateClosed | None:
+def _open(
+    db: sqlite3.Connection, account: AccountName, rule: FeedRule, now: Moment, terms: OfferTerms
+) -> Feed | GateClosed | None:
     _lapse(db, account, rule, now)
+    if rule.kind is FeedKind.OFFER:
+        _bring_up_to_date(db, account, rule, now.at, terms)
     closed = _closed(db, account, rule, now)
     due = _due(rule)
     named = {"account": account}
@@ -262,7 +301,7 @@ def _open(db: sqlite3.Connection, account: AccountName, rule: FeedRule, now: Mom
             (account, rule.kind, to_us(now.at)),
         ).fetchone()[0]
     )
-    size = _claim_objects(db, feed, rule, due, account)
+    size = _claim_objects(db, feed, rule, due, {**named, **named_terms(terms)})
     db.execute("UPDATE feeds SET size = ? WHERE id = ?", (size, feed))
     db.execute(
         'INSERT INTO events (at, account, subject, subject_id, what, "from", "to")'
@@ -275,18 +314,30 @@ def _open(db: sqlite3.Connection, account: AccountName, rule: FeedRule, now: Mom
     return Feed(feed, account, rule.kind, FeedState.SENDING, now.at, size)
 
 
-def _claim_objects(db: sqlite3.Connection, feed: FeedId, rule: FeedRule, due: str, account: AccountName) -> int:
+def _bring_up_to_date(
+    db: sqlite3.Connection, account: AccountName, rule: FeedRule, at: datetime, terms: OfferTerms
+) -> None:
+    """Make Pending what has changed by itself since the last turn, whether or not the gate is open."""
+    priced = Part.PRICE in rule.parts
+    follow_terms(db, account, terms, at, price=priced)
+    reserve(db, account, terms, at)
+    if priced:
+        begin_and_end(db, account, at)
+        judge(db, account, terms, at)
+
+
+def _claim_objects(db: sqlite3.Connection, feed: FeedId, rule: FeedRule, due: str, named: Mapping[str, object]) -> int:
     revisions = ", ".join(
         f"CASE WHEN {part}_state = 'pending' THEN {part}_revision END" if part in rule.parts else "NULL"
         for part in Part
     )
     size = db.execute(
         "INSERT INTO feed_objects (feed, listing, ean, channel_item_id, item_revision, stock_revision, price_revision,"  # noqa: S608
-        " end_revision, stock, price_minor, rrp_minor, ended)"
+        " end_revision, stock, price_minor, rrp_minor, promotion, ended)"
         f" SELECT :feed, id, ean, channel_item_id, {revisions},"
-        " CASE WHEN ended = 1 THEN 0 ELSE stock END, price_minor, rrp_minor, ended"
+        f" {offered()}, {SOLD}, {reference()}, {PROMOTION}, ended"
         f" FROM listings WHERE {due} ORDER BY id",
-        {"feed": feed, "account": account},
+        {"feed": feed, **named},
     ).rowcount
     parts = ", ".join(
         f"{part}_state = CASE WHEN {part}_state = 'pending' THEN 'sent' ELSE {part}_state END"
@@ -493,7 +544,8 @@ def prepare(db: sqlite3.Connection) -> None:
 
 def _page(db: sqlite3.Connection, feed: int, after: int) -> Sequence[sqlite3.Row]:
     return db.execute(
-        "SELECT o.*, l.sku, l.item, l.handling_days FROM feed_objects o JOIN listings l ON l.id = o.listing"
+        "SELECT o.*, l.sku, l.item, l.handling_days, p.starts_at, p.ends_at, p.nature"
+        " FROM feed_objects o JOIN listings l ON l.id = o.listing LEFT JOIN promotions p ON p.id = o.promotion"
         " WHERE o.feed = ? AND o.listing > ? ORDER BY o.listing LIMIT ?",
         (feed, after, _PAGE),
     ).fetchall()
@@ -511,7 +563,15 @@ def _object(row: sqlite3.Row, currency: str) -> FeedObject:
         rrp=None if row["rrp_minor"] is None else Money(row["rrp_minor"], currency),
         ended=bool(row["ended"]),
         handling_days=row["handling_days"],
+        promotion=_promotion(row, currency),
     )
+
+
+def _promotion(row: sqlite3.Row, currency: str) -> Promotion | None:
+    if row["promotion"] is None:
+        return None
+    price = Money(row["price_minor"], currency)
+    return Promotion(price, from_us(row["starts_at"]), from_us(row["ends_at"]), row["nature"])
 
 
 def _feed(row: sqlite3.Row) -> Feed:

@@ -7,30 +7,84 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from daemon.model import AccountName, Attribute, Item, Money, Part, Photo, Sku
+from daemon.model import (
+    AccountName,
+    Attribute,
+    ChannelStatus,
+    Item,
+    ListingFault,
+    Money,
+    Part,
+    Photo,
+    Sku,
+    StockKnobs,
+    SyncState,
+)
+from daemon.rules.listing import immutable_changes
 from daemon.store.database import Database
 from daemon.store.events import tell
 from daemon.store.times import to_us
 
 
 class Change(StrEnum):
-    """What one imported row did. UNKNOWN: the account has no such SKU."""
+    """What one imported row did. UNKNOWN: the account has no such SKU. IMMUTABLE: it would change what cannot (L4).
+
+    OVERLAPS: another promotion of the SKU is in its way (L11).
+    """
 
     CREATED = "created"
     CHANGED = "changed"
     UNCHANGED = "unchanged"
     UNKNOWN = "unknown"
+    IMMUTABLE = "immutable"
+    OVERLAPS = "overlaps"
 
 
 @dataclass(frozen=True, slots=True)
 class ItemRow:
-    """A listing as the seller gives it; None leaves a value as it is."""
+    """A listing as the seller gives it; None leaves a value as it is. `knobs` are all its own stock knobs."""
 
     sku: Sku
     item: Item
     channel_item_id: str | None = None
     ended: bool | None = None
     handling_days: int | None = None
+    knobs: StockKnobs | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The item of a listing as it is kept. `held_back` says that our own rules keep it from being sent."""
+
+    sku: Sku
+    item: Item
+    revision: int
+    state: SyncState
+    error: str
+    held_back: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """What the rules say now of a listing as it was kept at this revision: its faults as one text, and its warnings.
+
+    `told` are the warnings where the item cannot be held back any more, because the marketplace has it.
+    """
+
+    sku: Sku
+    revision: int
+    error: str
+    warnings: Sequence[ListingFault]
+    told: Sequence[ListingFault]
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """What another try did: the parts that are sent again, those that are blocked, and the item if it is held back."""
+
+    again: tuple[Part, ...] = ()
+    blocked: tuple[Part, ...] = ()
+    held_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +111,46 @@ class Listings:
         self._database = database
 
     async def put_items(
-        self, account: AccountName, rows: Sequence[ItemRow], at: datetime, faults: Sequence[str], *, item_feed: bool
+        self,
+        account: AccountName,
+        rows: Sequence[ItemRow],
+        at: datetime,
+        faults: Sequence[str],
+        *,
+        item_feed: bool,
+        warnings: Sequence[Sequence[ListingFault]] = (),
     ) -> list[Change]:
         """Create or change listings. `faults[i]`, where not empty, puts the item part of row i in Error (L4, J2).
 
         `item_feed` says whether this marketplace takes items at all; where it does not, the part is Not Needed.
+        `warnings[i]` are kept with the listing. A row that would change what cannot change once the product is created
+        is not applied at all (L4).
         """
+        doubts = warnings or [()] * len(rows)
         return await self._database.write(
             lambda db: [
-                _put_item(db, account, row, at, fault, item_feed=item_feed)
-                for row, fault in zip(rows, faults, strict=True)
+                _put_item(db, account, row, at, (fault, doubt), item_feed=item_feed)
+                for row, fault, doubt in zip(rows, faults, doubts, strict=True)
             ]
         )
+
+    async def page(
+        self, account: AccountName, *, skus: Sequence[Sku] | None = None, after: str = "", limit: int = 1_000
+    ) -> list[Stored]:
+        """Items by SKU, behind `after`, to be judged: those of `skus`, or all."""
+        return await self._database.read(lambda db: _items(db, account, skus, after, limit))
+
+    async def rejudge(self, account: AccountName, verdicts: Sequence[Verdicts], at: datetime) -> tuple[int, int]:
+        """Apply what the rules say now to listings that have not changed since: how many are freed, how many held back.
+
+        Only what waits to be sent, or was held back before, moves; what the marketplace has, or has rejected, is told.
+        """
+
+        def work(db: sqlite3.Connection) -> tuple[int, int]:
+            moved = [_rejudge(db, account, verdict, at) for verdict in verdicts]
+            return moved.count("pending"), moved.count("error")
+
+        return await self._database.write(work)
 
     async def put_stock(self, account: AccountName, rows: Sequence[StockRow], at: datetime) -> list[Change]:
         """Set stock; a new figure makes the stock part Pending (L6)."""
@@ -78,12 +160,13 @@ class Listings:
         """Set prices; a new figure makes the price part Pending (L7)."""
         return await self._database.write(lambda db: [_put_price(db, account, row, at) for row in rows])
 
-    async def retry(self, account: AccountName, sku: Sku, at: datetime) -> bool:
-        """Make the parts of a listing that the marketplace turned down Pending again; False when none was.
-
-        An item that stands in Error by our own rules stays there until it is mended: nothing sends it (L4, J2).
-        """
+    async def retry(self, account: AccountName, sku: Sku, at: datetime) -> Retried:
+        """Make the parts of a listing that the marketplace rejected Pending again, but for those that are blocked."""
         return await self._database.write(lambda db: _retry(db, account, sku, at))
+
+    async def unblock(self, account: AccountName, sku: Sku, at: datetime) -> tuple[Part, ...]:
+        """Make the blocked parts of a listing Pending, and count their rejections from the start again."""
+        return await self._database.write(lambda db: _unblock(db, account, sku, at))
 
 
 def item_to_json(item: Item) -> str:
@@ -111,29 +194,43 @@ def _find(db: sqlite3.Connection, account: str, sku: str) -> sqlite3.Row | None:
 
 
 def _put_item(
-    db: sqlite3.Connection, account: AccountName, row: ItemRow, at: datetime, fault: str, *, item_feed: bool
+    db: sqlite3.Connection,
+    account: AccountName,
+    row: ItemRow,
+    at: datetime,
+    verdict: tuple[str, Sequence[ListingFault]],
+    *,
+    item_feed: bool,
 ) -> Change:
     kept = _find(db, account, row.sku)
     text = item_to_json(row.item)
+    fault, warnings = verdict[0], _warnings_to_json(verdict[1])
     state = "error" if fault else "pending" if item_feed else "not_needed"
     if kept is None:
         listing = db.execute(
             "INSERT INTO listings (account, sku, ean, channel_item_id, item, item_state, item_error, item_revision,"
-            " ended, end_state, end_revision, handling_days, created_at, changed_at)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?) RETURNING id",
+            " ended, end_state, end_revision, handling_days, created_at, changed_at, warnings)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
             (
                 *(account, row.sku, row.item.ean, row.channel_item_id or "", text, state, fault),
                 *(int(bool(row.ended)), "pending" if row.ended else "not_needed", int(bool(row.ended))),
-                *(row.handling_days, to_us(at), to_us(at)),
+                *(row.handling_days, to_us(at), to_us(at), warnings),
             ),
         ).fetchone()[0]
+        if row.knobs is not None:
+            _set_knobs(db, listing, row.knobs)
         tell(db, at, account, ("listing", listing), "imported", why=fault)
         return Change.CREATED
+    if item_feed and kept["item"] != text and _guarded(kept, row.item):
+        return Change.IMMUTABLE
+    if kept["warnings"] != warnings:
+        db.execute("UPDATE listings SET warnings = ? WHERE id = ?", (warnings, kept["id"]))
     changes = [
         _change_item(db, kept, text, row.item.ean, state, fault),
         _change_channel_item_id(db, kept, row.channel_item_id),
         _change_end(db, kept, ended=row.ended),
         _change_handling(db, kept, row.handling_days),
+        _change_knobs(db, kept, row.knobs),
     ]
     told = [change for change in changes if change is not None]
     for what, before, after in told:
@@ -162,18 +259,71 @@ def _local_fault_gone(db: sqlite3.Connection, kept: sqlite3.Row, fault: str) -> 
     """Whether the same item stands differently now by our own rules; a rejection of the marketplace stays (L2)."""
     if fault:
         return True
-    if kept["item_state"] != "error":
-        return False
-    return not _item_rejected(db, kept)
+    return kept["item_state"] == "error" and _rejection(db, kept, Part.ITEM) is None
 
 
-def _item_rejected(db: sqlite3.Connection, kept: sqlite3.Row) -> bool:
-    """Whether the marketplace turned the item down as it stands."""
-    rejected = db.execute(
-        "SELECT 1 FROM feed_objects WHERE listing = ? AND item_revision = ? AND state = 'rejected'",
-        (kept["id"], kept["item_revision"]),
+def _guarded(kept: sqlite3.Row, wanted: Item) -> bool:
+    """Whether the marketplace has created the product, or is about to, and this would change what then cannot (L4)."""
+    created = kept["channel_status"] != ChannelStatus.ABSENT or kept["item_state"] == SyncState.SENT
+    return created and bool(immutable_changes(item_from_json(kept["item"]), wanted))
+
+
+def _rejection(db: sqlite3.Connection, kept: sqlite3.Row, part: Part) -> sqlite3.Row | None:
+    """How the marketplace has rejected a part as it stands now; None where it has not."""
+    row: sqlite3.Row | None = db.execute(
+        "SELECT * FROM rejections WHERE listing = ? AND part = ? AND revision = ?",
+        (kept["id"], part, kept[f"{part}_revision"]),
     ).fetchone()
-    return rejected is not None
+    return row
+
+
+def _warnings_to_json(warnings: Sequence[ListingFault]) -> str:
+    return json.dumps([asdict(warning) for warning in warnings], ensure_ascii=False, separators=(",", ":"))
+
+
+def _items(db: sqlite3.Connection, account: str, skus: Sequence[Sku] | None, after: str, limit: int) -> list[Stored]:
+    rows = db.execute(
+        "SELECT l.sku, l.item, l.item_revision, l.item_state, l.item_error, r.listing IS NOT NULL AS rejected"
+        " FROM listings l"
+        " LEFT JOIN rejections r ON r.listing = l.id AND r.part = 'item' AND r.revision = l.item_revision"
+        " WHERE l.account = :account AND l.sku > :after"
+        " AND (:skus IS NULL OR l.sku IN (SELECT value FROM json_each(:skus))) ORDER BY l.sku LIMIT :limit",
+        {"account": account, "after": after, "skus": None if skus is None else json.dumps(skus), "limit": limit},
+    ).fetchall()
+    return [
+        Stored(
+            Sku(row["sku"]),
+            item_from_json(row["item"]),
+            row["item_revision"],
+            SyncState(row["item_state"]),
+            row["item_error"],
+            held_back=row["item_state"] == SyncState.ERROR and not row["rejected"],
+        )
+        for row in rows
+    ]
+
+
+def _rejudge(db: sqlite3.Connection, account: AccountName, verdict: Verdicts, at: datetime) -> str:
+    """Where the item part has moved to; empty where it stays."""
+    kept = _find(db, account, verdict.sku)
+    if kept is None or kept["item_revision"] != verdict.revision:
+        return ""
+    held_back = kept["item_state"] == SyncState.ERROR and _rejection(db, kept, Part.ITEM) is None
+    ours = held_back or kept["item_state"] == SyncState.PENDING
+    warnings = _warnings_to_json(verdict.warnings if ours else verdict.told)
+    db.execute("UPDATE listings SET warnings = ? WHERE id = ?", (warnings, kept["id"]))
+    if not ours or kept["item_error"] == verdict.error:
+        return ""
+    state = "error" if verdict.error else "pending"
+    db.execute(
+        "UPDATE listings SET item_state = ?, item_error = ?, item_revision = item_revision + 1, changed_at = ?"
+        " WHERE id = ?",
+        (state, verdict.error, to_us(at), kept["id"]),
+    )
+    moved = (kept["item_state"], state)
+    why = verdict.error or "the imported codes know it now"
+    tell(db, at, account, ("listing", kept["id"]), Part.ITEM, moved=moved, why=why)
+    return state if state != kept["item_state"] else ""
 
 
 def _change_channel_item_id(db: sqlite3.Connection, kept: sqlite3.Row, channel_item_id: str | None) -> _Told:
@@ -212,6 +362,35 @@ def _change_handling(db: sqlite3.Connection, kept: sqlite3.Row, handling_days: i
     return "handling days", str(kept["handling_days"] or ""), str(handling_days)
 
 
+def knobs_of(row: sqlite3.Row) -> StockKnobs:
+    """The listing's own stock knobs."""
+    return StockKnobs(row["safety_stock"], row["stock_percentage"], row["stock_cap"], row["stock_threshold"])
+
+
+def _set_knobs(db: sqlite3.Connection, listing: int, knobs: StockKnobs) -> None:
+    db.execute(
+        "UPDATE listings SET safety_stock = ?, stock_percentage = ?, stock_cap = ?, stock_threshold = ? WHERE id = ?",
+        (knobs.safety_stock, knobs.percentage, knobs.cap, knobs.threshold, listing),
+    )
+
+
+def _change_knobs(db: sqlite3.Connection, kept: sqlite3.Row, knobs: StockKnobs | None) -> _Told:
+    before = knobs_of(kept)
+    if knobs is None or knobs == before:
+        return None
+    _set_knobs(db, kept["id"], knobs)
+    db.execute(
+        "UPDATE listings SET stock_state = CASE WHEN stock IS NULL THEN stock_state ELSE 'pending' END,"
+        " stock_error = '', stock_revision = stock_revision + 1 WHERE id = ?",
+        (kept["id"],),
+    )
+    return "stock knobs", _spoken(before), _spoken(knobs)
+
+
+def _spoken(knobs: StockKnobs) -> str:
+    return ", ".join(f"{name} {value}" for name, value in asdict(knobs).items() if value is not None)
+
+
 def _put_stock(db: sqlite3.Connection, account: AccountName, row: StockRow, at: datetime) -> Change:
     kept = _find(db, account, row.sku)
     if kept is None:
@@ -245,19 +424,39 @@ def _put_price(db: sqlite3.Connection, account: AccountName, row: PriceRow, at: 
     return Change.CHANGED
 
 
-def _retry(db: sqlite3.Connection, account: AccountName, sku: Sku, at: datetime) -> bool:
+def _retry(db: sqlite3.Connection, account: AccountName, sku: Sku, at: datetime) -> Retried:
     kept = _find(db, account, sku)
     if kept is None:
-        return False
-    failed = [part.value for part in Part if kept[f"{part}_state"] == "error"]
-    if Part.ITEM in failed and not _item_rejected(db, kept):
-        failed.remove(Part.ITEM)
-    for part in failed:
-        db.execute(
-            f"UPDATE listings SET {part}_state = 'pending', {part}_error = '' WHERE id = ?",  # noqa: S608 - our own names
-            (kept["id"],),
-        )
-        tell(
-            db, at, account, ("listing", kept["id"]), part, moved=("error", "pending"), why="another try was asked for"
-        )
-    return bool(failed)
+        return Retried()
+    failed = [part for part in Part if kept[f"{part}_state"] == SyncState.ERROR]
+    # An item in Error that nobody rejected is held back by our own rules, and a feed would do it no good.
+    held_back = Part.ITEM in failed and _rejection(db, kept, Part.ITEM) is None
+    blocked = tuple(part for part in failed if _is_blocked(db, kept, part))
+    again = tuple(part for part in failed if part not in blocked and not (held_back and part is Part.ITEM))
+    for part in again:
+        _try_again(db, kept, part, at, "another try was asked for")
+    return Retried(again, blocked, held_back)
+
+
+def _unblock(db: sqlite3.Connection, account: AccountName, sku: Sku, at: datetime) -> tuple[Part, ...]:
+    kept = _find(db, account, sku)
+    if kept is None:
+        return ()
+    blocked = tuple(part for part in Part if _is_blocked(db, kept, part))
+    for part in blocked:
+        db.execute("DELETE FROM rejections WHERE listing = ? AND part = ?", (kept["id"], part))
+        _try_again(db, kept, part, at, "unblocked by a person")
+    return blocked
+
+
+def _is_blocked(db: sqlite3.Connection, kept: sqlite3.Row, part: Part) -> bool:
+    rejection = _rejection(db, kept, part)
+    return rejection is not None and rejection["blocked_at"] is not None
+
+
+def _try_again(db: sqlite3.Connection, kept: sqlite3.Row, part: Part, at: datetime, why: str) -> None:
+    db.execute(
+        f"UPDATE listings SET {part}_state = 'pending', {part}_error = '' WHERE id = ?",  # noqa: S608 - our own names
+        (kept["id"],),
+    )
+    tell(db, at, kept["account"], ("listing", kept["id"]), part, moved=("error", "pending"), why=why)

@@ -8,12 +8,12 @@ from datetime import datetime
 
 from daemon.errors import Unreadable
 from daemon.model import AccountName, Customer, Delivery, LineState, Order, OrderLine
-from daemon.rules.moves import follow
+from daemon.rules.moves import Standing, told
 from daemon.store.database import Database
 from daemon.store.deliveries import DeliveryId, DeliveryKind, DeliveryState, move, record
 from daemon.store.events import tell
 from daemon.store.payloads import keep
-from daemon.store.times import to_us
+from daemon.store.times import from_us, to_us
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,10 @@ class Kept:
 
     def __add__(self, other: "Kept") -> "Kept":
         return Kept(self.new + other.new, self.moved + other.moved, self.set_aside + other.set_aside)
+
+
+# A line in one of these still has something before it.
+_OPEN = "('new', 'accepted', 'to_ship', 'to_cancel', 'refunding')"
 
 
 class Orders:
@@ -42,17 +46,26 @@ class Orders:
 
         return await self._database.write(work)
 
+    async def oldest_open(self, account: AccountName) -> datetime | None:
+        """When the oldest order that is still open was placed; None where none is."""
+        sql = (
+            "SELECT min(coalesce(o.ordered_at, o.received_at)) FROM orders o WHERE o.account = ?"  # noqa: S608 - our own words
+            f' AND EXISTS (SELECT 1 FROM order_lines l WHERE l."order" = o.id AND l.state IN {_OPEN})'
+        )
+        row = await self._database.read(lambda db: db.execute(sql, (account,)).fetchone())
+        oldest: int | None = row[0]
+        return from_us(oldest)
+
     async def erase_customers(self, account: AccountName, before: datetime) -> int:
         """Forget who got the goods of orders that were closed before then; their figures stay (D12)."""
+        sql = (
+            'SELECT o.id FROM orders o JOIN customers c ON c."order" = o.id WHERE o.account = ?'  # noqa: S608 - our own words
+            f' AND o.changed_at < ? AND NOT EXISTS (SELECT 1 FROM order_lines l WHERE l."order" = o.id'
+            f" AND l.state IN {_OPEN})"
+        )
 
         def work(db: sqlite3.Connection) -> int:
-            closed = db.execute(
-                'SELECT o.id FROM orders o JOIN customers c ON c."order" = o.id'
-                " WHERE o.account = ? AND o.changed_at < ?"
-                ' AND NOT EXISTS (SELECT 1 FROM order_lines l WHERE l."order" = o.id'
-                " AND l.state IN ('new', 'accepted', 'to_ship', 'to_cancel', 'refunding'))",
-                (account, to_us(before)),
-            ).fetchall()
+            closed = db.execute(sql, (account, to_us(before))).fetchall()
             for (order,) in closed:
                 db.execute('DELETE FROM customers WHERE "order" = ?', (order,))
                 # Columns that we have no word for may hold anything, so they go too.
@@ -154,7 +167,7 @@ def _insert(db: sqlite3.Connection, account: AccountName, order: Order, delivery
     ).fetchone()[0]
     _put_customer(db, number, order)
     for position, line in enumerate(order.lines):
-        _insert_line(db, account, number, position, line)
+        _insert_line(db, account, number, position, line, order.ordered_at or at)
     tell(db, at, account, ("order", number), "received", moved=("", _summary(order.lines)), why=order.incomplete)
 
 
@@ -166,21 +179,37 @@ def _put_customer(db: sqlite3.Connection, order_id: int, order: Order) -> None:
     )
 
 
-def _insert_line(db: sqlite3.Connection, account: str, order_id: int, position: int, line: OrderLine) -> None:
+def _insert_line(
+    db: sqlite3.Connection, account: str, order_id: int, position: int, line: OrderLine, since: datetime
+) -> None:
     price = line.unit_price
+    stands = told(Standing(LineState.NEW, line.quantity), line.state)
     db.execute(
-        'INSERT INTO order_lines ("order", ref, position, quantity, shipped, state, ean, channel_item_id, listing,'
-        " title, price_minor, currency, extra) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        'INSERT INTO order_lines ("order", ref, position, quantity, shipped, cancelled, refunded, state, since, ean,'
+        " channel_item_id, listing, title, price_minor, currency, extra)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            *(order_id, line.ref, position, line.quantity, _shipped(line.state, line.quantity), line.state, line.ean),
-            *(line.channel_item_id, _listing(db, account, line), line.title),
+            *(order_id, line.ref, position, line.quantity, stands.shipped, stands.cancelled, stands.refunded),
+            *(stands.state, to_us(since), line.ean, line.channel_item_id, _listing(db, account, line), line.title),
             *(None if price is None else price.minor, "" if price is None else price.currency, _text(line.extra)),
         ),
     )
 
 
-def _shipped(state: LineState, quantity: int) -> int:
-    return quantity if state in (LineState.SHIPPED, LineState.COMPLETED) else 0
+def standing(row: sqlite3.Row) -> Standing:
+    """How the line of a row stands."""
+    return Standing(LineState(row["state"]), row["quantity"], row["shipped"], row["cancelled"], row["refunded"])
+
+
+def put_standing(db: sqlite3.Connection, row: sqlite3.Row, stands: Standing, at: datetime) -> None:
+    """Let the line of a row stand like that from now on; a state that it has already it keeps since when it has it."""
+    db.execute(
+        "UPDATE order_lines SET state = ?, shipped = ?, cancelled = ?, refunded = ?, since = ? WHERE id = ?",
+        (
+            *(stands.state, stands.shipped, stands.cancelled, stands.refunded),
+            *(row["since"] if stands.state == row["state"] else to_us(at), row["id"]),
+        ),
+    )
 
 
 def _listing(db: sqlite3.Connection, account: str, line: OrderLine) -> int | None:
@@ -206,7 +235,7 @@ def _complete(db: sqlite3.Connection, row: sqlite3.Row, order: Order, delivery: 
     )
     _put_customer(db, row["id"], order)
     for position, line in enumerate(order.lines):
-        _insert_line(db, row["account"], row["id"], position, line)
+        _insert_line(db, row["account"], row["id"], position, line, order.ordered_at or at)
     tell(db, at, row["account"], ("order", row["id"]), "completed", moved=("incomplete", _summary(order.lines)))
     return Kept(moved=1)
 
@@ -219,19 +248,16 @@ def _follow(db: sqlite3.Connection, account: AccountName, row: sqlite3.Row, orde
     for position, line in enumerate(order.lines):
         ours = kept.get(line.ref)
         if ours is None:
-            _insert_line(db, account, row["id"], len(kept) + position, line)
+            _insert_line(db, account, row["id"], len(kept) + position, line, at)
             tell(db, at, account, ("order", row["id"]), f"line {line.ref}", moved=("", line.state))
             moved = True
             continue
-        state = follow(LineState(ours["state"]), line.state)
-        if state == ours["state"]:
+        stands = told(standing(ours), line.state)
+        if stands.state == ours["state"]:
             continue
-        db.execute(
-            "UPDATE order_lines SET state = ?, shipped = max(shipped, ?) WHERE id = ?",
-            (state, _shipped(state, ours["quantity"]), ours["id"]),
-        )
+        put_standing(db, ours, stands, at)
         why = "said by the marketplace"
-        tell(db, at, account, ("order", row["id"]), f"line {line.ref}", moved=(ours["state"], state), why=why)
+        tell(db, at, account, ("order", row["id"]), f"line {line.ref}", moved=(ours["state"], stands.state), why=why)
         moved = True
     if moved:
         db.execute("UPDATE orders SET changed_at = ? WHERE id = ?", (change_stamp(db, account, at), row["id"]))

@@ -8,16 +8,30 @@ goes on behind the key of the last thing of the page before. Personal data is in
 import json
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from daemon.model import AccountName, FeedId, Item, Moment, OrderNumber, Part, PayloadId, Sku
+from daemon.model import (
+    AccountName,
+    Deadlines,
+    FeedId,
+    Item,
+    LineState,
+    Moment,
+    OrderNumber,
+    Part,
+    PayloadId,
+    Sku,
+    StockKnobs,
+    Timeliness,
+)
+from daemon.rules.deadlines import due_at, timeliness, worst
 from daemon.rules.gate import wait
 from daemon.store.database import Database
 from daemon.store.feeds import read_gate
-from daemon.store.listings import item_from_json
+from daemon.store.listings import item_from_json, knobs_of
 from daemon.store.times import from_us, to_us
 
 View = dict[str, Any]
@@ -27,7 +41,6 @@ PAGE = 100
 MOST = 1_000
 
 _TIMELINE = 200
-_OPEN_LINES = "('new', 'accepted', 'to_ship', 'to_cancel', 'refunding')"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +50,7 @@ class Known:
     item: Item
     channel_item_id: str
     rrp_minor: int | None
+    knobs: StockKnobs
 
 
 class Views:
@@ -73,6 +87,16 @@ class Views:
         rows = await self._rows("SELECT payload FROM feeds WHERE id = :feed AND payload IS NOT NULL", feed=feed)
         return PayloadId(rows[0]["payload"]) if rows else None
 
+    async def received_payload(self, feed: FeedId, delivery: int) -> PayloadId | None:
+        """Where the bytes of a delivery that answered a feed are kept; None when it did not answer that feed (L16)."""
+        rows = await self._rows(
+            "SELECT d.payload FROM feed_deliveries r JOIN deliveries d ON d.id = r.delivery"
+            " WHERE r.feed = :feed AND r.delivery = :delivery",
+            feed=feed,
+            delivery=delivery,
+        )
+        return PayloadId(rows[0]["payload"]) if rows else None
+
     async def listings(
         self,
         account: AccountName,
@@ -82,16 +106,31 @@ class Views:
         sku: str | None = None,
         limit: int = PAGE,
         after: Sku | None = None,
+        warned: bool = False,
+        blocked: bool = False,
     ) -> list[View]:
-        """Listings by SKU: those of which `part` (or any part) is in `state`, those whose SKU begins with `sku`."""
+        """Listings by SKU: those of which `part` (or any part) is in `state`, those whose SKU begins with `sku`.
+
+        `warned`: only those with warnings; `blocked`: only those of which a part was rejected too often (L2).
+        """
         parts = [part] if part else list(Part)
         condition = " OR ".join(f"{name}_state = :state" for name in parts)
         sql = (
-            f"SELECT * FROM listings WHERE account = :account AND (:state IS NULL OR {condition})"  # noqa: S608 - names of our own enum
+            f"SELECT *, {_REJECTED} FROM listings WHERE account = :account AND (:state IS NULL OR {condition})"  # noqa: S608 - names of our own enum
+            f" AND (NOT :warned OR warnings <> '[]' OR price_warning <> '') AND (NOT :blocked OR {_BLOCKED})"
             " AND (:sku IS NULL OR substr(sku, 1, length(:sku)) = :sku) AND (:after IS NULL OR sku > :after)"
             " ORDER BY sku LIMIT :limit"
         )
-        rows = await self._rows(sql, account=account, state=state, sku=sku, after=after, limit=min(limit, MOST))
+        rows = await self._rows(
+            sql,
+            account=account,
+            state=state,
+            sku=sku,
+            after=after,
+            limit=min(limit, MOST),
+            warned=warned,
+            blocked=blocked,
+        )
         return [_listing(row) for row in rows]
 
     async def listing(self, account: AccountName, sku: Sku) -> View | None:
@@ -101,13 +140,12 @@ class Views:
     async def known(self, account: AccountName, skus: Sequence[Sku]) -> dict[Sku, Known]:
         """What is kept of those of these listings that exist."""
         rows = await self._rows(
-            "SELECT sku, item, channel_item_id, rrp_minor FROM listings"
-            " WHERE account = :account AND sku IN (SELECT value FROM json_each(:skus))",
+            "SELECT * FROM listings WHERE account = :account AND sku IN (SELECT value FROM json_each(:skus))",
             account=account,
             skus=json.dumps(skus),
         )
         return {
-            Sku(row["sku"]): Known(item_from_json(row["item"]), row["channel_item_id"], row["rrp_minor"])
+            Sku(row["sku"]): Known(item_from_json(row["item"]), row["channel_item_id"], row["rrp_minor"], knobs_of(row))
             for row in rows
         }
 
@@ -118,21 +156,40 @@ class Views:
         state: str | None = None,
         limit: int = PAGE,
         before: int | None = None,
+        now: datetime | None = None,
+        late: bool = False,
     ) -> list[View]:
-        """Orders without personal data, the newest first; those of which a line is in `state`."""
+        """Orders without personal data, the newest first; those of which a line is in `state`.
+
+        With `now` each says whether it is in time for its deadlines; with `late` too, only those that are not.
+        """
         sql = (
             "SELECT * FROM orders o WHERE (:account IS NULL OR account = :account)"
             ' AND (:state IS NULL OR EXISTS (SELECT 1 FROM order_lines WHERE "order" = o.id AND state = :state))'
+            " AND (:late IS NULL OR id IN (SELECT value FROM json_each(:late)))"
             " AND (:before IS NULL OR id < :before) ORDER BY id DESC LIMIT :limit"
         )
         values = {"account": account, "state": state, "before": before, "limit": min(limit, MOST)}
-        return await self._database.read(
-            lambda db: [_order(db, row, personal=False) for row in db.execute(sql, values).fetchall()]
-        )
 
-    async def order(self, account: AccountName, number: OrderNumber, *, personal: bool) -> View | None:
+        def work(db: sqlite3.Connection) -> list[View]:
+            ids = None
+            if late and now is not None:
+                found = _standing(db, now, account).get(Timeliness.LATE, {})
+                ids = json.dumps([order for orders in found.values() for order in orders])
+            rows = db.execute(sql, {**values, "late": ids}).fetchall()
+            return [_order(db, row, personal=False, now=now) for row in rows]
+
+        return await self._database.read(work)
+
+    async def waiting(self, now: datetime) -> dict[tuple[str, str], int]:
+        """How many orders that wait for the seller stand how against their deadlines, by account and timeliness."""
+        return await self._database.read(lambda db: _waiting(db, now))
+
+    async def order(
+        self, account: AccountName, number: OrderNumber, *, personal: bool, now: datetime | None = None
+    ) -> View | None:
         """One order with its updates and timeline; None when there is none. `personal` adds who gets it (D12)."""
-        return await self._database.read(lambda db: _order_whole(db, account, number, personal=personal))
+        return await self._database.read(lambda db: _order_whole(db, account, number, personal=personal, now=now))
 
     async def export_orders(self, account: AccountName, since: datetime | None = None) -> AsyncIterator[list[View]]:
         """Orders that changed at or after `since`, the oldest change first, with personal data, in pages (S2)."""
@@ -185,6 +242,7 @@ def _iso(value: int | None) -> str | None:
 def _status(db: sqlite3.Connection, now: Moment) -> View:
     gates = _gates(db, now)
     aside = _counts(db, "SELECT account, count(*) AS n FROM deliveries WHERE state = 'set_aside' GROUP BY account")
+    waiting = _waiting(db, now.at)
     doubt = _counts(db, "SELECT account, count(*) AS n FROM order_updates WHERE state = 'in_doubt' GROUP BY account")
     accounts = []
     for row in db.execute("SELECT * FROM accounts ORDER BY name").fetchall():
@@ -197,6 +255,7 @@ def _status(db: sqlite3.Connection, now: Moment) -> View:
                 "jobs": _jobs(db, name),
                 "listings": _parts(db, name),
                 "order_lines": _lines_by_state(db, name),
+                "orders_waiting": {each.value: waiting.get((name, each), 0) for each in Timeliness},
                 "gates": [gate for gate in gates if gate["account"] == name],
                 "set_aside": aside.get(name, 0),
                 "updates_in_doubt": doubt.get(name, 0),
@@ -270,13 +329,30 @@ def _feed_whole(db: sqlite3.Connection, feed: FeedId, limit: int, after: Sku | N
     return {
         **_feed(row),
         "timeline": _timeline(db, "feed", feed),
-        "objects": [{"sku": carried["sku"], **_feed_object(carried)} for carried in objects],
+        "received": _received(db, feed),
+        "objects": [
+            {"sku": carried["sku"], **_feed_object(carried), "received": carried["delivery"]} for carried in objects
+        ],
     }
+
+
+def _received(db: sqlite3.Connection, feed: FeedId) -> list[View]:
+    """The deliveries that spoke of a feed, the oldest first, each with how many of its objects it settled (L16)."""
+    rows = db.execute(
+        "SELECT d.*, r.settled FROM feed_deliveries r JOIN deliveries d ON d.id = r.delivery WHERE r.feed = ?"
+        " ORDER BY d.id",
+        (feed,),
+    ).fetchall()
+    return [
+        {**_some(row, "id", "folder", "name", "size", "state", "settled"), **_instants(row, "received_at")}
+        for row in rows
+    ]
 
 
 def _feed_object(row: sqlite3.Row) -> View:
     return {
         **_some(row, "feed", "ean", "channel_item_id", "stock", "price_minor", "rrp_minor", "state", "code", "text"),
+        "promotion": row["promotion"],
         "parts": [part.value for part in Part if row[f"{part}_revision"] is not None],
         "ended": bool(row["ended"]),
         **_instants(row, "answered_at"),
@@ -288,26 +364,90 @@ def _listing(row: sqlite3.Row) -> View:
         **_some(row, "account", "sku", "ean", "channel_item_id", "channel_status", "stock", "price_minor", "rrp_minor"),
         **_some(row, "handling_days"),
         "ended": bool(row["ended"]),
-        "parts": {part.value: {"state": row[f"{part}_state"], "error": row[f"{part}_error"]} for part in Part},
+        "parts": {part.value: _part(row, part) for part in Part},
+        "rejection": json.loads(row["rejection"]) if row["rejection"] else None,
+        "warnings": [*json.loads(row["warnings"]), *_price_warnings(row)],
+        "stock_knobs": asdict(knobs_of(row)),
         **_instants(row, "created_at", "changed_at"),
     }
 
 
+def _price_warnings(row: sqlite3.Row) -> list[View]:
+    """What is doubtful in the reduction of a promotion that goes out all the same (consumer rules C1, C2)."""
+    text = row["price_warning"]
+    return [{"field": "price", "rule": "C1, C2", "text": text, "fix": ""}] if text else []
+
+
+#: how the marketplace has rejected the parts of a listing, as JSON, whatever has changed since
+_REJECTED = (
+    "(SELECT json_group_object(r.part, json_object('revision', r.revision, 'times', r.times,"
+    " 'blocked_at', r.blocked_at)) FROM rejections r WHERE r.listing = listings.id) AS rejected,"
+    # Its last rejection in the marketplace's words: a part's error is the text alone.
+    " (SELECT json_object('code', n.code, 'text', n.text) FROM feed_objects n WHERE n.listing = listings.id"
+    " AND n.state = 'rejected' ORDER BY n.feed DESC LIMIT 1) AS rejection"
+)
+_BLOCKED = (
+    "EXISTS (SELECT 1 FROM rejections r WHERE r.listing = listings.id AND r.blocked_at IS NOT NULL AND r.revision ="
+    " CASE r.part WHEN 'item' THEN item_revision WHEN 'stock' THEN stock_revision WHEN 'price' THEN price_revision"
+    " ELSE end_revision END)"
+)
+
+
+def _part(row: sqlite3.Row, part: Part) -> View:
+    """How a part stands; `blocked` says why another try would not send it, and is empty where one would."""
+    rejection = json.loads(row["rejected"]).get(part.value)
+    blocked = ""
+    if rejection and rejection["blocked_at"] is not None and rejection["revision"] == row[f"{part}_revision"]:
+        blocked = f"rejected {rejection['times']} times in a row with the same words"
+    return {"state": row[f"{part}_state"], "error": row[f"{part}_error"], "blocked": blocked}
+
+
 def _listing_whole(db: sqlite3.Connection, account: AccountName, sku: Sku) -> View | None:
-    row = db.execute("SELECT * FROM listings WHERE account = ? AND sku = ?", (account, sku)).fetchone()
+    row = db.execute(
+        f"SELECT *, {_REJECTED} FROM listings WHERE account = ? AND sku = ?",  # noqa: S608 - our own words
+        (account, sku),
+    ).fetchone()
     if row is None:
         return None
     carried = db.execute(
-        "SELECT o.*, f.kind, f.opened_at FROM feed_objects o JOIN feeds f ON f.id = o.feed WHERE o.listing = ?"
-        " ORDER BY o.feed DESC LIMIT ?",
+        "SELECT o.*, f.kind, f.opened_at, f.name AS sent, d.name AS received_name, d.received_at"
+        " FROM feed_objects o JOIN feeds f ON f.id = o.feed LEFT JOIN deliveries d ON d.id = o.delivery"
+        " WHERE o.listing = ? ORDER BY o.feed DESC LIMIT ?",
         (row["id"], PAGE),
     ).fetchall()
     return {
         **_listing(row),
         "item": json.loads(row["item"]),
+        "promotions": _promotions(db, row["id"]),
+        "prices": _prices(db, row["id"]),
         "timeline": _timeline(db, "listing", row["id"]),
-        "feeds": [{"kind": feed["kind"], **_instants(feed, "opened_at"), **_feed_object(feed)} for feed in carried],
+        "feeds": [
+            {**_some(feed, "kind", "sent"), **_instants(feed, "opened_at"), **_feed_object(feed), **_answer(feed)}
+            for feed in carried
+        ],
     }
+
+
+def _answer(row: sqlite3.Row) -> View:
+    """Which received file holds the verdict; `sellerd feeds show ID --received` has its bytes."""
+    if row["delivery"] is None:
+        return {"received": None}
+    return {"received": {"id": row["delivery"], "name": row["received_name"], **_instants(row, "received_at")}}
+
+
+def _promotions(db: sqlite3.Connection, listing: int) -> list[View]:
+    """The newest promotions of a listing, those that were taken back too, the first to begin first (L11)."""
+    rows = db.execute(
+        "SELECT * FROM promotions WHERE listing = ? ORDER BY starts_at DESC, id DESC LIMIT ?", (listing, PAGE)
+    ).fetchall()
+    instants = ("starts_at", "ends_at", "imported_at", "withdrawn_at")
+    return [{**_some(row, "id", "price_minor", "nature"), **_instants(row, *instants)} for row in reversed(rows)]
+
+
+def _prices(db: sqlite3.Connection, listing: int) -> list[View]:
+    """The newest prices that customers were charged, the oldest of them first (C1)."""
+    rows = db.execute("SELECT * FROM prices WHERE listing = ? ORDER BY since DESC LIMIT ?", (listing, PAGE)).fetchall()
+    return [{**_some(row, "price_minor", "promotion"), **_instants(row, "since")} for row in reversed(rows)]
 
 
 def _timeline(db: sqlite3.Connection, subject: str, subject_id: int) -> list[View]:
@@ -319,7 +459,41 @@ def _timeline(db: sqlite3.Connection, subject: str, subject_id: int) -> list[Vie
     return [{**_instants(row, "at"), **_some(row, "what", "from", "to", "why")} for row in reversed(rows)]
 
 
-def _order(db: sqlite3.Connection, row: sqlite3.Row, *, personal: bool) -> View:
+def _deadlines(db: sqlite3.Connection, account: str) -> Deadlines:
+    spans = "SELECT accept_within, ship_within, warn_before FROM accounts WHERE name = ?"
+    return Deadlines(*(timedelta(microseconds=span) for span in db.execute(spans, (account,)).fetchone()))
+
+
+def _standing(
+    db: sqlite3.Connection, now: datetime, account: str | None = None
+) -> dict[Timeliness, dict[str, list[int]]]:
+    """The orders that wait for the seller, by how they stand against their deadlines and by account."""
+    orders: dict[tuple[str, int], list[Timeliness]] = {}
+    deadlines: dict[str, Deadlines] = {}
+    for row in db.execute(
+        'SELECT o.account, o.id, l.state, l.since FROM order_lines l JOIN orders o ON o.id = l."order"'
+        " WHERE l.state IN ('new', 'to_ship') AND (:account IS NULL OR o.account = :account)",
+        {"account": account},
+    ).fetchall():
+        if row["account"] not in deadlines:
+            deadlines[row["account"]] = _deadlines(db, row["account"])
+        terms = deadlines[row["account"]]
+        due = due_at(LineState(row["state"]), from_us(int(row["since"])), terms)
+        orders.setdefault((row["account"], row["id"]), []).append(timeliness(due, now, terms))
+    found: dict[Timeliness, dict[str, list[int]]] = {}
+    for (name, order), lines in orders.items():
+        found.setdefault(worst(lines), {}).setdefault(name, []).append(order)
+    return found
+
+
+def _waiting(db: sqlite3.Connection, now: datetime) -> dict[tuple[str, str], int]:
+    names = [row["name"] for row in db.execute("SELECT name FROM accounts ORDER BY name").fetchall()]
+    found = _standing(db, now)
+    return {(name, each.value): len(found.get(each, {}).get(name, ())) for name in names for each in Timeliness}
+
+
+def _order(db: sqlite3.Connection, row: sqlite3.Row, *, personal: bool, now: datetime | None = None) -> View:
+    deadlines = _deadlines(db, row["account"])
     lines = db.execute(
         'SELECT o.*, l.sku FROM order_lines o LEFT JOIN listings l ON l.id = o.listing WHERE o."order" = ?'
         " ORDER BY o.position",
@@ -329,17 +503,26 @@ def _order(db: sqlite3.Connection, row: sqlite3.Row, *, personal: bool) -> View:
         **_some(row, "id", "account", "number", "incomplete", "shipping_method", "payment_method"),
         **_instants(row, "ordered_at", "received_at", "changed_at"),
         "test": bool(row["test"]),
-        "lines": [_line(line, personal=personal) for line in lines],
+        "lines": [_line(line, deadlines, now, personal=personal) for line in lines],
     }
+    dues = [line["due_at"] for line in view["lines"] if line["due_at"]]
+    view["due_at"] = min(dues, default=None)
+    if now is not None:
+        view["timeliness"] = worst(Timeliness(line["timeliness"]) for line in view["lines"]).value
     if personal:
         # Fields that we have no word for may hold anything, a name or a telephone number too.
         view |= {"extra": json.loads(row["extra"]), **_customers(db, row["id"])}
     return view
 
 
-def _line(row: sqlite3.Row, *, personal: bool) -> View:
-    names = ("ref", "quantity", "shipped", "state", "sku", "ean", "channel_item_id", "title", "price_minor", "currency")
-    return _some(row, *names) | ({"extra": json.loads(row["extra"])} if personal else {})
+def _line(row: sqlite3.Row, deadlines: Deadlines, now: datetime | None, *, personal: bool) -> View:
+    names = ("ref", "quantity", "shipped", "cancelled", "refunded", "state", "sku", "ean", "channel_item_id", "title")
+    due = due_at(LineState(row["state"]), from_us(int(row["since"])), deadlines)
+    view = _some(row, *names, "price_minor", "currency") | _instants(row, "since")
+    view["due_at"] = None if due is None else _iso(to_us(due))
+    if now is not None:
+        view["timeliness"] = timeliness(due, now, deadlines).value
+    return view | ({"extra": json.loads(row["extra"])} if personal else {})
 
 
 def _customers(db: sqlite3.Connection, order: int) -> View:
@@ -350,13 +533,21 @@ def _customers(db: sqlite3.Connection, order: int) -> View:
     }
 
 
-def _order_whole(db: sqlite3.Connection, account: AccountName, number: OrderNumber, *, personal: bool) -> View | None:
+def _order_whole(
+    db: sqlite3.Connection, account: AccountName, number: OrderNumber, *, personal: bool, now: datetime | None
+) -> View | None:
     row = db.execute("SELECT * FROM orders WHERE account = ? AND number = ?", (account, number)).fetchone()
     if row is None:
         return None
-    updates = db.execute('SELECT * FROM order_updates WHERE "order" = ? ORDER BY id', (row["id"],)).fetchall()
+    updates = db.execute(
+        "SELECT u.*, p.size AS bytes FROM order_updates u LEFT JOIN payloads p ON p.id = u.payload"
+        ' WHERE u."order" = ? ORDER BY u.id',
+        (row["id"],),
+    ).fetchall()
+    came = db.execute("SELECT * FROM deliveries WHERE id = ?", (row["delivery"],)).fetchone()
     return {
-        **_order(db, row, personal=personal),
+        **_order(db, row, personal=personal, now=now),
+        "received": {**_some(came, "id", "folder", "name", "size"), **_instants(came, "received_at")} if came else None,
         "updates": [_update(db, update) for update in updates],
         "timeline": _timeline(db, "order", row["id"]),
     }
@@ -364,15 +555,18 @@ def _order_whole(db: sqlite3.Connection, account: AccountName, number: OrderNumb
 
 def _update(db: sqlite3.Connection, row: sqlite3.Row) -> View:
     lines = db.execute(
-        "SELECT l.ref, u.quantity, u.reason FROM update_lines u JOIN order_lines l ON l.id = u.line"
+        "SELECT l.ref, u.quantity, u.reason, u.out_of_stock FROM update_lines u JOIN order_lines l ON l.id = u.line"
         ' WHERE u."update" = ? ORDER BY l.position',
         (row["id"],),
     ).fetchall()
     return {
-        **_some(row, "kind", "state", "name", "error"),
+        **_some(row, "kind", "state", "name", "error", "bytes"),
         **_instants(row, "created_at", "sent_at", "settled_at"),
         "parcel": _parcel(row["parcel"]),
-        "lines": [_some(line, "ref", "quantity", "reason") for line in lines],
+        "cancels": bool(row["cancels"]),
+        "lines": [
+            {**_some(line, "ref", "quantity", "reason"), "out_of_stock": bool(line["out_of_stock"])} for line in lines
+        ],
     }
 
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from tempfile import TemporaryFile
 from typing import Annotated, BinaryIO, Literal, Protocol
-from urllib.parse import quote
 
 from anyio import Lock, to_thread
 from fastapi import APIRouter, Depends, FastAPI, Path, Query, Request
@@ -22,11 +21,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from daemon.clock import read_clocks
 from daemon.config import Config
 from daemon.errors import ConfigError, DaemonError, NotAllowed, StoreError, TransportError, Unreadable
-from daemon.model import AccountName, FeedId, Moment, OrderNumber, Parcel, Part, Sku, SyncState, UpdateKind
+from daemon.model import AccountName, FeedId, Moment, OrderNumber, OrderUpdate, Parcel, Part, Sku, SyncState, UpdateKind
+from daemon.seller.advice import advise_code, advise_feed, advise_listing, explained_by
+from daemon.seller.explain import explain
 from daemon.seller.exports import ExportFormat, orders_as
 from daemon.seller.imports import ImportKind, import_file
+from daemon.seller.judging import validation
+from daemon.seller.reference import import_reference
 from daemon.settings import AccountSettings
 from daemon.store import Store
+from daemon.store.listings import Retried
+from daemon.store.reference import ReferenceKind
 from daemon.store.views import MOST, PAGE, View
 
 #: bytes of one import file
@@ -78,7 +83,7 @@ class _Body(BaseModel):
 
 
 class LineChoice(_Body):
-    """One line of an order; without a quantity, all its units that have not left."""
+    """One line of an order; without a quantity, all its units for which it is possible."""
 
     ref: str
     quantity: int | None = Field(default=None, ge=1, le=_MOST_ROWS)
@@ -89,6 +94,12 @@ class Decision(_Body):
 
     lines: list[LineChoice] | None = None
     reason: str = Field(default="", max_length=500)
+
+
+class Refusal(Decision):
+    """Which lines are refused; out of stock is a reason of its own, for which a marketplace may have a word."""
+
+    out_of_stock: bool = False
 
 
 class Shipment(_Body):
@@ -209,9 +220,9 @@ async def _spool(request: Request, file: BinaryIO) -> None:
 
 
 @_router.get("/accounts/{account}/orders/{number:path}")
-async def order(number: str, account: Account, control: TheControl, *, personal: bool = False) -> View:
+async def order(number: str, account: Account, control: TheControl, now: Now, *, personal: bool = False) -> View:
     """One order with its updates and timeline; `personal` adds who gets it (D12)."""
-    found = await control.store.views.order(_name(account), OrderNumber(number), personal=personal)
+    found = await control.store.views.order(_name(account), OrderNumber(number), personal=personal, now=now.at)
     return {"version": 1, "order": _found(found, f"account {account.name} has no order {number}")}
 
 
@@ -222,9 +233,27 @@ async def accept(number: str, decision: Decision, account: Account, control: The
 
 
 @_router.post("/accounts/{account}/orders/{number:path}/refuse")
-async def refuse(number: str, decision: Decision, account: Account, control: TheControl, now: Now) -> View:
-    """Refuse lines of an order (L13)."""
-    return await _decide(control, account, number, UpdateKind.REFUSAL, decision.lines, now, reason=decision.reason)
+async def refuse(number: str, refusal: Refusal, account: Account, control: TheControl, now: Now) -> View:
+    """Refuse lines of an order, because they are out of stock or otherwise (L13)."""
+    return await _decide(
+        *(control, account, number, UpdateKind.REFUSAL, refusal.lines, now),
+        reason=refusal.reason,
+        out_of_stock=refusal.out_of_stock,
+    )
+
+
+@_router.post("/accounts/{account}/orders/{number:path}/cancel")
+async def cancel(number: str, decision: Decision, account: Account, control: TheControl, now: Now) -> View:
+    """Cancel or refund lines of an order, each by what is possible for it now (L14, J9, J10)."""
+    await _known(control, account, number)
+    done = await control.store.updates.cancel(
+        *(_name(account), OrderNumber(number), _units(decision.lines)),
+        legal_moves=account.legal_moves,
+        at=now.at,
+        reason=decision.reason,
+    )
+    updates = [{"kind": update.kind, "lines": _said(update)} for update in done.updates]
+    return {"version": 1, "order": number, "updates": updates, "left_out": list(done.left_out)}
 
 
 @_router.post("/accounts/{account}/orders/{number:path}/ship")
@@ -233,16 +262,10 @@ async def ship(number: str, shipment: Shipment, account: Account, control: TheCo
     parcel = Parcel(
         shipment.carrier,
         shipment.tracking_number,
-        shipment.tracking_url or _tracking_url(account, shipment.tracking_number),
+        shipment.tracking_url or account.tracking_url_of(shipment.tracking_number),
         shipment.shipped_at or now.at,
     )
     return await _decide(control, account, number, UpdateKind.DISPATCH, shipment.lines, now, parcel=parcel)
-
-
-def _tracking_url(account: AccountSettings, tracking_number: str) -> str:
-    # Only some marketplaces' accounts have a default template (guide L, account).
-    template: str = getattr(account, "tracking_url", "")
-    return template.replace("{tracking_number}", quote(tracking_number, safe="")) if tracking_number else ""
 
 
 async def _decide(
@@ -255,27 +278,34 @@ async def _decide(
     *,
     parcel: Parcel | None = None,
     reason: str = "",
+    out_of_stock: bool = False,
 ) -> View:
-    order = await control.store.views.order(_name(account), OrderNumber(number), personal=False)
-    order = _found(order, f"account {account.name} has no order {number}")
+    await _known(control, account, number)
     update = await control.store.updates.open(
         _name(account),
         OrderNumber(number),
         kind,
-        None if lines is None else _units(order, lines),
+        _units(lines),
         legal_moves=account.legal_moves,
         at=now.at,
         parcel=parcel,
         reason=reason,
+        out_of_stock=out_of_stock,
     )
-    said = [{"ref": line.ref, "quantity": line.quantity} for line in update.lines]
-    return {"version": 1, "order": number, "kind": update.kind, "lines": said}
+    return {"version": 1, "order": number, "kind": update.kind, "lines": _said(update)}
 
 
-def _units(order: View, lines: Sequence[LineChoice]) -> list[tuple[str, int]]:
-    left = {line["ref"]: line["quantity"] - line["shipped"] for line in order["lines"]}
-    # What no line has is left to the store, which says what is wrong with it.
-    return [(line.ref, line.quantity or left.get(line.ref, 0)) for line in lines]
+async def _known(control: Control, account: AccountSettings, number: str) -> None:
+    order = await control.store.views.order(_name(account), OrderNumber(number), personal=False)
+    _found(order, f"account {account.name} has no order {number}")
+
+
+def _units(lines: Sequence[LineChoice] | None) -> list[tuple[str, int | None]] | None:
+    return None if lines is None else [(line.ref, line.quantity) for line in lines]
+
+
+def _said(update: OrderUpdate) -> list[View]:
+    return [{"ref": line.ref, "quantity": line.quantity} for line in update.lines]
 
 
 @_router.post("/accounts/{account}/orders/{number:path}/resolve")
@@ -301,14 +331,17 @@ async def export_orders(
 @_router.get("/orders")
 async def orders(
     control: TheControl,
+    now: Now,
+    *,
     account: str | None = None,
     state: str | None = None,
+    late: bool = False,
     limit: Limit = PAGE,
     before: Before = None,
 ) -> View:
-    """Orders without personal data, the newest first."""
+    """Orders without personal data, the newest first; `late` gives only those past a deadline."""
     name = AccountName(account) if account else None
-    page = await control.store.views.orders(name, state=state, limit=limit, before=before)
+    page = await control.store.views.orders(name, state=state, limit=limit, before=before, now=now.at, late=late)
     return {"version": 1, "orders": page, "next": page[-1]["id"] if len(page) == limit else None}
 
 
@@ -321,31 +354,115 @@ async def listings(
     sku: str | None = None,
     limit: Limit = PAGE,
     after: str | None = None,
+    *,
+    warned: bool = False,
+    blocked: bool = False,
 ) -> View:
-    """Listings by SKU."""
+    """Listings by SKU; `warned` those with warnings alone, `blocked` those that were rejected too often."""
     page = await control.store.views.listings(
-        _name(account), part=part, state=state, sku=sku, limit=limit, after=Sku(after) if after else None
+        _name(account),
+        part=part,
+        state=state,
+        sku=sku,
+        limit=limit,
+        after=Sku(after) if after else None,
+        warned=warned,
+        blocked=blocked,
     )
+    page = [advise_listing(each, explained_by(control.config.accounts)) for each in page]
     return {"version": 1, "listings": page, "next": page[-1]["sku"] if len(page) == limit else None}
+
+
+@_router.get("/accounts/{account}/listings/{sku:path}/explain")
+async def explain_listing(sku: str, account: Account, control: TheControl, now: Now) -> View:
+    """What of a listing would be sent now: per field the inputs, the rule and the value; and what is due (S3)."""
+    found = await explain(control.store, account, Sku(sku), now)
+    return {"version": 1, "explanation": _found(found, f"account {account.name} has no listing {sku}")}
 
 
 @_router.get("/accounts/{account}/listings/{sku:path}")
 async def listing(sku: str, account: Account, control: TheControl) -> View:
     """One listing with its item, its timeline and the feeds that carried it (D8)."""
     found = await control.store.views.listing(_name(account), Sku(sku))
-    return {"version": 1, "listing": _found(found, f"account {account.name} has no listing {sku}")}
+    found = _found(found, f"account {account.name} has no listing {sku}")
+    return {"version": 1, "listing": advise_listing(found, explained_by(control.config.accounts))}
 
 
 @_router.post("/accounts/{account}/listings/{sku:path}/retry")
 async def retry(sku: str, account: Account, control: TheControl, now: Now) -> View:
-    """Send the parts of a listing that are in Error once more, as they are."""
+    """Send the parts of a listing that were rejected once more, as they are, but for those that are blocked."""
     found = await control.store.views.listing(_name(account), Sku(sku))
     listing = _found(found, f"account {account.name} has no listing {sku}")
-    if not await control.store.listings.retry(_name(account), Sku(sku), now.at):
-        if listing["parts"]["item"]["error"]:
-            raise NotAllowed(f"{sku} cannot be sent as it is; mend it first: {listing['parts']['item']['error']}")
-        raise NotAllowed(f"no part of {sku} is in Error; there is nothing to try again")
-    return {"version": 1, "sku": sku}
+    done = await control.store.listings.retry(_name(account), Sku(sku), now.at)
+    if not done.again:
+        raise NotAllowed(_why_no_retry(account.name, sku, done, listing["parts"]["item"]["error"]))
+    return {"version": 1, "sku": sku, "again": done.again, "blocked": done.blocked, "held_back": done.held_back}
+
+
+def _why_no_retry(account: str, sku: str, done: Retried, error: str) -> str:
+    if done.blocked:
+        return (
+            f"{' and '.join(done.blocked)} of {sku} is blocked: the marketplace has rejected it too often in a row with"
+            f" the same words. Mend it and import it, or: sellerd listings unblock --account {account} {sku}"
+        )
+    if done.held_back:
+        return f"{sku} would be sent in vain: {error}. Mend it and import it"
+    return f"no part of {sku} is in Error; there is nothing to try again"
+
+
+@_router.post("/accounts/{account}/listings/{sku:path}/unblock")
+async def unblock(sku: str, account: Account, control: TheControl, now: Now) -> View:
+    """Send the blocked parts of a listing once more; their rejections are counted from the start again."""
+    found = await control.store.views.listing(_name(account), Sku(sku))
+    _found(found, f"account {account.name} has no listing {sku}")
+    parts = await control.store.listings.unblock(_name(account), Sku(sku), now.at)
+    if not parts:
+        raise NotAllowed(f"no part of {sku} is blocked; there is nothing to unblock")
+    return {"version": 1, "sku": sku, "again": parts}
+
+
+@_router.get("/accounts/{account}/validation")
+async def validate(
+    account: Account,
+    control: TheControl,
+    sku: str | None = None,
+    limit: Limit = PAGE,
+    after: str = "",
+) -> View:
+    """Everything that is wrong or doubtful about listings, by SKU, by the rules of now; changes nothing (L4, L5)."""
+    skus = None if sku is None else [Sku(sku)]
+    page = await validation(control.store, account, skus, after=after, limit=limit)
+    if sku is not None and not page:
+        raise HTTPException(404, f"account {account.name} has no listing {sku}")
+    return {"version": 1, "listings": page, "next": page[-1]["sku"] if len(page) == limit else None}
+
+
+@_router.post("/accounts/{account}/reference/{kind}")
+async def import_codes(kind: ReferenceKind, account: Account, control: TheControl, now: Now, request: Request) -> View:
+    """Take over a list of the marketplace's codes (the body is CSV), whole or not at all, and judge listings by it."""
+    lock: Lock = request.app.state.importing.setdefault(account.name, Lock())
+    with TemporaryFile() as file:
+        await _spool(request, file)
+        async with lock:
+            report = await import_reference(control.store, account, kind, file, now.at)
+    return report.as_dict()
+
+
+@_router.get("/accounts/{account}/reference")
+async def reference_lists(account: Account, control: TheControl) -> View:
+    """Which lists of codes were imported, and when."""
+    lists = await control.store.reference.lists(_name(account))
+    return {"version": 1, "lists": lists}
+
+
+@_router.get("/accounts/{account}/reference/{kind}")
+async def reference_codes(
+    kind: ReferenceKind, account: Account, control: TheControl, find: str = "", limit: Limit = PAGE, after: str = ""
+) -> View:
+    """A page of one list of codes; `find` looks in codes and labels."""
+    page = await control.store.reference.codes(_name(account), kind, find=find, limit=limit, after=after)
+    full = len({row["code"] for row in page}) == limit
+    return {"version": 1, "codes": page, "next": page[-1]["code"] if full else None}
 
 
 @_router.post("/accounts/{account}/release")
@@ -382,9 +499,9 @@ async def feeds(control: TheControl, account: str | None = None, limit: Limit = 
 
 @_router.get("/feeds/{feed}")
 async def feed(feed: FeedNumber, control: TheControl, limit: Limit = PAGE, after: str | None = None) -> View:
-    """One feed with its timeline and a page of what it carried and what came of it (L16)."""
+    """One feed with its timeline, what was received for it, and a page of what it carried and what came of it (L16)."""
     found = await control.store.views.feed(FeedId(feed), limit=limit, after=Sku(after) if after else None)
-    found = _found(found, f"there is no feed {feed}")
+    found = advise_feed(_found(found, f"there is no feed {feed}"), explained_by(control.config.accounts))
     carried = found["objects"]
     return {"version": 1, "feed": found, "next": carried[-1]["sku"] if len(carried) == limit else None}
 
@@ -396,6 +513,23 @@ async def feed_payload(feed: FeedNumber, control: TheControl) -> StreamingRespon
     if payload is None:
         raise HTTPException(404, f"no bytes of feed {feed} are kept")
     return StreamingResponse(control.store.payloads.chunks(payload), media_type="application/octet-stream")
+
+
+@_router.get("/feeds/{feed}/received/{delivery}")
+async def feed_received(feed: int, delivery: int, control: TheControl) -> StreamingResponse:
+    """The exact bytes of something received that answered a feed, as long as they are kept (L16, D7)."""
+    payload = await control.store.views.received_payload(FeedId(feed), delivery)
+    if payload is None:
+        raise HTTPException(404, f"delivery {delivery} did not answer feed {feed}")
+    return StreamingResponse(control.store.payloads.chunks(payload), media_type="application/octet-stream")
+
+
+@_router.get("/accounts/{account}/codes")
+async def codes(account: Account, control: TheControl) -> View:
+    """Every error that the marketplace told, verbatim and counted, with what is known of it (L17)."""
+    found = await control.store.codes.all(_name(account))
+    known = explained_by(control.config.accounts)
+    return {"version": 1, "codes": [advise_code(code, known) for code in found]}
 
 
 @_router.get("/gates")

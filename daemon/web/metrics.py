@@ -59,6 +59,13 @@ def _jobs(verdict: Verdict) -> list[Metric]:
     held = {(account,): float(account in verdict.held) for account in sorted(accounts)}
     return [
         _gauge("sellerd_account_held", "Whether an account needs a person.", held, "account"),
+        _gauge(
+            "sellerd_orders_waiting",
+            "Orders that wait for the seller, by how they stand against their deadlines.",
+            verdict.waiting,
+            "account",
+            "timeliness",
+        ),
         _gauge("sellerd_job_state", "1 for the state that a job is in.", states, "account", "job", "state"),
         _gauge("sellerd_job_lag_seconds", "How long ago a job should have started.", lags, "account", "job"),
         _gauge("sellerd_job_last_success_timestamp_seconds", "When a job succeeded last.", succeeded, "account", "job"),
@@ -73,6 +80,13 @@ def _counts(figures: Figures) -> list[Metric]:
         _gauge("sellerd_gate_open_timestamp_seconds", "When a gate opens; 0 is open.", gates, "account", "kind"),
         _gauge("sellerd_listings", "Listings by part and state.", figures.listings, "account", "part", "state"),
         _gauge("sellerd_feeds", "Feeds by state.", figures.feeds, "account", "kind", "state"),
+        _gauge(
+            "sellerd_answers",
+            "Answers with an error, by whether the catalogue of errors knows it.",
+            figures.answers,
+            "account",
+            "catalogue",
+        ),
     ]
 
 

@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,18 @@ from click.testing import CliRunner
 from daemon.cli import _COMMANDS, failures, main
 from daemon.cli.site import Site
 from daemon.config import load
-from daemon.model import AccountName, Customer, Delivery, LineState, Money, Order, OrderLine, OrderNumber, RemoteFile
+from daemon.model import (
+    AccountName,
+    Customer,
+    Deadlines,
+    Delivery,
+    LineState,
+    Money,
+    Order,
+    OrderLine,
+    OrderNumber,
+    RemoteFile,
+)
 from daemon.seller.imports import COLUMNS
 from daemon.store import Store, open_store
 from tests.cli.conftest import CATALOGUE, RunningDaemon, Say, answer
@@ -262,12 +274,12 @@ def test_an_order_from_list_to_shipment(say: Say, config_path: Path, portal: Blo
     assert say("orders", "refuse", "--account", "redoute", "O-1", "--line", "L2", "--reason", "gone").exit_code == 0
     shipped = say(
         *("orders", "ship", "--account", "redoute", "O/2", "--carrier", "Colis", "--tracking", "T 1"),
-        *("--line", "L1=1", "--line", "L2", "--at", "2026-03-02T13:00:00+01:00"),
+        *("--line", "L1=2", "--line", "L2", "--at", "2026-03-02T13:00:00+01:00"),
     )
     assert shipped.exit_code == 0, shipped.output
     order = answer(say("orders", "show", "--account", "redoute", "O/2", "--json"))["order"]
     (update,) = order["updates"]
-    assert update["lines"] == [{"ref": "L1", "quantity": 1, "reason": ""}, {"ref": "L2", "quantity": 1, "reason": ""}]
+    assert [(line["ref"], line["quantity"]) for line in update["lines"]] == [("L1", 2), ("L2", 1)]
     assert update["parcel"] == {
         "carrier": "Colis",
         "tracking_number": "T 1",
@@ -279,6 +291,43 @@ def test_an_order_from_list_to_shipment(say: Say, config_path: Path, portal: Blo
     assert "to_ship" in early.output
     assert SECRET not in say("orders", "show", "--account", "redoute", "O-1").output
     assert SECRET in say("orders", "show", "--account", "redoute", "O-1", "--personal").output
+
+
+def test_an_order_is_cancelled_by_what_is_possible(say: Say, config_path: Path, portal: BlockingPortal) -> None:  # L14
+    with_orders(config_path, portal, an_order("O-1", LineState.NEW), an_order("O/2", LineState.SHIPPED))
+    one = say("orders", "cancel", "--account", "redoute", "O-1", "--line", "L2", "--reason", "the customer called")
+    assert one.exit_code == 0, one.output
+    assert "refusal of order O-1 noted for L2 (1); it is sent at the next turn" in one.output
+    rest = say("orders", "cancel", "--account", "redoute", "O-1")
+    assert "refusal of order O-1 noted for L1 (2)" in rest.output
+    assert "Left out: line L2 of order O-1 is new: 0 of its 1 units can be" in rest.output
+    whole = say("orders", "cancel", "--account", "redoute", "O/2")
+    assert "refund of order O/2 noted for L1 (2), L2 (1)" in whole.output
+    part = say("orders", "cancel", "--account", "redoute", "O/2", "--line", "L1=1")
+    assert part.exit_code == 1
+    assert "line L1 of order O/2 is shipped" in part.output
+
+
+def test_out_of_stock_is_said_by_a_switch(say: Say, config_path: Path, portal: BlockingPortal) -> None:  # L13
+    with_orders(config_path, portal, an_order("O-1", LineState.NEW))
+    assert say("orders", "refuse", "--account", "redoute", "O-1", "--out-of-stock").exit_code == 0
+    order = answer(say("orders", "show", "--account", "redoute", "O-1", "--json"))["order"]
+    assert {line["out_of_stock"] for line in order["updates"][0]["lines"]} == {True}
+
+
+def test_orders_that_are_late_say_so(say: Say, config_path: Path, portal: BlockingPortal) -> None:  # L12
+    with_orders(config_path, portal, an_order("O-1", LineState.NEW), an_order("O/2", LineState.SHIPPED))
+
+    async def hurry() -> None:
+        async with open_store(load(config_path).database) as store:
+            terms = Deadlines(accept_within=timedelta(hours=24))
+            await store.accounts.configure(AccountName("redoute"), "laredoute", "", NOON, terms)
+
+    portal.call(hurry)
+    late = say("orders", "list", "--late").output
+    assert "LATE since 2026-03-03T12:00:00.000Z" in late
+    assert "O/2" not in late
+    assert "redoute\torders late\t1\tsee: sellerd orders list --late" in say("status").output
 
 
 def test_an_export_is_for_the_eyes_of_its_owner(

@@ -150,7 +150,8 @@ async def scene(
         open_store(folder / "sellerd.db") as store,
     ):
         settings = (redoute_settings if dialect == "sellr" else lewis_settings)(sandbox, **changes)
-        await store.accounts.configure(AccountName(settings.name), settings.marketplace, "fingerprint", NOON)
+        name = AccountName(settings.name)
+        await store.accounts.configure(name, settings.marketplace, "fingerprint", NOON, settings.deadlines)
         marketplace = DIALECTS[dialect].open(settings, {})
         try:
             yield Scene(sandbox, store, settings, marketplace)

@@ -4,10 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.model import LineState
-from daemon.rules.moves import follow, reachable
+from daemon.model import LegalMoves, LineState, UpdateKind
+from daemon.rules.moves import Standing, after, follow, left, now_possible, reachable, told, undone
 
 STATES = st.sampled_from(list(LineState))
+KINDS = list(UpdateKind)
+UNITS = st.integers(min_value=1, max_value=3)
+STEP = st.tuples(st.sampled_from(["said", "sent", "undone"]), STATES, st.sampled_from(KINDS), UNITS)
 
 
 @pytest.mark.parametrize(
@@ -21,7 +24,8 @@ STATES = st.sampled_from(list(LineState))
         (LineState.REFUSED, LineState.ACCEPTED, False),
         (LineState.SHIPPED, LineState.TO_SHIP, False),
         (LineState.CANCELLED, LineState.TO_SHIP, False),
-        (LineState.TO_SHIP, LineState.CANCELLED, False),
+        (LineState.TO_SHIP, LineState.CANCELLED, True),  # where units that have not left may be cancelled (J9)
+        (LineState.SHIPPED, LineState.CANCELLED, False),
         (LineState.REFUNDED, LineState.SHIPPED, False),
     ],
 )
@@ -42,3 +46,43 @@ def test_a_state_left_for_good_never_comes_back(said: list[LineState]) -> None: 
         before, state = state, follow(state, theirs)
         if not reachable(state, before):
             assert follow(state, before) is state
+
+
+@given(st.lists(STEP, max_size=8))
+def test_no_unit_is_counted_twice_whatever_happens(
+    steps: list[tuple[str, LineState, UpdateKind, int]],
+) -> None:  # L12 L14
+    line = Standing(LineState.NEW, 3)
+    for what, state, kind, units in steps:
+        before = line
+        match what:
+            case "said":
+                line = told(line, state)
+            case "sent":
+                line = after(line, kind, units)
+            case _:
+                line = undone(line, kind, units, state)
+        assert min(line.shipped, line.cancelled, line.refunded) >= 0
+        assert line.shipped + line.cancelled <= line.quantity
+        assert line.refunded + line.cancelled <= line.quantity
+        if what != "undone":
+            assert reachable(before.state, line.state)
+        for each in KINDS:
+            assert 0 <= left(line, each, by_units=True) <= line.quantity
+
+
+def test_every_state_has_an_outlook() -> None:  # L12
+    legal = LegalMoves({UpdateKind.ACCEPTANCE: frozenset({LineState.NEW})})
+    assert now_possible(LineState.NEW, legal) == "now possible: acceptance (it waits for the seller)"
+    for state in set(LineState) - {LineState.NEW}:
+        assert now_possible(state, legal).startswith("now possible: nothing (")
+
+
+def test_what_the_marketplace_says_speaks_of_all_units() -> None:  # L12
+    new = Standing(LineState.NEW, 3)
+    assert told(new, LineState.SHIPPED) == Standing(LineState.SHIPPED, 3, shipped=3)
+    assert told(new, LineState.CANCELLED) == Standing(LineState.CANCELLED, 3, cancelled=3)
+    refunding = told(told(new, LineState.SHIPPED), LineState.REFUNDING)
+    assert refunding == Standing(LineState.REFUNDING, 3, shipped=3, refunded=3)
+    assert told(refunding, LineState.REFUND_REFUSED) == Standing(LineState.REFUND_REFUSED, 3, shipped=3)
+    assert told(refunding, LineState.SHIPPED) == refunding

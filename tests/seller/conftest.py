@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 SFTP = {"host": "files.example.test", "user": "seller", "password": Secret("made up")}
 
 
-def redoute() -> AccountSettings:
+def redoute(**changes: Any) -> AccountSettings:
     return SellrSettings.model_validate(
         {
             "name": "redoute",
@@ -26,6 +27,7 @@ def redoute() -> AccountSettings:
             "tokens": {name: Secret("made up") for name in ("create_items", "read_orders", "update_orders")},
             "sftp": SFTP,
             "tracking_url": "https://carrier.example.test/track/{tracking_number}",
+            **changes,
         }
     )
 

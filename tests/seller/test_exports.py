@@ -25,6 +25,8 @@ LINE = {
     "state": "to_ship",
     "quantity": 2,
     "shipped": 0,
+    "cancelled": 0,
+    "refunded": 0,
     "sku": None,
     "ean": "0712345678911",
     "channel_item_id": "",

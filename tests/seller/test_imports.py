@@ -1,5 +1,6 @@
 """Imports against a real store: what goes in, what is told, and that a bad row never blocks the rest."""
 
+from collections.abc import AsyncIterator
 from io import BytesIO
 
 import pytest
@@ -7,16 +8,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from daemon.errors import NotAllowed, Unreadable
-from daemon.model import AccountName, Photo, Sku
+from daemon.model import AccountName, AnswerLine, Feed, FeedKind, Photo, Sku
 from daemon.seller.imports import COLUMNS, ImportKind, ImportReport, import_file
 from daemon.settings import AccountSettings
 from daemon.store import Store
 from tests.seller.conftest import NOON, lewis, redoute
+from tests.store.conftest import moment
 
 REDOUTE, LEWIS = AccountName("redoute"), AccountName("lewis")
-HEAD = "sku;ean;category;product_id;title;description;brand;photo_1;photo_2;attributes;end;handling_days\n"
+HEAD = (
+    "sku;ean;category;product_id;master_sku;title;description;brand;catalogue_id;photo_1;photo_2;attributes;end;"
+    "handling_days\n"
+)
 LAMP = (
-    'LAMP-1;3701234567891;S001;LAMP;Lampe à poser;"<p>Une lampe\nen chêne.</p>";B1234;'
+    'LAMP-1;3701234567891;S001;LAMP;LAMP-1;Lampe à poser;"<p>Une lampe\nen chêne.</p>";B1234;C1;'
     "https://pictures.example.test/lamp.jpg;;A0485*=V123|Rouge; no;2\n"
 ).replace("|Rouge;", "|Rouge;", 1)
 
@@ -64,7 +69,95 @@ async def test_an_item_that_would_be_sent_in_vain_is_in_error(store: Store) -> N
     assert report.incomplete[0].line == 2
     assert "the EAN is missing; the leaf category is missing" in report.incomplete[0].reason
     (listing,) = await store.views.listings(REDOUTE, state="error")
-    assert listing["parts"]["item"] == {"state": "error", "error": report.incomplete[0].reason}
+    assert listing["parts"]["item"] == {"state": "error", "error": report.incomplete[0].reason, "blocked": ""}
+
+
+async def test_all_faults_are_told_at_once_with_field_rule_and_fix(store: Store) -> None:  # L4 L5
+    row = LAMP.replace("3701234567891", "").replace("S001", "Lampes").replace("<p>Une lampe", "<p onclick=x>Une lampe")
+    report = await taken(store, ImportKind.LISTINGS, HEAD + row)
+    (told,) = report.incomplete
+    assert [(fault.field, fault.rule) for fault in told.faults] == [
+        ("ean", "L4"),
+        ("category", "L4"),
+        ("description", "L5"),
+    ]
+    assert all(fault.text in told.reason and fault.fix for fault in told.faults)
+    assert await store.feeds.open(REDOUTE, redoute().feed_rules[FeedKind.ITEM], moment()) is None
+
+
+async def test_warnings_are_told_kept_and_sent_with(store: Store) -> None:  # L5
+    text = "<p>This lamp is made of solid oak by hand and its light is warm for your living room</p>"
+    english = LAMP.replace('"<p>Une lampe\nen chêne.</p>"', text)
+    report = await taken(store, ImportKind.LISTINGS, HEAD + english)
+    assert (report.created, report.not_ready, report.warned) == (1, 0, 1)
+    (doubtful,) = report.doubtful
+    assert (doubtful.line, doubtful.sku, [warning.field for warning in doubtful.warnings]) == (
+        2,
+        "LAMP-1",
+        ["description"],
+    )
+    (listing,) = await store.views.listings(REDOUTE, warned=True)
+    assert listing["warnings"][0]["text"] == "the description may not be French: it looks English"
+    assert listing["parts"]["item"]["state"] == "pending"
+    report = await taken(store, ImportKind.LISTINGS, HEAD + LAMP)
+    assert (report.changed, report.warned) == (1, 0)
+    assert await store.views.listings(REDOUTE, warned=True) == []
+
+
+async def created(store: Store, text: str) -> None:
+    """A listing whose product the marketplace has created."""
+    await taken(store, ImportKind.LISTINGS, text)
+    feed = await store.feeds.open(REDOUTE, redoute().feed_rules[FeedKind.ITEM], moment())
+    assert isinstance(feed, Feed)
+
+    async def content() -> AsyncIterator[bytes]:
+        yield b"items"
+
+    payload, _ = await store.payloads.write(content(), NOON)
+    await store.feeds.spooled(feed, "items.xml", payload, NOON)
+    await store.answers.apply(REDOUTE, [AnswerLine(accepted=True, feed_name="items.xml", sku="LAMP-1")], NOON)
+
+
+@pytest.mark.parametrize(
+    ("row", "fields"),
+    [
+        ("LAMP-1;4006381333931;EX;EX-1;Autre titre", ["ean"]),
+        ("LAMP-1;3701234567891;Autre;EX-1;Autre titre", ["manufacturer"]),
+        ("LAMP-1;;EX;;Autre titre", ["ean", "manufacturer_part_number"]),
+    ],
+)
+async def test_a_row_that_changes_what_cannot_change_is_refused_whole(
+    store: Store, row: str, fields: list[str]
+) -> None:  # L4
+    head = "sku;ean;manufacturer;manufacturer_part_number;title\n"
+    await taken(store, ImportKind.LISTINGS, HEAD + LAMP)
+    await taken(store, ImportKind.LISTINGS, f"{head}LAMP-1;3701234567891;EX;EX-1;Lampe\n")
+    await created(store, f"{head}LAMP-1;3701234567891;EX;EX-1;Lampe\n")
+    report = await taken(store, ImportKind.LISTINGS, f"{head}{row}\n")
+    assert (report.refused, report.changed, report.unchanged) == (1, 0, 0)
+    assert [(fault.line, fault.column, fault.sku) for fault in report.faults] == [
+        (2, field, "LAMP-1") for field in fields
+    ]
+    assert all("cannot change" in fault.problem and "end this listing" in fault.fix for fault in report.faults)
+    (listing,) = await store.views.listings(REDOUTE)
+    assert (listing["ean"], listing["parts"]["item"]["state"]) == ("3701234567891", "not_needed")
+    report = await taken(store, ImportKind.LISTINGS, f"{head}LAMP-1;3701234567891;EX;EX-1;Autre titre\n")
+    assert report.changed == 1
+
+
+async def test_an_ean_may_change_until_the_product_is_on_its_way(store: Store) -> None:  # L4
+    await taken(store, ImportKind.LISTINGS, HEAD + LAMP)
+    other = "sku;ean\nLAMP-1;4006381333931\n"
+    assert (await taken(store, ImportKind.LISTINGS, other)).changed == 1
+    await store.feeds.open(REDOUTE, redoute().feed_rules[FeedKind.ITEM], moment())
+    report = await taken(store, ImportKind.LISTINGS, HEAD + LAMP)
+    assert [fault.column for fault in report.faults] == ["ean"]
+
+
+async def test_an_ean_may_change_where_the_marketplace_does_not_create_it(store: Store) -> None:  # J2
+    await taken(store, ImportKind.LISTINGS, "sku,ean,channel_item_id\nA,3701234567891,12345678\n", lewis())
+    report = await taken(store, ImportKind.LISTINGS, "sku,ean\nA,4006381333931\n", lewis())
+    assert report.changed == 1
 
 
 async def test_a_listing_without_stock_number_is_in_error_at_john_lewis(store: Store) -> None:  # J2

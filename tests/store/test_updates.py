@@ -8,6 +8,7 @@ import pytest
 from daemon.errors import NotAllowed, Unreadable
 from daemon.model import (
     Delivery,
+    LegalMoves,
     LineState,
     Order,
     OrderLine,
@@ -25,15 +26,28 @@ from daemon.store.updates import DueUpdate, Updates
 from tests.store.conftest import LEWIS, NOON, REDOUTE
 
 NUMBER = OrderNumber("Y100000001")
-REDOUTE_MOVES = {
-    UpdateKind.ACCEPTANCE: frozenset({LineState.NEW}),
-    UpdateKind.REFUSAL: frozenset({LineState.NEW}),
-    UpdateKind.DISPATCH: frozenset({LineState.TO_SHIP}),
-}
-LEWIS_MOVES = {
-    UpdateKind.ACKNOWLEDGEMENT: frozenset({LineState.NEW}),
-    UpdateKind.DISPATCH: frozenset({LineState.TO_SHIP}),
-}
+NEW, TO_SHIP, SHIPPED = (frozenset({state}) for state in (LineState.NEW, LineState.TO_SHIP, LineState.SHIPPED))
+REDOUTE_MOVES = LegalMoves(
+    {
+        UpdateKind.ACCEPTANCE: NEW,
+        UpdateKind.REFUSAL: NEW,
+        UpdateKind.DISPATCH: TO_SHIP,
+        UpdateKind.REFUND: TO_SHIP | SHIPPED,
+    },
+    cancels=(UpdateKind.REFUSAL, UpdateKind.REFUND),
+)
+#: what The Edge lets a seller say: units, and silence as the last word about a refund (J9, J10)
+LEWIS_MOVES = LegalMoves(
+    {
+        UpdateKind.ACKNOWLEDGEMENT: NEW,
+        UpdateKind.DISPATCH: TO_SHIP,
+        UpdateKind.CANCELLATION: TO_SHIP,
+        UpdateKind.REFUND: TO_SHIP | SHIPPED,
+    },
+    by_units=frozenset({UpdateKind.DISPATCH, UpdateKind.CANCELLATION, UpdateKind.REFUND}),
+    cancels=(UpdateKind.CANCELLATION, UpdateKind.REFUND),
+    settled={UpdateKind.REFUND: LineState.REFUNDED},
+)
 HALF_HOUR = timedelta(minutes=30)
 PARCEL = Parcel("dpd", "15501234567890", "", NOON)
 
@@ -275,15 +289,12 @@ async def test_a_dispatch_that_waited_for_an_acknowledgement_that_failed_does_no
     (acknowledgement,) = await updates.due(LEWIS)
     await sent(database, acknowledgement, HALF_HOUR)
     await updates.open(LEWIS, NUMBER, UpdateKind.DISPATCH, None, legal_moves=LEWIS_MOVES, at=NOON, parcel=PARCEL)
-    assert await updates.refuse_illegal(LEWIS, LEWIS_MOVES, NOON) == 0
     await updates.failed(acknowledgement.id, "unknown order", NOON)
-    assert await updates.refuse_illegal(LEWIS, LEWIS_MOVES, NOON) == 1
+    (dispatch,) = await updates.due(LEWIS)
+    why = await updates.overtaken(dispatch.id, LEWIS_MOVES, NOON)
     assert await updates.due(LEWIS) == []
     assert await update_states(database) == ["failed", "failed"]
-    (error,) = await database.read(
-        lambda db: db.execute("SELECT error FROM order_updates WHERE kind = 'dispatch'").fetchone()
-    )
-    assert error == "line 1 is new by now: dispatch is possible only when it is to_ship"
+    assert "line 1 is new" in why
 
 
 @pytest.mark.parametrize("state", [LineState.SHIPPED, LineState.REFUNDING])
@@ -295,7 +306,8 @@ async def test_an_update_is_refused_here_once_the_marketplace_has_moved_its_line
     await updates.open(REDOUTE, NUMBER, UpdateKind.DISPATCH, None, legal_moves=REDOUTE_MOVES, at=NOON, parcel=PARCEL)
     reply = Delivery(RemoteFile("reply", "RetrieveByStatus", 1), b"2", (Order(NUMBER, (OrderLine("1", 2, state),)),))
     await Orders(database).keep(REDOUTE, [reply], NOON)
-    assert await updates.refuse_illegal(REDOUTE, REDOUTE_MOVES, NOON) == 1
+    (due,) = await updates.due(REDOUTE)
+    assert await updates.overtaken(due.id, REDOUTE_MOVES, NOON)
     assert await updates.due(REDOUTE) == []
 
 
@@ -360,3 +372,98 @@ async def test_lines_of_one_listing_share_its_stock(database: Database) -> None:
         REDOUTE, [Delivery(RemoteFile("reply", "RetrieveByStatus", 1), b"1", (Order(NUMBER, lines),))], NOON
     )
     assert await Updates(database).accept_in_stock(REDOUTE, REDOUTE_MOVES, NOON) == 0
+
+
+async def test_units_are_cancelled_or_refunded_by_what_became_of_them(database: Database) -> None:  # J9 J10 L14
+    await an_order(database, LEWIS, LineState.TO_SHIP, LineState.SHIPPED)
+    updates = Updates(database)
+    await updates.open(LEWIS, NUMBER, UpdateKind.DISPATCH, [("1", 1)], legal_moves=LEWIS_MOVES, at=NOON, parcel=PARCEL)
+    await sent(database, (await updates.due(LEWIS))[0])
+    request = await updates.cancel(LEWIS, NUMBER, None, legal_moves=LEWIS_MOVES, at=NOON, reason="damaged")
+    assert [(update.kind, update.lines) for update in request.updates] == [
+        (UpdateKind.CANCELLATION, (UpdateLine("1", 1, reason="damaged"),)),
+        (UpdateKind.REFUND, (UpdateLine("1", 1, reason="damaged"), UpdateLine("2", 2, reason="damaged"))),
+    ]
+    await sent(database, (await updates.due(LEWIS, cancels=True))[0], name="update-2")
+    # Of the first line one unit has left and the other will not.
+    assert await units(database) == [("shipped", 1, 1, 0), ("shipped", 2, 0, 0)]
+    await sent(database, (await updates.due(LEWIS, cancels=True))[0], HALF_HOUR, name="update-3")
+    assert await units(database) == [("refunding", 1, 1, 1), ("refunding", 2, 0, 2)]
+    assert await updates.settle_silent(LEWIS, HALF_HOUR, NOON + HALF_HOUR) == 1
+    assert await units(database) == [("refunded", 1, 1, 1), ("refunded", 2, 0, 2)]
+
+
+async def test_a_part_of_a_line_is_refunded_and_no_unit_twice(database: Database) -> None:  # J10 L14
+    await an_order(database, LEWIS, LineState.SHIPPED)
+    updates = Updates(database)
+    await updates.cancel(LEWIS, NUMBER, [("1", 1)], legal_moves=LEWIS_MOVES, at=NOON)
+    await sent(database, (await updates.due(LEWIS))[0])
+    assert await units(database) == [("shipped", 2, 0, 1)]
+    with pytest.raises(NotAllowed, match="is shipped: 1 of its 2 units can be; the rest was"):
+        await updates.cancel(LEWIS, NUMBER, [("1", 2)], legal_moves=LEWIS_MOVES, at=NOON)
+    await updates.cancel(LEWIS, NUMBER, [("1", None)], legal_moves=LEWIS_MOVES, at=NOON)
+    with pytest.raises(NotAllowed, match="0 of its 2 units"):
+        await updates.cancel(LEWIS, NUMBER, None, legal_moves=LEWIS_MOVES, at=NOON)
+    await sent(database, (await updates.due(LEWIS))[0], name="update-2")
+    assert await units(database) == [("refunded", 2, 0, 2)]
+
+
+@pytest.mark.parametrize(
+    ("state", "kind", "there", "back"),
+    [
+        (LineState.TO_SHIP, "cancellation", ("cancelled", 0, 2, 0), ("to_ship", 0, 0, 0)),
+        (LineState.SHIPPED, "refund", ("refunding", 2, 0, 2), ("shipped", 2, 0, 0)),
+    ],
+)
+async def test_a_cancellation_that_is_turned_down_leaves_the_units_as_they_were(
+    database: Database, state: LineState, kind: str, there: tuple[Any, ...], back: tuple[Any, ...]
+) -> None:  # J13 L14
+    await an_order(database, LEWIS, state)
+    updates = Updates(database)
+    (update,) = (await updates.cancel(LEWIS, NUMBER, None, legal_moves=LEWIS_MOVES, at=NOON)).updates
+    assert update.kind == kind
+    (due,) = await updates.due(LEWIS)
+    await sent(database, due, HALF_HOUR)
+    assert await units(database) == [there]
+    await updates.failed(due.id, "no such line", NOON)
+    assert await units(database) == [back]
+    assert await update_states(database) == ["failed"]
+
+
+async def test_units_that_left_meanwhile_are_not_cancelled(database: Database) -> None:  # L12 J9
+    await an_order(database, LEWIS, LineState.TO_SHIP)
+    updates = Updates(database)
+    await updates.cancel(LEWIS, NUMBER, None, legal_moves=LEWIS_MOVES, at=NOON)
+    (due,) = await updates.due(LEWIS)
+    await database.write(lambda db: db.execute("UPDATE order_lines SET shipped = 1").rowcount)
+    why = await updates.overtaken(due.id, LEWIS_MOVES, NOON)
+    assert why == "not sent, because its lines have moved on: line 1 has only 1 units left for cancellation"
+    assert await update_states(database) == ["failed"]
+
+
+async def test_an_update_that_is_not_overtaken_stays(database: Database) -> None:  # L12
+    await an_order(database, REDOUTE, LineState.NEW)
+    updates = Updates(database)
+    await updates.open(REDOUTE, NUMBER, UpdateKind.ACCEPTANCE, None, legal_moves=REDOUTE_MOVES, at=NOON)
+    (due,) = await updates.due(REDOUTE, cancels=False)
+    assert await updates.due(REDOUTE, cancels=True) == []
+    assert await updates.overtaken(due.id, REDOUTE_MOVES, NOON) == ""
+    assert await update_states(database) == ["pending"]
+
+
+async def test_where_nothing_can_be_cancelled_that_is_said(database: Database) -> None:  # L14
+    await an_order(database, LEWIS, LineState.NEW)
+    none = LegalMoves({UpdateKind.ACKNOWLEDGEMENT: NEW})
+    with pytest.raises(NotAllowed, match="neither cancelled nor refunded"):
+        await Updates(database).cancel(LEWIS, NUMBER, None, legal_moves=none, at=NOON)
+
+
+async def units(database: Database) -> list[tuple[Any, ...]]:
+    return await database.read(
+        lambda db: [
+            tuple(row)
+            for row in db.execute(
+                "SELECT state, shipped, cancelled, refunded FROM order_lines ORDER BY position"
+            ).fetchall()
+        ]
+    )

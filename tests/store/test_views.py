@@ -14,6 +14,7 @@ from daemon.model import (
     Delivery,
     FeedId,
     Item,
+    LegalMoves,
     LineState,
     Money,
     Order,
@@ -32,6 +33,7 @@ from tests.store.conftest import ITEM_RULE, LEWIS, NOON, OFFER_RULE, REDOUTE, mo
 
 EAN = "3701234567891"
 SECRET = "Made Up Lane 5"
+TO_SHIP = frozenset({LineState.TO_SHIP})
 
 
 @pytest.fixture
@@ -67,7 +69,7 @@ async def test_a_listing_has_its_item_timeline_and_feeds(store: Store) -> None: 
     found = await store.views.listing(REDOUTE, Sku("LAMP-1"))
     assert found is not None
     assert found["item"]["title"] == "Lampe"
-    assert found["parts"]["item"] == {"state": "sent", "error": ""}
+    assert found["parts"]["item"] == {"state": "sent", "error": "", "blocked": ""}
     assert found["timeline"][0]["what"] == "imported"
     assert found["timeline"][0]["at"] == "2026-03-02T12:00:00.000Z"
     assert [(carried["kind"], carried["parts"]) for carried in found["feeds"]] == [("item", ["item"])]
@@ -154,7 +156,7 @@ async def test_an_order_with_its_updates_and_timeline(store: Store) -> None:  # 
     parcel = Parcel("Colis", "T1", "https://carrier.example.test/T1", NOON)
     await store.updates.open(
         *(REDOUTE, OrderNumber("O-1"), UpdateKind.DISPATCH, [("L1", 1)]),
-        legal_moves={UpdateKind.DISPATCH: frozenset({LineState.TO_SHIP})},
+        legal_moves=LegalMoves({UpdateKind.DISPATCH: TO_SHIP}, by_units=frozenset({UpdateKind.DISPATCH})),
         at=NOON,
         parcel=parcel,
     )
@@ -162,7 +164,7 @@ async def test_an_order_with_its_updates_and_timeline(store: Store) -> None:  # 
     assert found is not None
     (update,) = found["updates"]
     assert (update["kind"], update["state"]) == ("dispatch", "pending")
-    assert update["lines"] == [{"ref": "L1", "quantity": 1, "reason": ""}]
+    assert update["lines"] == [{"ref": "L1", "quantity": 1, "reason": "", "out_of_stock": False}]
     assert update["parcel"]["shipped_at"] == "2026-03-02T12:00:00.000Z"
     assert found["timeline"][0]["what"] == "received"
 

@@ -14,8 +14,12 @@ from daemon.config import Config
 from daemon.errors import NotAllowed
 from daemon.model import (
     AccountName,
+    AnswerLine,
     Customer,
+    Deadlines,
     Delivery,
+    Feed,
+    FeedKind,
     LineState,
     Moment,
     Order,
@@ -34,10 +38,11 @@ from tests.seller.conftest import NOON, lewis, redoute
 REDOUTE = AccountName("redoute")
 SECRET = "Made Up Lane 5"
 ORDER = "/api/v1/accounts/redoute/orders/O-1"
+ACCEPTED = LineState.ACCEPTED
 LISTINGS = (
-    b"sku,ean,category,product_id,title,description,brand,photo_1\n"
-    b"LAMP-1,3701234567891,S1,LAMP,Lampe,Une lampe,B1,https://pictures.example.test/1.jpg\n"
-    b"LAMP/2,3701234567891,S1,LAMP,Lampe,Une lampe,B1,\n"
+    b"sku,ean,category,product_id,master_sku,title,description,brand,catalogue_id,photo_1\n"
+    b"LAMP-1,3701234567891,S1,LAMP,LAMP-1,Lampe,Une belle lampe,B1,C1,https://pictures.example.test/1.jpg\n"
+    b"LAMP/2,3701234567891,S1,LAMP,LAMP-1,Lampe,Une belle lampe,B1,C1,\n"
 )
 
 
@@ -121,7 +126,13 @@ async def an_order(store: Store, state: LineState = LineState.NEW) -> None:
 async def test_an_import_answers_row_by_row(client: ControlClient) -> None:  # S1
     report = await bring(client, "listings", LISTINGS)
     assert (report["version"], report["created"], report["refused"], report["not_ready"]) == (1, 2, 0, 1)
-    assert report["incomplete"] == [{"line": 3, "sku": "LAMP/2", "reason": "the main photo is missing"}]
+    photo = {
+        "field": "photos",
+        "rule": "L4",
+        "text": "the main photo is missing",
+        "fix": "give the URL of one in photo_1",
+    }
+    assert report["incomplete"] == [{"line": 3, "sku": "LAMP/2", "reason": photo["text"], "faults": [photo]}]
     report = await bring(client, "stock", b"sku;stock\nLAMP-1;3\nLAMP-9;x\n")
     assert (report["changed"], report["refused"]) == (1, 1)
     assert report["faults"] == [
@@ -191,7 +202,9 @@ async def test_a_move_that_is_not_legal_is_refused_with_the_reason(
 async def test_a_shipment_in_part_with_the_default_tracking_url(client: ControlClient, daemon: Daemon) -> None:  # L13
     await an_order(daemon.store, LineState.TO_SHIP)
     said = {"carrier": "Colis", "tracking_number": "T/1", "lines": [{"ref": "L1", "quantity": 2}]}
-    await post(client, f"{ORDER}/ship", said)
+    problem = await post(client, f"{ORDER}/ship", said, 409)
+    assert "dispatch is for the whole line, 3 units" in problem["detail"]
+    await post(client, f"{ORDER}/ship", {**said, "lines": [{"ref": "L1"}]})
     own = {"carrier": "Colis", "tracking_number": "T2", "tracking_url": "https://own.example.test/T2", "lines": None}
     await post(client, f"{ORDER}/ship", {**own, "shipped_at": "2026-03-02T14:00:00+02:00"})
     first, second = (await get(client, ORDER))["order"]["updates"]
@@ -199,9 +212,52 @@ async def test_a_shipment_in_part_with_the_default_tracking_url(client: ControlC
     assert first["parcel"]["shipped_at"] == second["parcel"]["shipped_at"] == "2026-03-02T12:00:00.000Z"
     assert second["parcel"]["tracking_url"] == "https://own.example.test/T2"
     assert second["lines"] == [
-        {"ref": "L1", "quantity": 1, "reason": ""},
-        {"ref": "L2", "quantity": 1, "reason": ""},
+        {"ref": "L2", "quantity": 1, "reason": "", "out_of_stock": False},
     ]
+
+
+async def test_a_cancel_request_goes_line_by_line(client: ControlClient, daemon: Daemon) -> None:  # L14
+    lines = (OrderLine("L1", 3, LineState.NEW), OrderLine("L2", 1, LineState.SHIPPED), OrderLine("L3", 1, ACCEPTED))
+    order = Order(OrderNumber("O-1"), lines)
+    await daemon.store.orders.keep(REDOUTE, [Delivery(RemoteFile("orders", "O-1.xml", 3), b"O-1", (order,))], NOON)
+    refused = await post(client, f"{ORDER}/cancel", {"lines": [{"ref": "L1"}, {"ref": "L3"}]}, 409)
+    assert refused["detail"].startswith("line L3 of order O-1 is accepted: it can be cancelled by refusal when it is")
+    answer = await post(client, f"{ORDER}/cancel", {"reason": "the customer called"})
+    assert answer["updates"] == [
+        {"kind": "refusal", "lines": [{"ref": "L1", "quantity": 3}]},
+        {"kind": "refund", "lines": [{"ref": "L2", "quantity": 1}]},
+    ]
+    assert [sentence[:32] for sentence in answer["left_out"]] == ["line L3 of order O-1 is accepted"]
+    assert (await post(client, f"{ORDER[:-1]}2/cancel", status=404))["detail"].endswith("no order O-2")
+    updates = (await get(client, ORDER))["order"]["updates"]
+    assert [(update["cancels"], update["lines"][0]["reason"]) for update in updates] == [
+        (True, "the customer called"),
+        (True, "the customer called"),
+    ]
+
+
+async def test_out_of_stock_is_a_reason_of_its_own(client: ControlClient, daemon: Daemon) -> None:  # L13
+    await an_order(daemon.store)
+    await post(client, f"{ORDER}/refuse", {"out_of_stock": True, "lines": [{"ref": "L1"}]})
+    await post(client, f"{ORDER}/refuse", {"reason": "out of stock", "lines": [{"ref": "L2"}]})
+    updates = (await get(client, ORDER))["order"]["updates"]
+    assert [line["out_of_stock"] for update in updates for line in update["lines"]] == [True, False]
+
+
+async def test_late_orders_are_found(client: ControlClient, daemon: Daemon) -> None:  # L12
+    day = timedelta(days=1)
+    terms = Deadlines(accept_within=day, warn_before=timedelta(hours=1))
+    await daemon.store.accounts.configure(REDOUTE, "laredoute", "", NOON, terms)
+    for number, age in (("O-1", day), ("O-2", day - timedelta(hours=1)), ("O-3", timedelta())):
+        order = Order(OrderNumber(number), (OrderLine("L1", 1, LineState.NEW),), ordered_at=NOON - age)
+        file = RemoteFile("orders", f"{number}.xml", 3)
+        await daemon.store.orders.keep(REDOUTE, [Delivery(file, number.encode(), (order,))], NOON)
+    found = (await get(client, "/api/v1/orders"))["orders"]
+    assert [order["timeliness"] for order in found] == ["in_time", "due_soon", "late"]
+    assert found[2]["due_at"] == found[2]["lines"][0]["due_at"] == "2026-03-02T12:00:00.000Z"
+    assert [order["number"] for order in (await get(client, "/api/v1/orders", late="true"))["orders"]] == ["O-1"]
+    (status, *_) = [one for one in (await get(client, "/api/v1/status"))["accounts"] if one["name"] == REDOUTE]
+    assert status["orders_waiting"] == {"in_time": 1, "due_soon": 1, "late": 1}
 
 
 @pytest.mark.parametrize(
@@ -271,25 +327,78 @@ async def test_orders_show_personal_data_only_when_asked(client: ControlClient, 
     assert len((await get(client, "/api/v1/accounts/redoute/orders-export"))["orders"]) == 1
 
 
+async def reject(store: Store, sku: Sku) -> None:
+    """Let the marketplace turn the item of a listing down."""
+    feed = await store.feeds.open(REDOUTE, redoute().feed_rules[FeedKind.ITEM], clocks())
+    assert isinstance(feed, Feed)
+
+    async def content() -> AsyncIterator[bytes]:
+        yield b"items"
+
+    payload, _ = await store.payloads.write(content(), NOON)
+    name = f"items-{feed.id}.xml"
+    await store.feeds.spooled(feed, name, payload, NOON)
+    line = AnswerLine(accepted=False, feed_name=name, sku=sku, code="E7", text="MARQUE INCONNUE")
+    await store.answers.apply(REDOUTE, [line], NOON)
+
+
 async def test_another_try_for_a_listing_in_error(client: ControlClient, daemon: Daemon) -> None:  # S3
     await bring(client, "listings", LISTINGS)
     path = "/api/v1/accounts/redoute/listings"
-    # What our own rules turn down is mended, not tried again (L4).
-    assert "mend" in (await post(client, f"{path}/LAMP%2F2/retry", status=409))["detail"]
-    await daemon.store.database.write(
-        lambda db: (
-            db.execute(
-                "UPDATE listings SET price_state = 'error', price_error = 'PRIX REFUSÉ' WHERE sku = 'LAMP/2'"
-            ).rowcount
-        )
-    )
-    await post(client, f"{path}/LAMP%2F2/retry")
-    assert (await get(client, f"{path}/LAMP%2F2"))["listing"]["parts"]["price"]["state"] == "pending"
+    # What breaks our own rules would spend a feed in vain.
+    refused = (await post(client, f"{path}/LAMP%2F2/retry", status=409))["detail"]
+    assert refused == "LAMP/2 would be sent in vain: the main photo is missing. Mend it and import it"
+    assert (await get(client, f"{path}/LAMP%2F2"))["listing"]["parts"]["item"]["state"] == "error"
+    await reject(daemon.store, Sku("LAMP-1"))
+    assert (await post(client, f"{path}/LAMP-1/retry"))["again"] == ["item"]
     assert "nothing to try again" in (await post(client, f"{path}/LAMP-1/retry", status=409))["detail"]
     assert "no listing NONE" in (await post(client, f"{path}/NONE/retry", status=404))["detail"]
     page = await get(client, path, limit="1")
     assert [row["sku"] for row in page["listings"]] == ["LAMP-1"]
     assert [row["sku"] for row in (await get(client, path, after=page["next"]))["listings"]] == ["LAMP/2"]
+
+
+async def test_what_is_rejected_three_times_in_a_row_is_blocked_until_a_person_says_so(
+    client: ControlClient, daemon: Daemon
+) -> None:  # L2
+    await bring(client, "listings", LISTINGS)
+    path = "/api/v1/accounts/redoute/listings"
+    for _ in range(2):
+        await reject(daemon.store, Sku("LAMP-1"))
+        await post(client, f"{path}/LAMP-1/retry")
+    await reject(daemon.store, Sku("LAMP-1"))
+    refused = (await post(client, f"{path}/LAMP-1/retry", status=409))["detail"]
+    assert "item of LAMP-1 is blocked" in refused
+    assert "sellerd listings unblock --account redoute LAMP-1" in refused
+    assert [row["sku"] for row in (await get(client, path, blocked="true"))["listings"]] == ["LAMP-1"]
+    assert (await post(client, f"{path}/LAMP-1/unblock"))["again"] == ["item"]
+    assert (await get(client, path, blocked="true"))["listings"] == []
+    assert "nothing to unblock" in (await post(client, f"{path}/LAMP-1/unblock", status=409))["detail"]
+    assert "no listing NONE" in (await post(client, f"{path}/NONE/unblock", status=404))["detail"]
+
+
+async def test_codes_are_brought_in_and_listings_are_validated(client: ControlClient) -> None:  # L4
+    await bring(client, "listings", LISTINGS)
+    here = "/api/v1/accounts/redoute"
+
+    async def brands() -> AsyncIterator[bytes]:
+        yield b"code,label\nB2,Autre\n"
+
+    reply = await client.request("POST", f"{here}/reference/brands", content=brands(), content_type="text/csv")
+    report = json.loads(reply.body)
+    assert (report["rows"], report["refused"], report["listings"]["held_back"]) == (1, 0, 1)
+    assert [(each["kind"], each["size"]) for each in (await get(client, f"{here}/reference"))["lists"]] == [
+        ("brands", 1)
+    ]
+    assert (await get(client, f"{here}/reference/brands"))["codes"] == [{"code": "B2", "label": "Autre"}]
+    page = await get(client, f"{here}/validation", limit="1")
+    assert [each["sku"] for each in page["listings"]] == ["LAMP-1"]
+    assert [fault["field"] for fault in page["listings"][0]["faults"]] == ["brand"]
+    page = await get(client, f"{here}/validation", after=page["next"])
+    assert [fault["field"] for fault in page["listings"][0]["faults"]] == ["brand", "photos"]
+    assert (await get(client, f"{here}/validation", sku="LAMP-1"))["listings"][0]["sku"] == "LAMP-1"
+    assert (await client.request("GET", f"{here}/validation", params={"sku": "NONE"})).status == 404
+    assert (await client.request("GET", "/api/v1/accounts/lewis/validation")).status == 409
 
 
 async def test_a_held_account_is_released(client: ControlClient, daemon: Daemon) -> None:  # D10

@@ -23,13 +23,15 @@ from daemon.web.state import Question
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 LR = AccountName("lr")
 JOB = JobVerdict(LR, "orders", JobHealth.FAILING, NOON, timedelta(seconds=90), NOON, None, NOON, "no route")
-WELL = Verdict(ok=True, reasons=(), config=Loaded(NOON), at=NOON, started_at=NOON, jobs=(JOB,), held={})
+WAITING = {("lr", "in_time"): 4, ("lr", "due_soon"): 1, ("lr", "late"): 2}
+WELL = Verdict(True, (), Loaded(NOON), at=NOON, started_at=NOON, jobs=(JOB,), held={}, waiting=WAITING)
 FIGURES = Figures(
     listings={("lr", "stock", "pending"): 3, ("lr", "stock", "sent"): 0},
     feeds={("lr", "offer", "sent"): 1},
     gates={("lr", "offer"): NOON, ("lr", "item"): None},
     turns={("lr", "orders", "failed"): 2},
     scheduler_events={("missed",): 1},
+    answers={("lr", "known"): 7, ("lr", "unknown"): 2},
 )
 
 
@@ -68,7 +70,9 @@ async def test_a_process_that_works_says_so(client: httpx.AsyncClient) -> None: 
 
     assert [reply.status_code for reply in replies] == [200, 200, 200]
     assert replies[2].json() == WELL.as_json()
-    assert replies[2].json()["accounts"]["lr"]["jobs"]["orders"]["state"] == "failing"
+    account = replies[2].json()["accounts"]["lr"]
+    assert account["jobs"]["orders"]["state"] == "failing"
+    assert account["orders_waiting"] == {"in_time": 4, "due_soon": 1, "late": 2}
 
 
 async def test_a_process_that_cannot_work_is_alive_and_not_ready(
@@ -103,6 +107,7 @@ async def test_metrics_are_in_the_format_of_prometheus(client: httpx.AsyncClient
     assert samples["sellerd_config_last_reload_timestamp_seconds",] == NOON.timestamp()
     assert samples["sellerd_job_last_success_timestamp_seconds", "lr", "orders"] == NOON.timestamp()
     assert samples["sellerd_job_lag_seconds", "lr", "orders"] == 90
+    assert samples["sellerd_orders_waiting", "late", "lr"] == 2
     assert samples["sellerd_job_state", "failing", "lr", "orders"] == 1
     assert samples["sellerd_job_state", "lr", "ok", "orders"] == 0
     assert samples["sellerd_account_held", "lr"] == 0
@@ -112,6 +117,7 @@ async def test_metrics_are_in_the_format_of_prometheus(client: httpx.AsyncClient
     assert samples["sellerd_gate_open_timestamp_seconds", "item", "lr"] == 0
     assert samples["sellerd_listings", "lr", "pending", "stock"] == 3
     assert samples["sellerd_feeds", "lr", "offer", "sent"] == 1
+    assert (samples["sellerd_answers", "known", "lr"], samples["sellerd_answers", "lr", "unknown"]) == (7, 2)
 
 
 async def test_metrics_without_a_database_say_that_it_is_down(client: httpx.AsyncClient, daemon: Known) -> None:  # D5

@@ -7,11 +7,11 @@ from functools import partial
 from typing import TypeVar
 
 from daemon.errors import Refused, Unreadable
-from daemon.marketplaces import FeedFile, Inbox, Marketplace, Report, Spool
+from daemon.marketplaces import Check, FeedFile, Inbox, Marketplace, Report, Spool
 from daemon.marketplaces.edge.inventory import InventoryFile, inventory_name, read_errors
 from daemon.marketplaces.edge.orders import read_order
 from daemon.marketplaces.edge.sections import decode
-from daemon.marketplaces.edge.settings import EdgeSettings, Folder
+from daemon.marketplaces.edge.settings import IN_USE, EdgeSettings, Folder
 from daemon.marketplaces.edge.updates import reported_update, update_name, write_update
 from daemon.model import (
     AnswerLine,
@@ -152,6 +152,33 @@ class Edge:
                 await sftp.move(file.folder, name, processed)
             else:
                 await sftp.remove(file.folder, name)
+
+    def checks(self, now: datetime) -> Sequence[Check]:  # noqa: ARG002 - nothing here goes by the time
+        """A listing of each folder in use; whether a folder may be written to, only a file would show."""
+        settings = self._settings
+        sides: dict[SftpTable, str] = {}
+        for place, table in settings.sftp_logins.items():
+            sides.setdefault(table, place)
+        found = [
+            Check(
+                f"folder {label}",
+                sides[folder.login],
+                (sides[folder.login], f"paths.{label}", "root"),
+                partial(self._listed, folder),
+            )
+            for label in IN_USE
+            for folder in [settings.folder(label)]
+        ]
+        note = "that stock, acknowledgements and dispatches may be written, only a file shows, and that writes"
+        errors = Check("folders of errors", sides[settings.sftp], ("sftp", "paths.update_errors"), self._errors_listed)
+        return [*found, errors, Check("right to write", sides[settings.sftp], ("sftp", "paths"), note=note)]
+
+    async def _listed(self, folder: Folder) -> str:
+        listed = await self._sftps[folder.login].list(folder.path)
+        return f"{folder.path} holds {len(listed)} files"
+
+    async def _errors_listed(self) -> str:
+        return f"there: {', '.join(folder.path for folder, _ in await self._listed_errors())}"
 
     async def aclose(self) -> None:
         """End the connections at once."""

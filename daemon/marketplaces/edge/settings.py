@@ -10,7 +10,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from daemon.marketplaces.edge.profiles import PROFILES, over_profile
-from daemon.model import ChannelStatus, FeedKind, FeedRule, LineState, Part, UpdateKind
+from daemon.model import ChannelStatus, FeedKind, FeedRule, LegalMoves, LineState, Part, UpdateKind
 from daemon.settings import AccountSettings, Duration, SftpTable, Table
 
 _PROFILE = "johnlewis"
@@ -101,6 +101,16 @@ Label = Literal[
     "stock_update",
     "stock_update_error",
 ]
+
+
+#: the folders that the jobs read or write
+IN_USE: tuple[Label, ...] = (
+    "order_download",
+    "order_acknowledge",
+    "order_shipment",
+    "stock_update",
+    "stock_update_error",
+)
 
 
 class Column(Table):
@@ -206,10 +216,13 @@ def _is_known(profile: object) -> bool:
 class EdgeSettings(AccountSettings):
     """An account on The Edge. What it does not say, its profile does (J15); `profiles.py` has them all."""
 
-    legal_moves: ClassVar[Mapping[UpdateKind, frozenset[LineState]]] = {
-        UpdateKind.ACKNOWLEDGEMENT: frozenset({LineState.NEW}),
-        UpdateKind.DISPATCH: frozenset({LineState.TO_SHIP}),
-    }
+    legal_moves: ClassVar[LegalMoves] = LegalMoves(
+        {
+            UpdateKind.ACKNOWLEDGEMENT: frozenset({LineState.NEW}),
+            UpdateKind.DISPATCH: frozenset({LineState.TO_SHIP}),
+        },
+        by_units=frozenset({UpdateKind.DISPATCH}),
+    )
 
     speaks: Literal["edge"]
     profile: str = _PROFILE

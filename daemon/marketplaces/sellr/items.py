@@ -13,6 +13,7 @@ from daemon.marketplaces.sellr.envelopes import SOAP_11, element_text, envelope,
 from daemon.marketplaces.sellr.settings import ItemsTable, SellrSettings
 from daemon.marketplaces.sellr.wire import cdata, clean, content
 from daemon.model import Attribute, FeedObject, Photo
+from daemon.rules.html import canonical
 
 NAMESPACE = "http://RedouteFrance/CAT-EXT-INTG/Product/VendorItems/1.0"
 ACTION = "http://RedouteFrance/seller/items/1.1"
@@ -71,7 +72,7 @@ class VendorItems:
         photos = "".join(map(self._photo, sorted(item.photos, key=lambda photo: photo.rank)))
         attributes = "".join(map(self._attribute, item.attributes))
         # Cleaned first: as an entity, a lone surrogate would get past the cleaning of the section.
-        description = entities(clean(item.description))
+        description = entities(canonical(clean(item.description)))
         return (
             "<VendorItem>"
             f"<EAN>{content(listing.ean)}</EAN>"
@@ -115,5 +116,7 @@ class VendorItems:
             (names.sku, listing.sku),
             (names.master_sku, listing.item.master_sku),
             (names.catalogue_id, listing.item.catalogue_id),
+            (names.manufacturer, listing.item.manufacturer),
+            (names.manufacturer_part_number, listing.item.manufacturer_part_number),
         )
         return "".join(f"<{name}>{content(text)}</{name}>" for name, text in given if name and text)

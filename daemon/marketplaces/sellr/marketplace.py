@@ -4,11 +4,12 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Se
 from contextlib import aclosing
 from datetime import datetime
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import TypeVar
 
 from daemon.errors import DaemonError, MarketplaceError, Refused, TransportError, Unconfirmed, Unreachable, Unreadable
-from daemon.marketplaces import FeedFile, Inbox, Marketplace, Report, Spool
-from daemon.marketplaces.sellr import envelopes, items, offers, orders, reports, xmlread
+from daemon.marketplaces import Check, FeedFile, Inbox, Marketplace, Report, Spool
+from daemon.marketplaces.sellr import checks, envelopes, items, offers, orders, reports, xmlread
 from daemon.marketplaces.sellr.settings import SellrSettings
 from daemon.marketplaces.sellr.wire import utc
 from daemon.marketplaces.sellr.xmlread import Node
@@ -175,8 +176,9 @@ class Sellr:
 
     async def find_update(self, update: OrderUpdate) -> Whereabouts:
         """Ask for the order, and judge by the states of its lines."""
-        around = self._settings.order_lookback
-        reply = await self._retrieve(update.created_at - around, update.created_at + around)
+        # The marketplace goes by when the order was placed; a refund may come long after that.
+        since = update.created_at - self._settings.open_order_lookback
+        reply = await self._retrieve(since, update.created_at + self._settings.order_lookback)
         read = self._read(reply)
         return Whereabouts.UNKNOWN if isinstance(read, Unreadable) else orders.whereabouts(update, read)
 
@@ -194,6 +196,54 @@ class Sellr:
             await self._sftp.move(file.folder, file.name, self._settings.folders.archive)
         elif self._settings.after_keeping == "delete":
             await self._sftp.remove(file.folder, file.name)
+
+    def checks(self, now: datetime) -> Sequence[Check]:
+        """The version of the injection service, orders of an empty period, and a listing of each folder in use."""
+        login = ("login.user", "login.password")
+        folders = ["reports"]
+        if self._settings.orders.source != "reply":
+            folders.append("orders")
+        if self._settings.after_keeping == "archive":
+            folders.append("archive")
+        return [
+            Check("injection service", "http", (*login, "urls.offers"), self._version),
+            Check(
+                "orders service", "http", (*login, "tokens.read_orders", "urls.orders"), partial(self._no_orders, now)
+            ),
+            *(
+                Check(f"SFTP folder {key}", "sftp", ("sftp", f"folders.{key}"), partial(self._listed, key))
+                for key in folders
+            ),
+            Check("token create_items", "http", ("tokens.create_items",), note="only an item feed shows it: a write"),
+            Check("token update_orders", "http", ("tokens.update_orders",), note="only an update shows it: a write"),
+            Check("vendor_id", "http", ("vendor_id",), note="only a feed shows that it belongs to this login: a write"),
+        ]
+
+    async def _version(self) -> str:
+        headers = {
+            "content-type": f'application/soap+xml; charset=UTF-8; action="{checks.VERSION}"',
+            "soapaction": f'"{checks.VERSION}"',
+        }
+        reply = await self._http.post(
+            self._settings.urls.offers,
+            headers=headers,
+            body=checks.version_request(),
+            deadline=self._settings.orders.deadline.total_seconds(),
+            limit=_SHORT_REPLY,
+        )
+        _judge(reply, Unreachable)
+        return f"answers as version {checks.read_version(_root(reply))}"
+
+    async def _no_orders(self, now: datetime) -> str:
+        """Ask for the orders of a period that has no length: the token is looked at, and nothing is handed out."""
+        read = self._read(await self._retrieve(now, now))
+        if isinstance(read, Unreadable):
+            raise read
+        return "answers, and takes the token"
+
+    async def _listed(self, key: str) -> str:
+        folder = getattr(self._settings.folders, key)
+        return f"{folder} holds {len(await self._sftp.list(folder))} files"
 
     async def aclose(self) -> None:
         """End the connections at once."""

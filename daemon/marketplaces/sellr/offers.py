@@ -1,14 +1,14 @@
 """The offer file of Sell-R, `SellerOfferRequest`, and the request that injects it (Sell-R A3, A5, guide L6, L7, L9)."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from daemon.errors import Refused, Unreadable
 from daemon.marketplaces.sellr import xmlread
 from daemon.marketplaces.sellr.envelopes import SOAP_12, element_text, envelope, fault
 from daemon.marketplaces.sellr.settings import SellrSettings
 from daemon.marketplaces.sellr.wire import amount, attribute, content, utc
-from daemon.model import Feed, FeedObject
+from daemon.model import Feed, FeedObject, Promotion
 
 NAMESPACE = "http://RedCats/MarketPlace/Partnership/2.0"
 INJECT_NAMESPACE = "http://Redcats/File/ESB-TIBCO/File/1.0/InjectFile/1.0"
@@ -45,7 +45,10 @@ def read_reply(document: xmlread.Node) -> str:
 
 
 class SellerOfferRequest:
-    """One offer feed as bytes: stock and price together, an ended listing with stock 0 (L9)."""
+    """One offer feed as bytes: stock and price together, an ended listing with stock 0 (L9).
+
+    BlockedPrice, the price struck through, is the reference beside the price where that is higher, else the price.
+    """
 
     def __init__(self, settings: SellrSettings, feed: Feed) -> None:
         offers = settings.offers
@@ -60,11 +63,8 @@ class SellerOfferRequest:
             f'</StockQuantity></Availability><SellerOffers><SellerOffer Site="{attribute(offers.site)}"'
             f' CountryCode="{offers.country}"><SellerOfferPrices><SellerOfferPrice SellerOfferID="'
         )
-        self._after_id = (
-            f'" OfferNature="{attribute(offers.offer_nature)}" CustomerTarget="All"><OfferPeriod>'
-            f"<StartDate>{start:%Y-%m-%dT%H:%M}:00.000Z</StartDate><EndDate>{end:%Y-%m-%dT%H:%M}:00.000Z</EndDate>"
-            "</OfferPeriod>"
-        )
+        self._after_id = _nature_and_period(offers.offer_nature, start, end)
+        self._nature = offers.offer_nature
         self._after_price = (
             '</BlockedPrice></SellerOfferPrice></SellerOfferPrices><Deliveries><Delivery DeliveryType="Regular"'
             f' DeliveryMode="Home"><DeliveryFee CurrencyCode="{settings.currency}">{offers.delivery_fee}</DeliveryFee>'
@@ -90,6 +90,14 @@ class SellerOfferRequest:
         """The end of the root."""
         return b"</SellerOfferRequest>\n"
 
+    def _of(self, promotion: Promotion | None) -> str:
+        """The nature and the period of an offer: a promotion's own while it is in force (L11)."""
+        if promotion is None:
+            return self._after_id
+        # The wire has whole minutes, and the last one of a promotion is still its own.
+        end = promotion.ends_at + timedelta(minutes=1) - timedelta.resolution
+        return _nature_and_period(promotion.nature or self._nature, utc(promotion.starts_at), utc(end))
+
     def _row(self, listing: FeedObject) -> str:
         price, rrp = listing.price, listing.rrp
         if price is None:
@@ -100,8 +108,16 @@ class SellerOfferRequest:
             '<Item><ItemIdentification><ItemStandardID Qualifier="EN">'
             f"{content(listing.ean)}</ItemStandardID></ItemIdentification><ItemConditions>"
             f'<ItemCondition Condition="New"><Availability><StockQuantity>{listing.stock}{self._after_stock}'
-            f"{attribute(listing.sku)}{self._after_id}"
+            f"{attribute(listing.sku)}{self._of(listing.promotion)}"
             f'<SellingPrice CurrencyCode="{price.currency}" PriceType="SellingPrice"><Amount>{amount(price)}</Amount>'
             f"<VATRate>{self._vat_rate}</VATRate></SellingPrice><BlockedPrice>{amount(blocked)}{self._after_price}"
             f"{delay}{self._after_delay}"
         )
+
+
+def _nature_and_period(nature: str, start: datetime, end: datetime) -> str:
+    return (
+        f'" OfferNature="{attribute(nature)}" CustomerTarget="All"><OfferPeriod>'
+        f"<StartDate>{start:%Y-%m-%dT%H:%M}:00.000Z</StartDate><EndDate>{end:%Y-%m-%dT%H:%M}:00.000Z</EndDate>"
+        "</OfferPeriod>"
+    )

@@ -5,11 +5,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from urllib.parse import quote
 
 from daemon.errors import Refused, Unreadable
 from daemon.marketplaces.sellr.envelopes import SOAP_11, envelope, fault
-from daemon.marketplaces.sellr.settings import SellrSettings, plain
+from daemon.marketplaces.sellr.settings import SellrSettings
 from daemon.marketplaces.sellr.wire import attribute, content, utc
 from daemon.marketplaces.sellr.xmlread import Node
 from daemon.model import Customer, LineState, Money, Order, OrderLine, OrderNumber, OrderUpdate, UpdateKind, Whereabouts
@@ -47,14 +46,15 @@ def write_update(settings: SellrSettings, update: OrderUpdate) -> bytes:
     if update.kind is UpdateKind.ACCEPTANCE:
         actions = [f'<accept OrderLineID="{attribute(line.ref)}"/>' for line in update.lines]
     elif update.kind is UpdateKind.REFUSAL:
-        # A reason that says so in any spelling goes out as outOfStock, all others as refuse (A6).
-        named = [(("outOfStock" if plain(line.reason) == "outofstock" else "refuse"), line) for line in update.lines]
+        named = [("outOfStock" if line.out_of_stock else "refuse", line) for line in update.lines]
         actions = [f'<{name} OrderLineID="{attribute(line.ref)}"/>' for name, line in named]
+    elif update.kind is UpdateKind.REFUND:
+        actions = [f'<refunding OrderLineID="{attribute(line.ref)}"/>' for line in update.lines]
     elif update.kind is UpdateKind.DISPATCH:
         shipment = _shipment(settings, update)
         actions = [f'<ship OrderLineID="{attribute(line.ref)}">{shipment}</ship>' for line in update.lines]
     else:
-        raise Refused(f"Sell-R has no {update.kind.value}; it knows acceptance, refusal and dispatch")
+        raise Refused(f"Sell-R has no {update.kind.value}; it knows acceptance, refusal, dispatch and refund")
     return envelope(
         SOAP_11,
         f'<ns:UpdateRequest xmlns:ns="{NAMESPACE}">{_NO_KEY.decode()}{"".join(actions)}</ns:UpdateRequest>',
@@ -65,9 +65,7 @@ def _shipment(settings: SellrSettings, update: OrderUpdate) -> str:
     parcel, names = update.parcel, settings.orders.ship
     if parcel is None:
         raise Refused(f"order {update.order}: a dispatch without a parcel")
-    url = parcel.tracking_url
-    if not url and parcel.tracking_number:
-        url = settings.tracking_url.replace("{tracking_number}", quote(parcel.tracking_number, safe=""))
+    url = parcel.tracking_url or settings.tracking_url_of(parcel.tracking_number)
     told = (
         (names.carrier, parcel.carrier),
         (names.tracking_number, parcel.tracking_number),
@@ -101,7 +99,7 @@ def read_orders(settings: SellrSettings, document: Node) -> tuple[Order | Unread
 
 
 def whereabouts(update: OrderUpdate, orders: Sequence[Order | Unreadable]) -> Whereabouts:
-    """Whether the lines of an update stand where it leads to or beyond (ARRIVED), or all where it began (ABSENT)."""
+    """Whether the lines of an update stand where it leads to or beyond (ARRIVED), or all where it cannot have led."""
     before, after = _LEADS.get(update.kind, (frozenset(), frozenset()))
     states = {
         line.ref: line.state
@@ -118,11 +116,16 @@ def whereabouts(update: OrderUpdate, orders: Sequence[Order | Unreadable]) -> Wh
 # To be refunded may come from To ship as well, so it does not show that goods were dispatched.
 _LEADS: Mapping[UpdateKind, tuple[frozenset[LineState | None], frozenset[LineState | None]]] = {
     UpdateKind.ACCEPTANCE: (
-        frozenset({LineState.NEW}),
+        # A line that was refused, at the portal say, was never accepted, and the other way round.
+        frozenset({LineState.NEW, LineState.REFUSED}),
         frozenset(set(LineState) - {LineState.NEW, LineState.REFUSED}),
     ),
-    UpdateKind.REFUSAL: (frozenset({LineState.NEW}), frozenset({LineState.REFUSED})),
+    UpdateKind.REFUSAL: (frozenset(set(LineState) - {LineState.REFUSED}), frozenset({LineState.REFUSED})),
     UpdateKind.DISPATCH: (frozenset({LineState.TO_SHIP}), frozenset({LineState.SHIPPED, LineState.COMPLETED})),
+    UpdateKind.REFUND: (
+        frozenset({LineState.TO_SHIP, LineState.SHIPPED, LineState.COMPLETED}),
+        frozenset({LineState.REFUNDING, LineState.REFUNDED, LineState.REFUND_REFUSED}),
+    ),
 }
 
 

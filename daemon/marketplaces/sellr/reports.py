@@ -90,7 +90,8 @@ class _Lines:
         report = settings.report
         self._verdicts = {word.strip().casefold(): False for word in report.rejected}
         self._verdicts |= {word.strip().casefold(): True for word in report.accepted}
-        self._words = ", ".join((*report.accepted, *report.rejected))
+        self._pending = {word.strip().casefold() for word in report.pending}
+        self._words = ", ".join((*report.accepted, *report.rejected, *report.pending))
         self._columns = report.columns
         # A report that names no feed in its lines may name it in its own name.
         stamp = rf"{re.escape(settings.vendor_id)}\.\w+\.\d+\.\d{{4}}(?:-\d\d){{5}}\.xml"
@@ -100,11 +101,14 @@ class _Lines:
         self._left_out = 0
 
     def line(self, number: int, fields: Mapping[str, str]) -> AnswerLine | None:
-        """The answer that the fields (by our names) give, or None when it was set aside as not understood."""
-        verdict = self._verdicts.get(fields["status"].strip().casefold())
+        """The answer that the fields (by our names) give; None when there is none yet, or it is not understood."""
+        status = fields["status"].strip().casefold()
+        verdict = self._verdicts.get(status)
+        if verdict is None and status in self._pending:
+            return None
         if verdict is None:
             problem = f"{self._columns.status} is {fields['status']!r}, which is none of {self._words}"
-            self.leave_out(number, f"{problem} (report.accepted, report.rejected)")
+            self.leave_out(number, f"{problem} (report.accepted, .rejected, .pending)")
             return None
         made = AnswerLine(
             accepted=verdict,

@@ -2,6 +2,7 @@
 
 import codecs
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from ipaddress import ip_address
 from typing import Annotated, ClassVar, Literal
@@ -9,8 +10,20 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
-from daemon.model import ChannelStatus, FeedKind, FeedRule, LineState, Part, UpdateKind
-from daemon.settings import AccountSettings, Duration, Secret, SftpTable, Table, TimeZone
+from daemon.marketplaces.sellr.errors import OwnCatalogue, shipped
+from daemon.model import (
+    Advice,
+    ChannelStatus,
+    FeedKind,
+    FeedRule,
+    ItemLimits,
+    LegalMoves,
+    LineState,
+    OfferTerms,
+    Part,
+    UpdateKind,
+)
+from daemon.settings import AccountSettings, DeadlinesTable, Duration, Secret, SftpTable, Table, TimeZone
 
 #: guide L8: never less than this between the end of one stock and price feed and the start of the next
 _HOUR = timedelta(hours=1)
@@ -49,12 +62,6 @@ def _known_encoding(name: str) -> str:
     return known.name
 
 
-def _tracking_template(text: str) -> str:
-    if text and (urlsplit(text).scheme not in {"http", "https"} or "{tracking_number}" not in text):
-        raise ValueError('write it like "https://carrier.example/track/{tracking_number}", or leave it empty')
-    return text
-
-
 def _element_name(text: str) -> str:
     if text and not (text.replace("-", "").replace("_", "").isalnum() and (text[0].isalpha() or text[0] == "_")):
         raise ValueError('an XML element name such as "trackingNumber"; empty leaves the element out')
@@ -67,10 +74,17 @@ def _decimal_text(value: object) -> object:
     return value
 
 
+def _percentage_text(value: object) -> object:
+    """A percentage written as a number is as good as a text: it has two decimals at most."""
+    return f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+Percentage = Annotated[str, BeforeValidator(_percentage_text), Field(pattern=r"^(\d{1,2}(\.\d{1,2})?)?$")]
 Encoding = Annotated[str, AfterValidator(_known_encoding)]
 ElementName = Annotated[str, AfterValidator(_element_name)]
 DecimalText = Annotated[str, BeforeValidator(_decimal_text), Field(pattern=r"^\d{1,7}(\.\d{1,4})?$")]
 Folder = Annotated[str, Field(min_length=1)]
+AttributeCode = Annotated[str, Field(pattern=r"^A\d+$")]
 
 
 class LoginTable(Table):
@@ -118,7 +132,10 @@ class ColumnsTable(Table):
 
 
 class ReportTable(Table):
-    """How reports are found and read (L17). `accepted` and `rejected` are status words, read without case.
+    """How reports are found and read (L17). `accepted`, `rejected` and `pending` are status words, read without case.
+
+    A pending line gives no verdict yet: its listing goes on waiting for a later report. `catalogue` is a file of your
+    own that says what errors mean; its entries come before those that are shipped.
 
     A last line of a CSV without a line end may be one that is still being written, its part number cut in two; it is
     left out and told, unless `unended_last_line` says that reports end like that.
@@ -130,8 +147,10 @@ class ReportTable(Table):
     columns: ColumnsTable = ColumnsTable()
     accepted: tuple[str, ...] = ("OK", "ACCEPTED", "SUCCESS")
     rejected: tuple[str, ...] = ("KO", "REJECTED", "ERROR")
+    pending: tuple[str, ...] = ("PENDING",)
     unended_last_line: Literal["leave_out", "read"] = "leave_out"
     encodings: tuple[Encoding, ...] = Field(default=("utf-8-sig", "cp1252"), min_length=1)
+    catalogue: OwnCatalogue | None = None
 
 
 class ShipTable(Table):
@@ -142,8 +161,11 @@ class ShipTable(Table):
     tracking_url: ElementName = "trackingUrl"
 
 
-class OrdersTable(Table):
-    """How orders are asked for and understood (A6, guide L12, L13).
+class OrdersTable(DeadlinesTable):
+    """How orders are asked for and understood, and by when the seller should have acted (A6, guide L12, L13).
+
+    A line that has waited longer than `accept_within` for its acceptance, or than `ship_within` for its shipment, is
+    late; `warn_before` before that it is due soon; `"0s"` is no deadline (A9, 13: the defaults are ours).
 
     `statuses` are the literals asked for; `Toapprove` and `Paid` were seen as well, but nothing is to be done at them,
     and one literal too many may cost the whole reply. `states` adds to or changes the meaning of a literal.
@@ -181,7 +203,12 @@ class OrdersTable(Table):
 
 
 class OffersTable(Table):
-    """Stock and price feeds (A5, guide L6-L8); the delivery terms are the account's, the handling time a listing's."""
+    """Stock and price feeds (A5, guide L6-L8); the delivery terms are the account's, the handling time a listing's.
+
+    `reductions` says what becomes of a promotion whose reduction breaks the rule of the 30 days, or is none (consumer
+    rules C1, C2): `warn` sends it with a warning on the listing, `block` puts the price in Error and sends the ordinary
+    one. `unknown_history` says so for a listing of which no earlier price is known.
+    """
 
     interval: Duration = _HOUR
     patience: Duration = timedelta(hours=2)
@@ -198,6 +225,8 @@ class OffersTable(Table):
     delivery_days_max: int = Field(default=5, ge=0)
     period_days: int = Field(default=365, ge=1)
     offer_nature: str = "Standard"
+    reductions: Literal["warn", "block"] = "warn"
+    unknown_history: Literal["allow", "warn", "block"] = "warn"
 
 
 class VendorElements(Table):
@@ -206,10 +235,16 @@ class VendorElements(Table):
     sku: ElementName = ""
     master_sku: ElementName = ""
     catalogue_id: ElementName = ""
+    manufacturer: ElementName = ""
+    manufacturer_part_number: ElementName = ""
 
 
 class ItemsTable(Table):
-    """Item feeds (A4, guide L2). `checksum` is what stands in Media/Checksum: the MD5 of the URL's text, or nothing."""
+    """Item feeds (A4, guide L2, L4, L5). `checksum` is what stands in Media/Checksum: the MD5 of the URL, or nothing.
+
+    An SKU above `sku_max` or a text of the description below `description_min` characters is an error and holds the
+    listing back; a title above `title_max`, and a missing attribute of `wanted_attributes`, are warnings.
+    """
 
     patience: Duration = timedelta(hours=24)
     deadline: Duration = timedelta(minutes=10)
@@ -218,6 +253,10 @@ class ItemsTable(Table):
     language: str = Field(default="fr", pattern="^[a-z]{2}$")
     media_encoding: str = "jpg"
     checksum: Literal["url", "none"] = "url"
+    sku_max: int = Field(default=32, ge=1)
+    title_max: int = Field(default=50, ge=1)
+    description_min: int = Field(default=10, ge=0)
+    wanted_attributes: tuple[AttributeCode, ...] = ()
     vendor_elements: VendorElements = VendorElements()
 
 
@@ -234,17 +273,23 @@ class SellrSettings(AccountSettings):
     urls: UrlsTable = UrlsTable()
     folders: FoldersTable = FoldersTable()
     after_keeping: Literal["leave", "archive", "delete"] = "leave"
-    tracking_url: Annotated[str, AfterValidator(_tracking_template)] = ""
     report: ReportTable = ReportTable()
     orders: OrdersTable = OrdersTable()
     offers: OffersTable = OffersTable()
     items: ItemsTable = ItemsTable()
+    calculate_rrp: bool = False
+    discount_rrp: Percentage = Field(default="", validate_default=True)
 
-    legal_moves: ClassVar[Mapping[UpdateKind, frozenset[LineState]]] = {
-        UpdateKind.ACCEPTANCE: frozenset({LineState.NEW}),
-        UpdateKind.REFUSAL: frozenset({LineState.NEW}),
-        UpdateKind.DISPATCH: frozenset({LineState.TO_SHIP}),
-    }
+    #: the wire names lines and no units (A6), so that each of these is for whole lines
+    legal_moves: ClassVar[LegalMoves] = LegalMoves(
+        {
+            UpdateKind.ACCEPTANCE: frozenset({LineState.NEW}),
+            UpdateKind.REFUSAL: frozenset({LineState.NEW}),
+            UpdateKind.DISPATCH: frozenset({LineState.TO_SHIP}),
+            UpdateKind.REFUND: frozenset({LineState.TO_SHIP, LineState.SHIPPED}),
+        },
+        cancels=(UpdateKind.REFUSAL, UpdateKind.REFUND),
+    )
 
     @field_validator("urls")
     @classmethod
@@ -258,6 +303,16 @@ class SellrSettings(AccountSettings):
         if problems:
             raise ValueError("; ".join(problems))
         return urls
+
+    @field_validator("discount_rrp")
+    @classmethod
+    def _a_discount(cls, discount: str, info: ValidationInfo) -> str:
+        if info.data.get("calculate_rrp") and (not discount or _basis_points(discount) == 0):
+            raise ValueError(
+                "calculate_rrp wants the greatest discount as a percentage: write discount_rrp = 40 or so, or leave"
+                " calculate_rrp out (guide L10)"
+            )
+        return discount
 
     @field_validator("offers")
     @classmethod
@@ -300,6 +355,24 @@ class SellrSettings(AccountSettings):
         }
 
     @property
+    def offer_terms(self) -> OfferTerms:
+        """The stock rules, and what La Redoute's prices need: Discount RRP (L10) and the reductions' policy (L11)."""
+        return replace(
+            super().offer_terms,
+            rrp_discount_bp=_basis_points(self.discount_rrp) if self.calculate_rrp else None,
+            reduction_policy=self.offers.reductions,
+            unknown_history=self.offers.unknown_history,
+            period=timedelta(days=self.offers.period_days),
+            nature=self.offers.offer_nature,
+        )
+
+    @property
+    def item_limits(self) -> ItemLimits:
+        """What La Redoute allows in an item (A4, L4)."""
+        items = self.items
+        return ItemLimits(items.sku_max, items.title_max, items.description_min, items.wanted_attributes)
+
+    @property
     def update_answer_wait(self) -> timedelta:
         """The HTTP reply is the answer: nothing is waited for."""
         return timedelta(0)
@@ -309,10 +382,20 @@ class SellrSettings(AccountSettings):
         """Whether orders are accepted by themselves when every line is in stock (L13)."""
         return self.orders.accept == "in_stock"
 
+    def explain(self, code: str, text: str) -> Advice | None:
+        """By the account's own catalogue of errors, then by the shipped one."""
+        own = self.report.catalogue
+        return (own.explain(code, text) if own else None) or shipped().explain(code, text)
+
     @property
     def sftp_logins(self) -> Mapping[str, SftpTable]:
         """The account's one SFTP login."""
         return {"sftp": self.sftp}
+
+
+def _basis_points(percentage: str) -> int:
+    whole, _, fraction = percentage.partition(".")
+    return int(whole) * 100 + int(fraction.ljust(2, "0"))
 
 
 def _url_problem(url: str, *, loopback_http: bool) -> str | None:

@@ -176,15 +176,19 @@ CREATE TABLE customers (
   billing TEXT
 ) STRICT;
 
+-- `since` is when the line came into its state as far as we know: its order's own time for the first one seen.
 CREATE TABLE order_lines (
   id INTEGER PRIMARY KEY,
   "order" INTEGER NOT NULL REFERENCES orders (id) ON DELETE CASCADE,
   ref TEXT NOT NULL,
   position INTEGER NOT NULL,
   quantity INTEGER NOT NULL CHECK (quantity > 0),
-  shipped INTEGER NOT NULL DEFAULT 0 CHECK (shipped BETWEEN 0 AND quantity),
+  shipped INTEGER NOT NULL DEFAULT 0 CHECK (shipped >= 0),
+  cancelled INTEGER NOT NULL DEFAULT 0 CHECK (cancelled >= 0),
+  refunded INTEGER NOT NULL DEFAULT 0 CHECK (refunded >= 0),
   state TEXT NOT NULL CHECK (state IN ('new', 'accepted', 'refused', 'to_ship', 'shipped', 'completed', 'to_cancel',
     'cancelled', 'refunding', 'refunded', 'refund_refused')),
+  since INTEGER NOT NULL,
   ean TEXT NOT NULL DEFAULT '',
   channel_item_id TEXT NOT NULL DEFAULT '',
   listing INTEGER REFERENCES listings (id),
@@ -192,14 +196,22 @@ CREATE TABLE order_lines (
   price_minor INTEGER,
   currency TEXT NOT NULL DEFAULT '',
   extra TEXT NOT NULL DEFAULT '{}',
-  UNIQUE ("order", ref)
+  UNIQUE ("order", ref),
+  CHECK (shipped + cancelled <= quantity),
+  CHECK (refunded + cancelled <= quantity)
 ) STRICT;
 
+
+-- `cancels` marks what a request to cancel or refund became (L14); `settles_to` is what its lines become when it has
+-- succeeded, where that is not what the marketplace says of them by itself.
 CREATE TABLE order_updates (
   id INTEGER PRIMARY KEY,
   "order" INTEGER NOT NULL REFERENCES orders (id) ON DELETE CASCADE,
   account TEXT NOT NULL REFERENCES accounts (name),
-  kind TEXT NOT NULL CHECK (kind IN ('acknowledgement', 'acceptance', 'refusal', 'dispatch')),
+  kind TEXT NOT NULL
+    CHECK (kind IN ('acknowledgement', 'acceptance', 'refusal', 'dispatch', 'cancellation', 'refund')),
+  cancels INTEGER NOT NULL DEFAULT 0 CHECK (cancels IN (0, 1)),
+  settles_to TEXT NOT NULL DEFAULT '',
   state TEXT NOT NULL CHECK (state IN ('pending', 'sending', 'sent', 'in_doubt', 'succeeded', 'failed')),
   name TEXT NOT NULL DEFAULT '',
   parcel TEXT,
@@ -224,6 +236,7 @@ CREATE TABLE update_lines (
   line INTEGER NOT NULL REFERENCES order_lines (id),
   quantity INTEGER NOT NULL CHECK (quantity > 0),
   reason TEXT NOT NULL DEFAULT '',
+  out_of_stock INTEGER NOT NULL DEFAULT 0 CHECK (out_of_stock IN (0, 1)),
   from_state TEXT NOT NULL DEFAULT '',
   PRIMARY KEY ("update", line)
 ) STRICT;

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from daemon.marketplaces.edge import Edge, EdgeSettings
 from daemon.marketplaces.edge.settings import Label, Paths
-from daemon.model import ChannelStatus, FeedKind, LineState, Part, UpdateKind
+from daemon.model import ChannelStatus, Deadlines, FeedKind, LineState, Part, UpdateKind
 from daemon.settings import Secret
 from tests.marketplaces.edge.account import LOGIN, account
 
@@ -114,10 +114,18 @@ def test_stock_is_all_that_a_feed_carries_and_silence_accepts_it() -> None:  # J
     assert (rule.interval, rule.patience) == (timedelta(0), timedelta(hours=2))
 
 
+def test_deadlines_and_a_tracking_url_are_for_every_account() -> None:  # J8
+    settings = account(tracking_url="https://track.example.test/{tracking_number}", orders={"ship_within": "24h"})
+    assert settings.deadlines == Deadlines(timedelta(hours=24), timedelta(hours=24), timedelta(hours=6))
+    assert settings.tracking_url_of("A/1") == "https://track.example.test/A%2F1"
+    assert settings.tracking_url_of("") == account().tracking_url_of("A1") == ""
+
+
 def test_orders_are_acknowledged_before_anything_else() -> None:  # J7
     settings = account()
     assert settings.acknowledges
-    assert settings.legal_moves == {
+    assert settings.legal_moves.by_units == {UpdateKind.DISPATCH}
+    assert settings.legal_moves.from_states == {
         UpdateKind.ACKNOWLEDGEMENT: {LineState.NEW},
         UpdateKind.DISPATCH: {LineState.TO_SHIP},
     }

@@ -1,7 +1,7 @@
 """A made-up account with its listings and orders, and the golden files."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from daemon.model import (
     Parcel,
     Part,
     Photo,
+    Promotion,
     Sku,
     UpdateKind,
     UpdateLine,
@@ -104,6 +105,23 @@ ITEMS = (
 OFFERS = (
     listing(rrp=Money(2990, "EUR"), handling_days=3),
     listing(sku='"A&B" <C>', ean="0012345678905", stock=0, price=Money(5, "EUR"), rrp=Money(4, "EUR"), ended=True),
+)
+
+SALE = Promotion(
+    Money(1490, "EUR"),
+    datetime(2026, 6, 24, 6, 0, tzinfo=UTC),
+    datetime(2026, 7, 21, 21, 59, 59, tzinfo=UTC),
+    'Soldes "été"',
+)
+PROMOTED = (
+    listing(price=SALE.price, rrp=Money(1990, "EUR"), promotion=SALE),
+    listing(
+        sku="BLUE-42",
+        ean="0012345678905",
+        price=Money(990, "EUR"),
+        promotion=Promotion(Money(990, "EUR"), SALE.starts_at, SALE.ends_at + timedelta(seconds=1)),
+    ),
+    listing(sku="GREEN-42", ean="3701234567884", price=Money(10000, "EUR"), rrp=Money(16666, "EUR")),
 )
 
 

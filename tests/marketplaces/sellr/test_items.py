@@ -1,5 +1,6 @@
 """The item file, byte for byte, and what it makes of texts."""
 
+from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from daemon.errors import Refused
 from daemon.marketplaces.sellr import items, xmlread
 from daemon.marketplaces.sellr.settings import SellrSettings
-from daemon.model import FeedObject, Item, Photo
+from daemon.model import Attribute, FeedObject, Item, Photo
 from tests.marketplaces.sellr.made_up import DRESS, ITEMS, golden, listing, settings
 
 NS = {"v": items.NAMESPACE}
@@ -38,6 +39,37 @@ def test_accents_of_the_description_go_out_as_entities_and_the_markup_stays() ->
     assert description.text == (
         "<p>Robe l&eacute;g&egrave;re, &oelig;uvre d'&eacute;t&eacute;</p><ul><li>100 % coton ]]> doux</li></ul>"
     )
+
+
+def test_line_breaks_are_closed_and_tags_are_lower_case() -> None:  # L5
+    row = written(settings(), listing(item=Item(description="<P>Robe<BR>longue</P>")))
+    description = ET.fromstring(row).find(".//v:ProductDescription", NS)
+    assert description is not None
+    assert description.text == "<p>Robe<br/>longue</p>"
+
+
+def test_variants_are_grouped_by_their_product_id_and_marked_by_what_they_decline_in() -> None:  # L4
+    variants = [
+        listing(ean=ean, item=replace(DRESS, ean=ean, attributes=(Attribute("A0485", code, label, declinable=True),)))
+        for ean, code, label in (("3701234567891", "V0001", "Rouge"), ("3701234567884", "V0003", "Écru"))
+    ]
+    root = ET.fromstring(written(settings(), *variants))
+    assert [node.text for node in root.iterfind(".//v:ProductId", NS)] == ["DRESS-1", "DRESS-1"]
+    assert [node.text for node in root.iterfind(".//v:IsDeclinable", NS)] == ["true", "true"]
+    labels = list(root.iterfind(".//v:AttributeValueLabel", NS))
+    assert [(node.text, node.get("language")) for node in labels] == [("Rouge", "fr"), ("Écru", "fr")]
+
+
+def test_the_manufacturer_goes_out_only_where_a_name_for_it_is_set() -> None:  # L4
+    made = listing(item=replace(DRESS, manufacturer="Exemple & fils", manufacturer_part_number="EX-1"))
+    assert b"Exemple" not in written(settings(), made)
+    names = {"manufacturer": "Manufacturer", "manufacturer_part_number": "ManufacturerPartNumber"}
+    vendor = ET.fromstring(written(settings(items={"vendor_elements": names}), made)).find(".//v:Vendor", NS)
+    assert vendor is not None
+    assert [(child.tag.partition("}")[2], child.text) for child in vendor][1:] == [
+        ("Manufacturer", "Exemple & fils"),
+        ("ManufacturerPartNumber", "EX-1"),
+    ]
 
 
 def test_no_text_breaks_the_file() -> None:

@@ -158,7 +158,7 @@ async def test_an_update_in_doubt_is_looked_for() -> None:
     async with account(*replies) as (marketplace, far):
         found = [await marketplace.find_update(made) for _ in replies]
     assert found == [Whereabouts.ARRIVED, Whereabouts.UNKNOWN, Whereabouts.UNKNOWN, Whereabouts.UNKNOWN]
-    assert b"<minDate>2026-02-16T12:00:05</minDate><maxDate>2026-03-16T12:00:05</maxDate>" in far.requests[0]
+    assert b"<minDate>2025-12-02T12:00:05</minDate><maxDate>2026-03-16T12:00:05</maxDate>" in far.requests[0]
 
 
 async def test_orders_come_in_the_reply_with_its_exact_bytes() -> None:  # L1

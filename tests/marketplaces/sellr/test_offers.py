@@ -2,6 +2,7 @@
 
 import io
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -14,7 +15,7 @@ from daemon.errors import Refused, Unreadable
 from daemon.marketplaces.sellr import offers, xmlread
 from daemon.marketplaces.sellr.wire import clean
 from daemon.model import FeedKind, FeedObject, Money
-from tests.marketplaces.sellr.made_up import OFFERS, feed, golden, listing, settings
+from tests.marketplaces.sellr.made_up import OFFERS, PROMOTED, SALE, feed, golden, listing, settings
 
 NS = {"o": offers.NAMESPACE}
 WSDL = Path(__file__).resolve().parents[3].parent / "shared" / "contracts" / "InjectFile_1.0.wsdl"
@@ -33,6 +34,25 @@ def text(root: ET.Element, path: str) -> str:
 
 def test_the_offer_file_is_the_golden_one() -> None:  # L6
     assert written(*OFFERS) == golden("seller-offers.xml")
+
+
+def test_an_offer_file_with_promotions_and_an_rrp_is_the_golden_one() -> None:  # L10 L11
+    assert written(*PROMOTED) == golden("seller-offers-promoted.xml")
+
+
+@pytest.mark.parametrize(
+    ("ends_at", "told"),
+    [
+        (datetime(2026, 7, 21, 22, 0, tzinfo=UTC), "2026-07-21T22:00:00.000Z"),
+        (datetime(2026, 7, 21, 21, 59, 59, tzinfo=UTC), "2026-07-21T22:00:00.000Z"),
+        (datetime(2026, 7, 21, 21, 59, 0, 1, tzinfo=UTC), "2026-07-21T22:00:00.000Z"),
+        (datetime(2026, 7, 22, 0, 0, tzinfo=settings().zone), "2026-07-21T22:00:00.000Z"),
+    ],
+)
+def test_a_promotion_is_told_in_whole_minutes_of_utc(ends_at: datetime, told: str) -> None:  # L11
+    root = ET.fromstring(written(listing(promotion=replace(SALE, ends_at=ends_at))))
+    assert text(root, ".//o:StartDate") == "2026-06-24T06:00:00.000Z"
+    assert text(root, ".//o:EndDate") == told
 
 
 def test_a_mark_down_shows_the_rrp_and_nothing_else_does() -> None:  # L7

@@ -193,12 +193,13 @@ def test_nothing_is_nothing_and_something_else_is_unreadable() -> None:
         (
             "refuse.xml",
             UpdateKind.REFUSAL,
-            (UpdateLine(FIRST.ref, 2, reason="Out of stock"), UpdateLine(SECOND.ref, 1, reason="broken")),
+            (UpdateLine(FIRST.ref, 2, out_of_stock=True), UpdateLine(SECOND.ref, 1, reason="Out of stock")),
         ),
         ("ship.xml", UpdateKind.DISPATCH, (FIRST,)),
+        ("refunding.xml", UpdateKind.REFUND, (FIRST, SECOND)),
     ],
 )
-def test_updates_are_the_golden_ones(name: str, kind: UpdateKind, lines: tuple[UpdateLine, ...]) -> None:  # L13
+def test_updates_are_the_golden_ones(name: str, kind: UpdateKind, lines: tuple[UpdateLine, ...]) -> None:  # L13 L14
     made = settings(tracking_url="https://carrier.example.test/t?n={tracking_number}")
     assert orders.write_update(made, update(kind, *lines, parcel=PARCEL)) == golden(name)
 
@@ -242,9 +243,13 @@ ARRIVED, ABSENT, UNKNOWN = Whereabouts.ARRIVED, Whereabouts.ABSENT, Whereabouts.
         (UpdateKind.ACCEPTANCE, (ACCEPTED, LineState.CANCELLED), ARRIVED),
         (UpdateKind.ACCEPTANCE, (ACCEPTED, NEW), UNKNOWN),
         (UpdateKind.ACCEPTANCE, (ACCEPTED, None), UNKNOWN),
-        (UpdateKind.ACCEPTANCE, (REFUSED, REFUSED), UNKNOWN),
+        (UpdateKind.ACCEPTANCE, (REFUSED, REFUSED), ABSENT),
         (UpdateKind.REFUSAL, (REFUSED, REFUSED), ARRIVED),
-        (UpdateKind.REFUSAL, (ACCEPTED, ACCEPTED), UNKNOWN),
+        (UpdateKind.REFUSAL, (ACCEPTED, ACCEPTED), ABSENT),
+        (UpdateKind.REFUSAL, (REFUSED, NEW), UNKNOWN),
+        (UpdateKind.REFUND, (TO_SHIP, LineState.SHIPPED), ABSENT),
+        (UpdateKind.REFUND, (LineState.REFUNDED, LineState.REFUND_REFUSED), ARRIVED),
+        (UpdateKind.REFUND, (LineState.REFUNDING, TO_SHIP), UNKNOWN),
         (UpdateKind.DISPATCH, (TO_SHIP, TO_SHIP), ABSENT),
         (UpdateKind.DISPATCH, (LineState.SHIPPED, LineState.COMPLETED), ARRIVED),
         (UpdateKind.DISPATCH, (LineState.REFUNDING, LineState.SHIPPED), UNKNOWN),

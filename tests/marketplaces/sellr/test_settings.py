@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from daemon.model import ChannelStatus, FeedKind, LineState, Part, UpdateKind
+from daemon.model import ChannelStatus, Deadlines, FeedKind, LineState, OfferTerms, Part, UpdateKind
 from tests.marketplaces.sellr.made_up import settings, table
 
 
@@ -39,11 +39,22 @@ def test_first_offers_stock_price_and_end_travel_together_an_hour_apart() -> Non
 
 
 def test_only_the_legal_moves_are_the_sellers() -> None:  # L12
-    assert settings().legal_moves == {
+    moves = settings().legal_moves
+    assert moves.from_states == {
         UpdateKind.ACCEPTANCE: {LineState.NEW},
         UpdateKind.REFUSAL: {LineState.NEW},
         UpdateKind.DISPATCH: {LineState.TO_SHIP},
+        UpdateKind.REFUND: {LineState.TO_SHIP, LineState.SHIPPED},
     }
+    assert moves.cancels == (UpdateKind.REFUSAL, UpdateKind.REFUND)
+    assert moves.by_units == frozenset()
+
+
+def test_deadlines_are_ours_unless_the_account_says_otherwise() -> None:  # L12
+    hour = timedelta(hours=1)
+    assert settings().deadlines == Deadlines(24 * hour, 48 * hour, 6 * hour)
+    said = {"accept_within": "0s", "ship_within": "3d", "warn_before": "1h"}
+    assert settings(orders=said).deadlines == Deadlines(timedelta(), 72 * hour, hour)
 
 
 def test_orders_in_stock_are_accepted_only_where_the_account_says_so() -> None:  # L13
@@ -151,3 +162,24 @@ def test_unset_defaults_pass_their_own_checks() -> None:
     for name in ("urls", "folders", "report", "orders", "offers", "items"):
         again[name] = getattr(made, name).model_dump()
     assert settings(**again) == made
+
+
+@pytest.mark.parametrize(("written", "points"), [(40, 4000), ("40", 4000), (33.5, 3350), ("5.25", 525), (99.99, 9999)])
+def test_discount_rrp_is_a_percentage(written: object, points: int) -> None:  # L10
+    assert settings(calculate_rrp=True, discount_rrp=written).offer_terms.rrp_discount_bp == points
+    assert settings(calculate_rrp=False, discount_rrp=written).offer_terms.rrp_discount_bp is None
+
+
+@pytest.mark.parametrize("changes", [{}, {"discount_rrp": 0}, {"discount_rrp": 100}, {"discount_rrp": "a lot"}])
+def test_calculate_rrp_wants_a_discount(changes: dict[str, Any]) -> None:  # L10
+    assert "discount_rrp" in problem(calculate_rrp=True, **changes)
+
+
+def test_the_terms_of_offers_come_from_the_configuration() -> None:  # L6 L11
+    assert settings().offer_terms == OfferTerms(period=timedelta(days=365), nature="Standard")
+    made = settings(
+        stock_rules={"safety": 2, "percentage": 80, "cap": 50, "below": 3, "reserve_open_orders": True},
+        offers={"reductions": "block", "unknown_history": "allow", "period_days": 30, "offer_nature": "Normal"},
+    )
+    assert made.offer_terms == OfferTerms(2, 80, 50, 3, True, None, "block", "allow", timedelta(days=30), "Normal")
+    assert "percentage" in problem(stock_rules={"percentage": 101})

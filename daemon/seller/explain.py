@@ -1,0 +1,178 @@
+"""Why a listing is sent as it is: per field what goes in, by which rule, and what comes out; and what is due (S3).
+
+Everything is computed by the pure rules at the given instant, not read from what the last turn has left behind.
+"""
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from daemon.model import AccountName, FeedRule, Moment, OfferTerms, Part, Sku, SyncState
+from daemon.rules import promotions, rrp, stock
+from daemon.rules.due import obstacles
+from daemon.rules.promotions import Verdict
+from daemon.settings import AccountSettings
+from daemon.store import Store
+from daemon.store.values import Announced, Inputs
+from daemon.store.views import View
+
+
+async def explain(store: Store, account: AccountSettings, sku: Sku, now: Moment) -> View | None:
+    """How the next offer of a listing comes about at this instant; None when the account has no such listing."""
+    name = AccountName(account.name)
+    inputs = await store.values.inputs(name, sku, account.currency)
+    if inputs is None:
+        return None
+    terms, rules = account.offer_terms, account.feed_rules.values()
+    fields = [_stock(inputs, terms), _end(inputs)]
+    if any(Part.PRICE in rule.parts for rule in rules):
+        fields[1:1] = _Price(inputs, terms, now.at).fields()
+    return {
+        "account": account.name,
+        "sku": sku,
+        "at": _iso(now.at),
+        "fields": fields,
+        "parts": [_part(inputs, part, rule) for rule in rules for part in sorted(rule.parts)],
+        "gates": [await _gate(store, name, rule, now) for rule in rules],
+    }
+
+
+def _stock(inputs: Inputs, terms: OfferTerms) -> View:
+    standing = inputs.standing
+    reserved = inputs.reserved if terms.reserve_open_orders else 0
+    given = {
+        "stock": standing.stock,
+        "ended": standing.ended,
+        "reserved": reserved,
+        **{name: value for name, value in asdict(stock.resolved(inputs.knobs, terms)).items() if value is not None},
+        "own": [name for name, value in asdict(inputs.knobs).items() if value is not None],
+    }
+    rule = "L6: stock less reserved, less safety_stock, percentage of that (cut), at most cap, 0 below threshold"
+    if standing.ended:
+        rule = "L9: an ended listing offers nothing"
+    value = None
+    if standing.stock is not None or standing.ended:
+        value = stock.offered(standing.stock or 0, inputs.knobs, terms, reserved=reserved, ended=standing.ended)
+    return _field("stock", given, rule, value)
+
+
+def _end(inputs: Inputs) -> View:
+    return _field(
+        "end", {"ended": inputs.standing.ended}, "L9: an ended listing goes out with stock 0", inputs.standing.ended
+    )
+
+
+class _Price:
+    """The price, what stands beside it, and the period, as they hang together in a promotion."""
+
+    def __init__(self, inputs: Inputs, terms: OfferTerms, at: datetime) -> None:
+        self._inputs = inputs
+        self._terms = terms
+        self._at = at
+        self._announced = _announced(inputs, at)
+        self._lowest, self._verdict = self._judge()
+        self._promoted = None if self._verdict.blocks or self._announced is None else self._announced.promotion
+
+    def _judge(self) -> tuple[int | None, Verdict]:
+        price, announced = self._inputs.standing.price, self._announced
+        if announced is None or price is None:
+            return None, Verdict()
+        start = max(announced.promotion.starts_at, announced.imported_at)
+        lowest = promotions.lowest_before(self._inputs.history, promotions.began(self._inputs.history, start))
+        return lowest, promotions.verdict(price, announced.promotion.price.minor, lowest, self._terms)
+
+    def fields(self) -> list[View]:
+        """Price, reference, period and nature."""
+        return [self._price(), self._reference(), self._period(), self._nature()]
+
+    def _price(self) -> View:
+        price = self._inputs.standing.price
+        given: View = {"price": price}
+        rule = "L7: the price as it was given"
+        if self._announced is not None:
+            given |= {"promotion": _promotion(self._announced), "lowest_of_30_days": self._lowest}
+            rule = "L11: the price of the promotion in force"
+            if self._verdict.text:
+                given["doubt"] = self._verdict.text
+                rule += "; not sent, because its reduction is blocked" if self._verdict.blocks else "; with a warning"
+        price = self._inputs.standing.price
+        return _field(
+            "price", given, rule, self._promoted.price.minor if self._promoted and price is not None else price
+        )
+
+    def _reference(self) -> View:
+        price = self._inputs.standing.price
+        given: View = {"price": price, "rrp": self._inputs.rrp}
+        if self._announced is not None:
+            value = price if self._promoted and price is not None and price > self._promoted.price.minor else None
+            return _field("rrp", given, "L11: in a promotion the ordinary price is the reference", value)
+        discount = self._terms.rrp_discount_bp
+        given["discount_rrp"] = None if discount is None else discount / 100
+        rule = "L10: the RRP as it is, never below the price"
+        if discount is not None:
+            rule = "L10: where it promises more than discount_rrp %, price / (1 - discount), cut; never below the price"
+        value = None if price is None else rrp.sent(price, self._inputs.rrp, discount)
+        return _field("rrp", given, rule, value)
+
+    def _period(self) -> View:
+        if self._promoted is not None:
+            window = {"start": _iso(self._promoted.starts_at), "end": _iso(self._promoted.ends_at)}
+            return _field("period", window, "L11: the window of the promotion in force", window)
+        period = self._terms.period
+        if period is None:
+            return _field("period", {}, "offers of this account have no period", None)
+        window = {"start": _iso(self._at), "end": _iso(self._at + period)}
+        return _field(
+            "period", {"days": period.days}, "from the making of the feed on, for the account's period", window
+        )
+
+    def _nature(self) -> View:
+        own = self._promoted.nature if self._promoted else ""
+        rule = "L11: the promotion's internal nature" if own else "the account's offer nature"
+        return _field("nature", {"promotion": own, "account": self._terms.nature}, rule, own or self._terms.nature)
+
+
+def _announced(inputs: Inputs, at: datetime) -> Announced | None:
+    found = promotions.in_force((each.promotion for each in inputs.promotions), at)
+    return next((each for each in inputs.promotions if each.promotion is found), None)
+
+
+def _promotion(announced: Announced) -> View:
+    promotion = announced.promotion
+    return {
+        "price": promotion.price.minor,
+        "start": _iso(promotion.starts_at),
+        "end": _iso(promotion.ends_at),
+        "nature": promotion.nature,
+    }
+
+
+def _part(inputs: Inputs, part: Part, rule: FeedRule) -> View:
+    """How a part stands, and whether the next feed of its kind takes the listing along, and why not."""
+    state = inputs.standing.states[part]
+    why = obstacles(rule, inputs.standing)
+    if state is not SyncState.PENDING:
+        why = [f"it is {state}, not pending"]
+    return {"part": part, "state": state, "error": inputs.errors[part], "due": not why, "why": "; ".join(why)}
+
+
+async def _gate(store: Store, account: AccountName, rule: FeedRule, now: Moment) -> View:
+    gates = [each for each in await store.views.gates(now) if each["account"] == account and each["kind"] == rule.kind]
+    view: View = {"kind": rule.kind, "open": True, "until": None, "why": ""}
+    if gates:
+        view |= {name: gates[0][name] for name in ("open", "until", "why")}
+    unanswered = await store.values.unanswered(account, rule.kind) if rule.one_at_a_time else None
+    if unanswered is not None:
+        feed, since = unanswered
+        lapses = _iso(since + rule.patience)
+        view |= {"open": False, "until": max(lapses, view["until"] or lapses)}
+        view["why"] = f"feed {feed} is not answered yet; it lapses at {lapses}"
+    return view
+
+
+def _field(name: str, given: dict[str, Any], rule: str, value: object) -> View:
+    return {"field": name, "inputs": given, "rule": rule, "value": value}
+
+
+def _iso(instant: datetime) -> str:
+    return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,91 @@
+"""What customers were charged, listing by listing, and the judgement of reductions by it (L11, consumer rules C1, C2).
+
+A price is charged from the moment at which the feed that carried it was sent, once that feed's offer is accepted: the
+marketplace takes it over between the sending and its report, and the earlier instant is the one that favours customers.
+"""
+
+import sqlite3
+from datetime import datetime
+
+from daemon.model import AccountName, OfferTerms
+from daemon.rules.promotions import HISTORY, Verdict, verdict
+from daemon.store.times import to_us
+
+_HISTORY_US = to_us(datetime.fromisoformat("1970-01-01T00:00:00Z") + HISTORY)
+
+#: the same as `rules/promotions.py` says in Python; `tests/store/test_values.py` compares them
+_BEGAN = (
+    "coalesce((SELECT min(c.since) FROM prices c WHERE c.listing = l.id AND c.since < s.starts_at"
+    " AND c.since > coalesce((SELECT max(f.since) FROM prices f WHERE f.listing = l.id AND f.since < s.starts_at"
+    " AND f.promotion IS NULL), -1)), s.starts_at)"
+)
+_LOWEST = (
+    "(SELECT min(c.price_minor) FROM prices c WHERE c.listing = b.id AND c.since < b.began"  # noqa: S608 - a number
+    " AND c.since >= coalesce((SELECT max(o.since) FROM prices o WHERE o.listing = b.id"
+    f" AND o.since <= b.began - {_HISTORY_US}), 0))"
+)
+
+
+def charged(db: sqlite3.Connection, feed: int) -> None:
+    """Keep the prices of those of `temp.applied` that were accepted, where they are others than those before."""
+    db.execute(
+        "INSERT INTO prices (listing, since, price_minor, promotion)"
+        " SELECT o.listing, coalesce(f.sent_at, f.opened_at), o.price_minor, o.promotion"
+        " FROM temp.applied a JOIN feed_objects o ON o.feed = :feed AND o.listing = a.listing"
+        " JOIN feeds f ON f.id = o.feed WHERE a.accepted AND o.price_minor IS NOT NULL AND NOT EXISTS ("
+        "  SELECT 1 FROM (SELECT p.price_minor, p.promotion FROM prices p WHERE p.listing = o.listing"
+        "   AND p.since <= coalesce(f.sent_at, f.opened_at) ORDER BY p.since DESC LIMIT 1) last"
+        "  WHERE last.price_minor = o.price_minor AND last.promotion IS o.promotion)"
+        " ON CONFLICT (listing, since) DO UPDATE SET price_minor = excluded.price_minor,"
+        " promotion = excluded.promotion",
+        {"feed": feed},
+    )
+
+
+def judge(db: sqlite3.Connection, account: AccountName, terms: OfferTerms, at: datetime) -> None:
+    """Warn of, or put in Error, the Pending prices whose promotion announces a reduction that C1 or C2 forbids.
+
+    One that is put in Error is not sent: stock goes out with the ordinary price, nothing struck through. Where a
+    promotion's price is what customers are charged now, the stock is made Pending so that this happens.
+    """
+
+    def judged(ordinary: int, promoted: int, lowest: int | None) -> Verdict:
+        return verdict(ordinary, promoted, lowest, terms)
+
+    db.create_function("reduction_text", 3, lambda *figures: judged(*figures).text, deterministic=True)
+    db.create_function("reduction_blocks", 3, lambda *figures: int(judged(*figures).blocks), deterministic=True)
+    named = {"account": account, "at": to_us(at)}
+    db.execute(
+        "CREATE TEMP TABLE judged AS SELECT id, reduction_text(ordinary, promoted, lowest) AS text,"  # noqa: S608
+        " reduction_blocks(ordinary, promoted, lowest) AS blocks,"
+        " (SELECT c.promotion FROM prices c WHERE c.listing = id ORDER BY c.since DESC LIMIT 1) IS NOT NULL AS reduced"
+        f" FROM (SELECT b.*, {_LOWEST} AS lowest FROM ("
+        f"  SELECT l.id, l.price_minor AS ordinary, s.price_minor AS promoted, {_BEGAN} AS began FROM listings l"
+        "   JOIN (SELECT id, price_minor, max(starts_at, imported_at) AS starts_at FROM promotions) s"
+        "   ON s.id = l.promotion"
+        "  WHERE l.account = :account AND l.price_state = 'pending' AND l.price_minor IS NOT NULL) b)",
+        named,
+    )
+    try:
+        db.execute(
+            'INSERT INTO events (at, account, subject, subject_id, what, "from", "to", why)'
+            " SELECT :at, :account, 'listing', l.id, 'price', 'pending',"
+            " CASE WHEN j.blocks THEN 'error' ELSE 'pending' END, j.text FROM temp.judged j"
+            " JOIN listings l ON l.id = j.id WHERE j.blocks OR (j.text <> '' AND l.price_warning <> j.text)",
+            named,
+        )
+        db.execute(
+            "UPDATE listings SET price_blocked = j.blocks, price_warning = CASE WHEN j.blocks THEN '' ELSE j.text END,"
+            " price_state = CASE WHEN j.blocks THEN 'error' ELSE price_state END,"
+            " price_error = CASE WHEN j.blocks THEN j.text ELSE price_error END,"
+            " stock_state = CASE WHEN j.blocks AND j.reduced AND stock IS NOT NULL THEN 'pending' ELSE stock_state END,"
+            " stock_revision = stock_revision + (j.blocks AND j.reduced AND stock IS NOT NULL)"
+            " FROM temp.judged j WHERE listings.id = j.id",
+        )
+        db.execute(
+            "UPDATE listings SET price_blocked = 0, price_warning = '' WHERE account = :account"
+            " AND price_state = 'pending' AND promotion IS NULL AND (price_blocked = 1 OR price_warning <> '')",
+            named,
+        )
+    finally:
+        db.execute("DROP TABLE temp.judged")

@@ -1,0 +1,122 @@
+"""The promotions of listings: kept, taken back, and begun and ended at the instants that they name (L11)."""
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from daemon.model import AccountName, Promotion, Sku
+from daemon.store.database import Database
+from daemon.store.events import tell
+from daemon.store.listings import Change
+from daemon.store.times import from_us, to_us
+
+_IN_FORCE = (
+    "SELECT p.listing, p.id FROM promotions p WHERE p.account = :account AND p.withdrawn_at IS NULL"
+    " AND p.ends_at > :now AND p.starts_at <= :now"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PromotionRow:
+    """A promotion of one SKU; the one that starts at the same instant is changed. `cancelled` takes it back."""
+
+    sku: Sku
+    promotion: Promotion
+    cancelled: bool = False
+
+
+class Promotions:
+    """Every promotion that was ever imported; one that is changed or taken back stays for the feeds that carried it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def put(self, account: AccountName, rows: Sequence[PromotionRow], at: datetime) -> list[tuple[Change, str]]:
+        """Keep promotions: what each row did, and for OVERLAPS the one that stands in its way.
+
+        No price is made Pending here: the next offers turn sees which promotion is in force (`begin_and_end`).
+        """
+        return await self._database.write(lambda db: [_put(db, account, row, at) for row in rows])
+
+
+def _put(db: sqlite3.Connection, account: AccountName, row: PromotionRow, at: datetime) -> tuple[Change, str]:
+    found = db.execute("SELECT id FROM listings WHERE account = ? AND sku = ?", (account, row.sku)).fetchone()
+    if found is None:
+        return Change.UNKNOWN, ""
+    listing, wanted = found["id"], row.promotion
+    standing = "SELECT * FROM promotions WHERE listing = ? AND withdrawn_at IS NULL"
+    kept = db.execute(f"{standing} AND starts_at = ?", (listing, to_us(wanted.starts_at))).fetchone()
+    if row.cancelled:
+        if kept is None:
+            return Change.UNCHANGED, ""
+        _withdraw(db, account, kept, at)
+        return Change.CHANGED, ""
+    if kept is not None and _same(kept, wanted):
+        return Change.UNCHANGED, ""
+    other = db.execute(
+        f"{standing} AND starts_at <> ? AND starts_at < ? AND ends_at > ? ORDER BY starts_at LIMIT 1",
+        (listing, to_us(wanted.starts_at), to_us(wanted.ends_at), to_us(wanted.starts_at)),
+    ).fetchone()
+    if other is not None:
+        return Change.OVERLAPS, f"{from_us(other['starts_at']).isoformat()} to {from_us(other['ends_at']).isoformat()}"
+    if kept is not None:
+        _withdraw(db, account, kept, at)
+    db.execute(
+        "INSERT INTO promotions (account, listing, price_minor, starts_at, ends_at, nature, imported_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            *(account, listing, wanted.price.minor, to_us(wanted.starts_at), to_us(wanted.ends_at)),
+            *(wanted.nature, to_us(at)),
+        ),
+    )
+    window = f"{wanted.starts_at.isoformat()} to {wanted.ends_at.isoformat()}"
+    tell(db, at, account, ("listing", listing), "promotion imported", moved=("", str(wanted.price.minor)), why=window)
+    return Change.CREATED if kept is None else Change.CHANGED, ""
+
+
+def _same(kept: sqlite3.Row, wanted: Promotion) -> bool:
+    now = (wanted.price.minor, to_us(wanted.ends_at), wanted.nature)
+    return (kept["price_minor"], kept["ends_at"], kept["nature"]) == now
+
+
+def _withdraw(db: sqlite3.Connection, account: AccountName, kept: sqlite3.Row, at: datetime) -> None:
+    db.execute("UPDATE promotions SET withdrawn_at = ? WHERE id = ?", (to_us(at), kept["id"]))
+    before = str(kept["price_minor"])
+    tell(db, at, account, ("listing", kept["listing"]), "promotion taken back", moved=(before, ""))
+
+
+def begin_and_end(db: sqlite3.Connection, account: AccountName, at: datetime) -> None:
+    """Make the price Pending where another promotion is in force than it was last made Pending for.
+
+    Its start belongs to a window, its end does not. A second time at the same instant changes nothing.
+    """
+    named = {"account": account, "now": to_us(at)}
+    # Each by an index of its own: a promotion may begin for every listing at the same instant.
+    db.execute("CREATE TEMP TABLE in_force (listing INTEGER PRIMARY KEY, promotion INTEGER NOT NULL)")
+    db.execute("CREATE TEMP TABLE turned (listing INTEGER PRIMARY KEY, before TEXT NOT NULL, promotion INTEGER)")
+    try:
+        db.execute(f"INSERT INTO temp.in_force {_IN_FORCE}", named)
+        db.execute(
+            "INSERT INTO temp.turned SELECT f.listing, l.price_state, f.promotion FROM temp.in_force f"
+            " CROSS JOIN listings l ON l.id = f.listing WHERE l.promotion IS NOT f.promotion"
+        )
+        db.execute(
+            "INSERT INTO temp.turned SELECT l.id, l.price_state, NULL FROM listings l WHERE l.account = :account"
+            " AND l.promotion IS NOT NULL AND l.id NOT IN (SELECT listing FROM temp.in_force)",
+            named,
+        )
+        db.execute(
+            'INSERT INTO events (at, account, subject, subject_id, what, "from", "to", why)'
+            " SELECT :now, :account, 'listing', listing, 'price', before, 'pending',"
+            " CASE WHEN promotion IS NULL THEN 'a promotion ended' ELSE 'a promotion began' END FROM temp.turned",
+            named,
+        )
+        db.execute(
+            "UPDATE listings SET promotion = t.promotion, price_state = 'pending', price_error = '',"
+            " price_revision = price_revision + 1, changed_at = :now FROM temp.turned t WHERE listings.id = t.listing",
+            named,
+        )
+    finally:
+        db.execute("DROP TABLE temp.in_force")
+        db.execute("DROP TABLE temp.turned")

@@ -1,0 +1,58 @@
+"""Rejections in a row of one part of a listing: counted as answers are settled, and too many of them block it.
+
+What is counted is the same code and text for the same values: a part that changes begins anew, because its revision
+does. A blocked part stays in Error, and another try does not send it (guide, life cycle).
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from datetime import datetime
+
+from daemon.model import FeedId, Part
+from daemon.store.times import to_us
+
+
+def count_rejections(
+    db: sqlite3.Connection, feed: FeedId, parts: Sequence[Part], at: datetime, block_after: int
+) -> None:
+    """Count what `temp.applied` has just done to the listings of a feed; `block_after` 0 blocks nothing.
+
+    One feed counts once, however often its report comes.
+    """
+    named = {"feed": feed, "at": to_us(at), "block_after": block_after}
+    for part in parts:
+        # In this order, and in no other: SQLite knows nothing of a table that was made a moment ago.
+        answered = (
+            " FROM temp.applied a CROSS JOIN feed_objects o ON o.feed = :feed AND o.listing = a.listing"
+            f" CROSS JOIN listings l ON l.id = a.listing AND l.{part}_revision = o.{part}_revision"
+        )
+        # Silence is no word of the marketplace, so it does not end a row of rejections.
+        db.execute(
+            f"DELETE FROM rejections WHERE part = '{part}' AND listing IN (SELECT a.listing{answered}"  # noqa: S608
+            f" WHERE a.accepted AND a.code <> 'silence' AND l.{part}_state = 'not_needed')",
+            named,
+        )
+        db.execute(
+            "INSERT INTO rejections (listing, part, revision, feed, code, text, times)"
+            f" SELECT a.listing, '{part}', o.{part}_revision, :feed, a.code, a.text, 1{answered}"
+            f" WHERE NOT a.accepted AND l.{part}_state = 'error'"
+            " ON CONFLICT (listing, part) DO UPDATE SET revision = excluded.revision, feed = excluded.feed,"
+            " code = excluded.code, text = excluded.text, blocked_at = NULL,"
+            " times = CASE WHEN (revision, code, text) = (excluded.revision, excluded.code, excluded.text)"
+            " THEN times + 1 ELSE 1 END WHERE excluded.feed > rejections.feed",
+            named,
+        )
+        db.execute(
+            f"UPDATE rejections SET blocked_at = :at WHERE part = '{part}' AND feed = :feed AND blocked_at IS NULL"  # noqa: S608
+            " AND :block_after > 0 AND times >= :block_after AND listing IN (SELECT listing FROM temp.applied)",
+            named,
+        )
+        db.execute(
+            'INSERT INTO events (at, account, subject, subject_id, what, "from", "to", why)'  # noqa: S608
+            f" SELECT :at, l.account, 'listing', l.id, '{part}', 'error', 'blocked',"
+            " 'rejected ' || r.times || ' times in a row: ' || trim(r.code || ' ' || r.text)"
+            " FROM rejections r JOIN listings l ON l.id = r.listing"
+            f" WHERE r.part = '{part}' AND r.feed = :feed AND r.blocked_at = :at"
+            " AND r.listing IN (SELECT listing FROM temp.applied)",
+            named,
+        )

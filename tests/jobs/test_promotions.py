@@ -1,0 +1,69 @@
+"""Promotions, stock knobs and the recommended price as La Redoute sees them, turn by turn."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from daemon.jobs.feeds import send_items, send_offers
+from daemon.jobs.reports import read_reports
+from daemon.model import Money, Promotion
+from daemon.store.listings import PriceRow
+from daemon.store.promotions import PromotionRow
+from tests.jobs.scene import EAN, HOUR, LAMP, MINUTE, NOON, Scene, scene
+
+START, END = NOON + 24 * HOUR, NOON + 48 * HOUR
+SALE = Promotion(Money(7000, "EUR"), START, END, "Soldes")
+
+
+@pytest.fixture
+async def redoute(tmp_path: Path) -> AsyncIterator[Scene]:
+    rules = {"safety": 1, "reserve_open_orders": True}
+    async with scene(tmp_path, "sellr", calculate_rrp=True, discount_rrp=40, stock_rules=rules) as each:
+        await each.want()
+        money, recommended = Money(10000, "EUR"), Money(20000, "EUR")
+        await each.store.listings.put_prices(each.name, [PriceRow(LAMP, money, recommended)], NOON)
+        await each.turn(send_items, MINUTE)
+        await each.answer()
+        await each.turn(read_reports, 2 * MINUTE)
+        yield each
+
+
+async def offers_turn(redoute: Scene, after: timedelta) -> int:
+    """A turn of offers with everything that comes of it; how many listings left."""
+    done = (await redoute.turn(send_offers, after)).done
+    await redoute.answer()
+    await redoute.turn(read_reports, after + MINUTE)
+    return done
+
+
+async def test_knobs_rrp_and_promotion_arrive(redoute: Scene) -> None:  # L6 L10 L11
+    await redoute.store.promotions.put(redoute.name, [PromotionRow(LAMP, SALE)], NOON)
+    assert await offers_turn(redoute, 3 * MINUTE) == 1
+    offer = redoute.sandbox.laredoute.offers[EAN]
+    assert (offer.stock, offer.amount, offer.blocked) == (4, Decimal("100.00"), Decimal("166.66"))
+    assert offer.nature == "Standard"
+    assert await offers_turn(redoute, START - NOON - MINUTE) == 0
+    assert await offers_turn(redoute, START - NOON) == 1
+    offer = redoute.sandbox.laredoute.offers[EAN]
+    assert (offer.stock, offer.amount, offer.blocked) == (4, Decimal("70.00"), Decimal("100.00"))
+    assert (offer.nature, offer.starts_at, offer.ends_at) == ("Soldes", START, END)
+    assert await offers_turn(redoute, END - NOON) == 1
+    offer = redoute.sandbox.laredoute.offers[EAN]
+    assert (offer.amount, offer.blocked, offer.nature) == (Decimal("100.00"), Decimal("166.66"), "Standard")
+    assert await redoute.parts() == ("not_needed", "not_needed", "not_needed", "offer_integrated")
+
+
+async def test_a_price_changed_in_flight_is_sent_with_the_promotion_still_in_force(redoute: Scene) -> None:  # L7 L11
+    await redoute.store.promotions.put(redoute.name, [PromotionRow(LAMP, SALE)], NOON)
+    await offers_turn(redoute, 3 * MINUTE)
+    await redoute.turn(send_offers, START - NOON)
+    await redoute.store.listings.put_prices(redoute.name, [PriceRow(LAMP, Money(9500, "EUR"))], START)
+    await redoute.answer()
+    await redoute.turn(read_reports, START - NOON + MINUTE)
+    assert (await redoute.parts())[2] == "pending"
+    assert await offers_turn(redoute, START - NOON + HOUR) == 1
+    offer = redoute.sandbox.laredoute.offers[EAN]
+    assert (offer.amount, offer.blocked) == (Decimal("70.00"), Decimal("95.00"))
