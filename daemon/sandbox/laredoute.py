@@ -177,15 +177,24 @@ class LaRedoute:
 
     def _answer_later(self, feed: _Feed, work: Callable[[], list[Verdict]]) -> None:
         late = self.faults.take("delay_report", kind=feed.kind)
-        self.agenda.add(lambda: self._answer(feed, work), hold=late["seconds"] if late else 0.0)
+        self.agenda.add(lambda: self._answer(feed, work, late["seconds"] if late else 0.0))
 
-    def _answer(self, feed: _Feed, work: Callable[[], list[Verdict]]) -> None:
-        """Work a feed off, then report, unless a newer file of the same name took its place."""
+    def _answer(self, feed: _Feed, work: Callable[[], list[Verdict]], hold: float) -> None:
+        """Work a feed off, then report, unless a newer file of the same name took its place.
+
+        Feeds are worked off in the order in which they came, however late their reports are.
+        """
         if self._current.get(feed.file_name, feed.batch_id) != feed.batch_id:
             return
         verdicts = work()
         if self.faults.take("lose_report", kind=feed.kind) is not None:
             return
+        if hold:
+            self.agenda.add(lambda: self._report(feed, verdicts), hold=hold)
+        else:
+            self._report(feed, verdicts)
+
+    def _report(self, feed: _Feed, verdicts: Sequence[Verdict]) -> None:
         form = self.settings.report_format
         content = write_report(feed.batch_id, feed.file_name, verdicts, form)
         path = self.files / "reports" / f"report-{feed.batch_id}.{form}"
