@@ -39,6 +39,16 @@ class OpenSsh:
     private_key: str
     host_key: str
     host: str = "127.0.0.1"
+    authorized_keys: Path = Path("authorized_keys")
+
+    @contextmanager
+    def refusing_logins(self) -> Iterator[None]:
+        """Let nobody in while the block lasts; sessions that are open stay."""
+        hidden = self.authorized_keys.rename(self.authorized_keys.with_suffix(".hidden"))
+        try:
+            yield
+        finally:
+            hidden.rename(self.authorized_keys)
 
     def sftp_servers(self) -> list[int]:
         """Return the process ids of this server's sftp-servers, one for each session."""
@@ -110,6 +120,7 @@ LogLevel INFO
         user=getpass.getuser(),
         private_key=own_key.export_private_key().decode(),
         host_key=host_key.export_public_key().decode().strip(),
+        authorized_keys=state / "authorized_keys",
     )
     try:
         _wait_until_listening(process, port, log)

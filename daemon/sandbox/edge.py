@@ -11,7 +11,7 @@ from typing import Any
 import anyio
 
 from daemon.sandbox.clock import Moment, Stamps
-from daemon.sandbox.disk import Dropbox, Numbers
+from daemon.sandbox.disk import Dropbox, Numbers, is_being_written
 from daemon.sandbox.edge_orders import EdgeLine, EdgeOrder, acknowledge, cancel, dispatch
 from daemon.sandbox.faults import Faults
 from daemon.sandbox.inventory import RowError, Stock, read_inventory, write_errors
@@ -34,6 +34,7 @@ _OURS = (".err", ".err.DONE", ".failed")
 class FileArrival:
     """One file that was taken up: where, its bytes, when its upload ended (UTC, CLOCK_BOOTTIME), what came of it.
 
+    A file that did not come through the sandbox's own SFTP server has the moment at which it was taken up.
     `outcome` is accepted, repeated (the same name and bytes as before), or the fault that was found.
     """
 
@@ -215,10 +216,13 @@ class TheEdge:
         return [path for path in files if path.is_file() and _seen(path) not in self._left]
 
     def _stock_files(self, folder: Path) -> Iterator[Path]:
-        for path in sorted(folder.iterdir()):
-            if not path.is_file() or _seen(path) in self._left:
+        """Give the stock files to be taken, in the order in which they came."""
+        files = [path for path in folder.iterdir() if path.is_file()]
+        for path in sorted(files, key=lambda file: (file.stat().st_mtime_ns, file.name)):
+            if _seen(path) in self._left:
                 continue
-            if self.settings.pickup == "at_once" or not self._uploads.is_open(path):
+            # Our own SFTP server knows its uploads; files may also come through another one on the same folder.
+            if self.settings.pickup == "at_once" or not (self._uploads.is_open(path) or is_being_written(path)):
                 yield path
 
     def _take_outgoing(self, environment: str, path: Path) -> None:

@@ -206,7 +206,7 @@ class LaRedoute:
 
     def _answer_later(self, feed: _Feed, work: Callable[[], list[Verdict]]) -> None:
         late = self.faults.take("delay_report", kind=feed.kind)
-        self.agenda.add(lambda: self._answer(feed, work), hold=late["seconds"] if late else 0.0)
+        self.agenda.add(lambda: self._answer(feed, work, late["seconds"] if late else 0.0))
 
     def _jam(self, batch_id: str) -> None:
         """Let an offer feed that comes too soon after one without an answer jam with it."""
@@ -217,14 +217,21 @@ class LaRedoute:
             self.jammed |= older | {batch_id}
         self._unanswered[batch_id] = now
 
-    def _answer(self, feed: _Feed, work: Callable[[], list[Verdict]]) -> None:
-        """Work a feed off, then report, unless it jammed or a newer file of the same name took its place."""
+    def _answer(self, feed: _Feed, work: Callable[[], list[Verdict]], hold: float) -> None:
+        """Work a feed off, then report, unless it jammed or a newer file of the same name took its place.
+
+        Feeds are worked off in the order in which they came, however late their reports are.
+        """
         if feed.batch_id in self.jammed or self._current.get(feed.file_name, feed.batch_id) != feed.batch_id:
             return
-        self._unanswered.pop(feed.batch_id, None)
-        self._report(feed, work())
+        verdicts = work()
+        if hold:
+            self.agenda.add(lambda: self._report(feed, verdicts), hold=hold)
+        else:
+            self._report(feed, verdicts)
 
     def _report(self, feed: _Feed, verdicts: Sequence[Verdict], more: str = "") -> None:
+        self._unanswered.pop(feed.batch_id, None)
         if feed.kind == "items":
             self._brought_by |= {verdict.ean: feed.batch_id for verdict in verdicts}
         if self.faults.take("lose_report", kind=feed.kind) is not None:

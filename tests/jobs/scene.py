@@ -1,7 +1,7 @@
 """One account, a real store and the sandbox, so that a test is a list of turns at literal times."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +15,7 @@ from daemon.sandbox import JohnLewisSettings, LaRedouteSettings, Sandbox, Sandbo
 from daemon.settings import AccountSettings, Secret
 from daemon.store import Store, open_store
 from daemon.store.listings import ItemRow, PriceRow, StockRow
+from tests.openssh import OpenSsh
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
@@ -38,6 +39,7 @@ class Scene:
     account: AccountSettings
     marketplace: Marketplace
     send_takes: timedelta = timedelta()
+    openssh: OpenSsh | None = None
 
     @property
     def name(self) -> AccountName:
@@ -53,7 +55,16 @@ class Scene:
         await self.sandbox.laredoute.answer_now()
         await self.sandbox.johnlewis.work_now()
 
-    async def want(self, *, sku: Sku = LAMP, ean: str = EAN, stock: int = 5, price: int = 10000) -> None:
+    async def want(
+        self,
+        *,
+        sku: Sku = LAMP,
+        ean: str = EAN,
+        stock_number: str = STOCK_NUMBER,
+        stock: int = 5,
+        price: int = 10000,
+        at: datetime = NOON,
+    ) -> None:
         """A seller's complete listing."""
         item = Item(
             ean=ean,
@@ -67,12 +78,23 @@ class Scene:
             photos=(Photo("https://pictures.example.test/lamp.jpg", 1),),
         )
         takes_items = FeedKind.ITEM in self.account.feed_rules
-        row = ItemRow(sku, item, channel_item_id=None if takes_items else STOCK_NUMBER)
-        await self.store.listings.put_items(self.name, [row], NOON, [""], item_feed=takes_items)
-        await self.store.listings.put_stock(self.name, [StockRow(sku, stock)], NOON)
+        row = ItemRow(sku, item, channel_item_id=None if takes_items else stock_number)
+        await self.store.listings.put_items(self.name, [row], at, [""], item_feed=takes_items)
+        await self.store.listings.put_stock(self.name, [StockRow(sku, stock)], at)
         if takes_items:
             money = Money(price, self.account.currency)
-            await self.store.listings.put_prices(self.name, [PriceRow(sku, money)], NOON)
+            await self.store.listings.put_prices(self.name, [PriceRow(sku, money)], at)
+
+    @contextmanager
+    def refusing_logins(self) -> Iterator[None]:
+        """Let the far side turn every login down while the block lasts, whoever serves its files."""
+        faults = self.sandbox.laredoute.faults, self.sandbox.johnlewis.faults
+        for asked in faults:
+            asked.add("refuse_login", times=None)
+        with nullcontext() if self.openssh is None else self.openssh.refusing_logins():
+            yield
+        for asked in faults:
+            asked.clear()
 
     async def restock(self, stock: int, after: timedelta) -> None:
         await self.store.listings.put_stock(self.name, [StockRow(LAMP, stock)], NOON + after)
@@ -139,21 +161,43 @@ def _login(described: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _over_openssh(sandbox: Sandbox, dialect: str, server: OpenSsh) -> dict[str, Any]:
+    """What an account says differently where the sandbox's folder is served by OpenSSH, which shows the whole disk."""
+    login = {
+        "host": server.host,
+        "port": server.port,
+        "user": server.user,
+        "private_key": Secret(server.private_key),
+        "host_keys": (server.host_key,),
+    }
+    if dialect == "edge":
+        return {"sftp": login, "root": f"{sandbox.johnlewis.files}/live"}
+    there = sandbox.laredoute.files
+    return {"sftp": login, "folders": {name: f"{there}/{name}" for name in ("reports", "orders", "archive")}}
+
+
 @asynccontextmanager
 async def scene(
-    folder: Path, dialect: str, laredoute: LaRedouteSettings | None = None, **changes: Any
+    folder: Path,
+    dialect: str,
+    laredoute: LaRedouteSettings | None = None,
+    *,
+    openssh: OpenSsh | None = None,
+    **changes: Any,
 ) -> AsyncIterator[Scene]:
-    """A scene whose far side acts only when told."""
+    """A scene whose far side acts only when told; `openssh` serves its files in place of the sandbox's own server."""
     sides = replace(laredoute or LaRedouteSettings(), delay=None), JohnLewisSettings(poll_every=None)
     async with (
         Sandbox(SandboxSettings(folder / "sandbox", laredoute=sides[0], johnlewis=sides[1])) as sandbox,
         open_store(folder / "sellerd.db") as store,
     ):
+        if openssh is not None:
+            changes = _over_openssh(sandbox, dialect, openssh) | changes
         settings = (redoute_settings if dialect == "sellr" else lewis_settings)(sandbox, **changes)
         name = AccountName(settings.name)
         await store.accounts.configure(name, settings.marketplace, "fingerprint", NOON, settings.deadlines)
         marketplace = DIALECTS[dialect].open(settings, {})
         try:
-            yield Scene(sandbox, store, settings, marketplace)
+            yield Scene(sandbox, store, settings, marketplace, openssh=openssh)
         finally:
             await marketplace.aclose()

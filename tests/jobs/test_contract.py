@@ -1,23 +1,31 @@
-"""The contract of the seam: what every marketplace must do for the jobs, run by both over their real wires."""
+"""The contract of the seam: what every marketplace must do for the jobs, run by both over their real wires.
+
+Each runs it twice: with the sandbox's own SFTP server, and with OpenSSH serving the same folder.
+"""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from daemon.errors import AccessDenied
 from daemon.jobs.feeds import send_items, send_offers
 from daemon.jobs.orders import download_orders
 from daemon.jobs.reports import read_reports
 from daemon.jobs.updates import send_updates
 from daemon.model import FeedKind, OrderNumber, Parcel, UpdateKind
 from tests.jobs.scene import EAN, HOUR, MINUTE, NOON, STOCK_NUMBER, Scene, scene
+from tests.openssh import openssh
+
+__all__ = ["openssh"]
 
 PARCEL = Parcel("dpd", "15501234567890", "https://track.example.test/15501234567890", NOON)
 
 
-@pytest.fixture(params=["sellr", "edge"])
+@pytest.fixture(params=["sellr", "edge", "sellr over OpenSSH", "edge over OpenSSH"])
 async def either(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Scene]:
-    async with scene(tmp_path, request.param) as each:
+    dialect, _, server = request.param.partition(" over ")
+    async with scene(tmp_path, dialect, openssh=request.getfixturevalue(server.casefold()) if server else None) as each:
         yield each
 
 
@@ -118,13 +126,27 @@ async def test_a_dispatch_reaches_the_marketplace_once(either: Scene) -> None:  
 async def test_a_turn_that_fails_leaves_its_rows_as_they_were(either: Scene) -> None:  # D2
     await listed(either)
     before = await either.parts()
-    either.sandbox.laredoute.faults.add("refuse_login", times=None)
-    either.sandbox.johnlewis.faults.add("refuse_login", times=None)
     await either.marketplace.aclose()
-    with pytest.raises(Exception, match="refused"):
+    with either.refusing_logins(), pytest.raises(AccessDenied, match="refused"):
         await either.turn(send_offers, 3 * MINUTE)
     assert await either.parts() == before
     assert [state for (state,) in await either.all("feeds WHERE kind = 'offer'", "state")] == ["withdrawn"]
-    either.sandbox.laredoute.faults.clear()
-    either.sandbox.johnlewis.faults.clear()
     assert (await either.turn(send_offers, 4 * MINUTE)).done == 1
+
+
+async def test_a_kept_file_is_confirmed_and_not_read_again(either: Scene) -> None:  # D9 L17 J14
+    await listed(either)
+    await order(either)
+    await either.turn(send_offers, 3 * MINUTE)
+    await either.answer()
+    for minutes in (10, 20):
+        await either.turn(download_orders, minutes * MINUTE)
+        await either.turn(read_reports, minutes * MINUTE)
+    files = await either.all("deliveries WHERE folder <> 'reply'", "state", "confirmed_at IS NOT NULL")
+    assert files
+    assert set(files) == {("applied", 1)}
+    names = [name for (name,) in await either.all("deliveries WHERE folder <> 'reply'", "name")]
+    assert len(names) == len(set(names))
+    if either.account.speaks == "edge":
+        incoming = either.sandbox.johnlewis.files / "live" / "incoming"
+        assert sorted(path.name for path in incoming.iterdir()) == ["processed"]

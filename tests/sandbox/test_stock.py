@@ -95,3 +95,13 @@ async def test_or_taken_at_once_whole_or_not(tmp_path: Path) -> None:
         await file.close()
 
     assert [arrival.outcome for arrival in sandbox.johnlewis.arrivals] == [": the file is not whole"]
+
+
+async def test_a_file_that_comes_through_another_server_is_left_alone_while_it_is_written(sandbox: Sandbox) -> None:
+    path = sandbox.johnlewis.files / "live" / "inventory" / NAME
+    with path.open("wb", buffering=0) as file:
+        file.write((HEADER + "12345678,,4,17\n").encode())
+        await sandbox.johnlewis.work_now()
+        assert sandbox.johnlewis.arrivals == []
+    await sandbox.johnlewis.work_now()
+    assert sandbox.johnlewis.stock["12345678"].free == 17

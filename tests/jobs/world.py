@@ -1,0 +1,512 @@
+"""A seller, customers, a far side with faults and one process of ours, told step by step and checked after each.
+
+Time is made up: `passed` is the true time since noon; the wall clock that a turn reads may be wrong for a while (and is
+then called unsynchronised), and the boot-time clock starts again with each boot.
+"""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hypothesis import note
+
+from daemon.errors import DaemonError, NotAllowed
+from daemon.jobs import Job, Run
+from daemon.jobs.feeds import send_items, send_offers
+from daemon.jobs.orders import download_orders
+from daemon.jobs.reports import read_reports
+from daemon.jobs.updates import send_updates
+from daemon.marketplaces import Marketplace
+from daemon.marketplaces.dialects import DIALECTS
+from daemon.marketplaces.sellr.settings import OrdersTable
+from daemon.model import AccountName, FeedKind, LineState, Moment, Money, OrderNumber, Parcel, Sku, UpdateKind
+from daemon.rules.moves import LEADS_TO, reachable
+from daemon.sandbox import JohnLewisSettings, LaRedouteSettings, Sandbox, SandboxSettings
+from daemon.store import Store, open_store
+from daemon.store.listings import ItemRow, PriceRow, StockRow, item_from_json
+from tests.jobs.scene import EAN, LAMP, MINUTE, NOON, STOCK_NUMBER, Scene, lewis_settings, redoute_settings
+
+SECOND = timedelta(seconds=1)
+TICK = 20 * MINUTE
+#: as long as it can take at the very most until everything is told: a feed in doubt, its patience, and the next ones
+TICKS = 24
+
+#: what is sold: SKU, EAN, Stock Number
+GOODS = ((LAMP, EAN, STOCK_NUMBER), (Sku("LAMP-2"), "3701234567884", "87654321"))
+JOBS: Mapping[str, Job] = {
+    "send_items": send_items,
+    "send_offers": send_offers,
+    "read_reports": read_reports,
+    "download_orders": download_orders,
+    "send_updates": send_updates,
+}
+
+
+class Step(NamedTuple):
+    """One thing that happens: a method of World and what it is given."""
+
+    name: str
+    arguments: tuple[Any, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"{self.name}({', '.join(map(repr, self.arguments))})"
+
+
+class Killed(BaseException):
+    """Our process was killed; nothing that it would have done then was done."""
+
+
+@dataclass
+class World:
+    """One account and everybody around it."""
+
+    scene: Scene
+    open_again: Callable[[], Any]
+    passed: timedelta = timedelta()
+    wrong_by: timedelta = timedelta()
+    was_wrong: bool = False
+    boot: int = 1
+    booted: timedelta = timedelta()
+    numbers: list[OrderNumber] = field(default_factory=list)
+    touched: set[str] = field(default_factory=set)
+    parcels: int = 0
+    offers_sent: list[tuple[timedelta, timedelta]] = field(default_factory=list)
+
+    # Time.
+
+    def now(self, later: timedelta = timedelta()) -> Moment:
+        passed = self.passed + later
+        ticks = (passed - self.booted) // timedelta(microseconds=1) * 1_000
+        return Moment(NOON + passed + self.wrong_by, f"boot-{self.boot}", 10**12 + ticks, not self.wrong_by)
+
+    async def wait(self, minutes: int) -> None:
+        self.passed += minutes * MINUTE
+
+    async def wall_clock_wrong_by(self, minutes: int) -> None:
+        self.wrong_by = minutes * MINUTE
+        self.was_wrong = self.was_wrong or minutes != 0
+
+    async def sends_take(self, seconds: int) -> None:
+        self.scene.send_takes = timedelta(seconds=seconds)
+
+    # Our process.
+
+    async def turn(self, job: str, killed_at: int = 0) -> datetime | None:
+        """One turn; returns until when something is held.
+
+        Killed where it looks at the clock for the n-th time: a feed is spooled, is about to be sent, was sent.
+        """
+        self.passed += SECOND
+        looked = 0
+
+        def clock() -> Moment:
+            nonlocal looked
+            looked += 1
+            if killed_at and looked >= killed_at:
+                raise Killed
+            return self.now(self.scene.send_takes)
+
+        scene, started, killed, held_until = self.scene, self.passed, False, None
+        try:
+            outcome = await JOBS[job](Run(scene.account, self.now(), scene.store, scene.marketplace, clock))
+        except Killed:
+            killed = True
+            note(f"    {job}: killed")
+        except DaemonError as error:
+            note(f"    {job}: {type(error).__name__}: {error}")
+        else:
+            held_until = outcome.held_until
+            if outcome.done or held_until:
+                note(f"    {job}: {outcome.done} done, {outcome.note}")
+        self.passed += scene.send_takes if looked else timedelta()
+        arrived = [feed for feed in scene.sandbox.laredoute.feeds if feed.kind == "offers"]
+        self.offers_sent += [(started, self.passed)] * (len(arrived) - len(self.offers_sent))
+        if killed:
+            await self.restart()
+        return held_until
+
+    async def sends_offers_when_told_to_come_again(self) -> None:
+        """As the runner does: where a feed is held, the next turn is at the very moment that the job named."""
+        if (until := await self.turn("send_offers")) is not None:
+            left = until - self.now().at
+            self.passed += max(left - SECOND, timedelta())
+            await self.turn("send_offers")
+
+    async def all_goes_round(self) -> None:
+        """Every job once, with the far side's answer to each."""
+        for job in JOBS:
+            if job != "send_items" or FeedKind.ITEM in self.scene.account.feed_rules:
+                await self.turn(job)
+                await self.answers()
+
+    async def restart(self) -> None:
+        self.scene.store, self.scene.marketplace = await self.open_again()
+        self.passed += SECOND
+        await self.scene.store.feeds.recover(self.now())
+        await self.scene.store.updates.recover(self.now().at)
+        await self.scene.store.runs.cut(self.now().at)
+
+    async def reboot(self) -> None:
+        self.boot += 1
+        self.booted = self.passed
+        await self.restart()
+
+    # The seller.
+
+    async def describes(self, good: int, title: str) -> None:
+        sku, ean, stock_number = GOODS[good]
+        await self.scene.want(sku=sku, ean=ean, stock_number=stock_number, at=self.now().at)
+        await self._put_item(good, title=title)
+
+    async def restocks(self, good: int, stock: int) -> None:
+        await self.scene.store.listings.put_stock(self.scene.name, [StockRow(GOODS[good][0], stock)], self.now().at)
+
+    async def reprices(self, good: int, cents: int) -> None:
+        row = PriceRow(GOODS[good][0], Money(cents, self.scene.account.currency))
+        await self.scene.store.listings.put_prices(self.scene.name, [row], self.now().at)
+
+    async def ends(self, good: int, ended: bool) -> None:
+        await self._put_item(good, ended=ended)
+
+    async def tries_again(self, good: int) -> None:
+        if await self._kept(good) is not None:
+            await self.scene.store.listings.retry(self.scene.name, GOODS[good][0], self.now().at)
+
+    async def decides(self, order: int, kind: str, units: int) -> None:
+        """Decide the whole order, or so many units of its first line; what is not legal is turned down."""
+        if not self.numbers:
+            return
+        number = self.numbers[order % len(self.numbers)]
+        lines = None
+        if units:
+            refs = await self._read(
+                'SELECT l.ref FROM order_lines l JOIN orders o ON o.id = l."order" WHERE o.number = ? LIMIT 1', number
+            )
+            lines = [(ref, units) for (ref,) in refs]
+        self.parcels += 1
+        tracking = f"1550{self.parcels:010d}"
+        parcel = Parcel("dpd", tracking, f"https://track.example.test/{tracking}", self.now().at)
+        try:
+            await self.scene.store.updates.open(
+                self.scene.name,
+                number,
+                UpdateKind(kind),
+                lines,
+                legal_moves=self.scene.account.legal_moves,
+                at=self.now().at,
+                parcel=parcel if kind == UpdateKind.DISPATCH else None,
+            )
+        except NotAllowed as error:
+            note(f"    not allowed: {error}")
+
+    async def _put_item(self, good: int, *, title: str | None = None, ended: bool | None = None) -> None:
+        kept = await self._kept(good)
+        if kept is None:
+            return
+        item = item_from_json(kept)
+        row = ItemRow(GOODS[good][0], item if title is None else replace(item, title=title), ended=ended)
+        await self.scene.store.listings.put_items(
+            self.scene.name, [row], self.now().at, [""], item_feed=FeedKind.ITEM in self.scene.account.feed_rules
+        )
+
+    async def _kept(self, good: int) -> str | None:
+        rows = await self._read("SELECT item FROM listings WHERE sku = ?", GOODS[good][0])
+        return rows[0][0] if rows else None
+
+    # The far side.
+
+    async def answers(self) -> None:
+        await self.scene.answer()
+
+    async def answers_what_was_late(self) -> None:
+        await self.scene.sandbox.laredoute.answer_now(held=True)
+
+    async def customer_orders(self, *quantities: int) -> None:
+        sandbox = self.scene.sandbox
+        if self.scene.account.speaks == "sellr":
+            lines = [(ean, quantity) for (_, ean, _), quantity in zip(GOODS, quantities, strict=False)]
+            placed = sandbox.laredoute.place_order(lines, placed_at=NOON + self.passed)
+            self.numbers.append(OrderNumber(placed.id))
+        else:
+            first, *more = [(part, quantity) for (_, _, part), quantity in zip(GOODS, quantities, strict=False)]
+            self.numbers.append(OrderNumber(sandbox.johnlewis.place_order(*first, *more).number))
+
+    async def has_fault(self, name: str, parameters: Mapping[str, Any]) -> None:
+        far = self.scene.sandbox.laredoute if self.scene.account.speaks == "sellr" else self.scene.sandbox.johnlewis
+        far.faults.add(name, **parameters)
+
+    async def refuses_a_login(self) -> None:
+        await self.has_fault("refuse_login", {})
+        await self.scene.marketplace.aclose()
+
+    async def finishes_files(self) -> None:
+        self.scene.sandbox.johnlewis.finish_files()
+
+    async def resends_an_order(self, order: int) -> None:
+        if self.numbers:
+            self.scene.sandbox.johnlewis.resend_order(self.numbers[order % len(self.numbers)])
+
+    async def portal_moves(self, order: int, status: str) -> None:
+        """Somebody at the portal, or La Redoute itself, moves the first line of an order, where that is legal."""
+        if not self.numbers:
+            return
+        laredoute = self.scene.sandbox.laredoute
+        line = laredoute.orders[self.numbers[order % len(self.numbers)]].lines[0]
+        try:
+            laredoute.portal_change(line.id, status)
+        except Exception as error:  # noqa: BLE001 - the sandbox's own Mistake
+            note(f"    not possible: {error}")
+        else:
+            self.touched.add(line.id)
+
+    # What must be true after every step.
+
+    async def do(self, step: Step) -> None:
+        note(f"{NOON + self.passed:%d %H:%M:%S} {step}")
+        await getattr(self, step.name)(*step.arguments)
+        await self.check()
+
+    async def check(self) -> None:
+        await self._check_feeds()
+        await self._check_orders()
+        await self._check_moves()
+        await self._check_updates()
+
+    async def _check_feeds(self) -> None:
+        rule = self.scene.account.feed_rules[FeedKind.OFFER]
+        for (_, ended), (started, _) in pairwise(self.offers_sent):
+            assert started - ended >= rule.interval, f"offer feeds left {started - ended} apart"
+        feeds = await self._read(
+            "SELECT opened_at, coalesce(sent_at, opened_at), state FROM feeds"
+            " WHERE kind = 'offer' AND state <> 'withdrawn' ORDER BY id"
+        )
+        if rule.interval and not self.was_wrong:
+            for (_, ended, _), (started, _, _) in pairwise(feeds):
+                apart = timedelta(microseconds=started - ended)
+                assert apart >= rule.interval, f"by our own record, offer feeds left {apart} apart"
+        if rule.one_at_a_time:
+            unanswered = [state for _, _, state in feeds if state in {"sending", "sent", "in_doubt"}]
+            assert len(unanswered) <= 1, f"offer feeds open at once: {unanswered}"
+
+    async def _check_orders(self) -> None:
+        kept = await self._read("SELECT number FROM orders ORDER BY id")
+        assert len(kept) == len(set(kept)), f"an order is kept twice: {kept}"
+        assert {number for (number,) in kept} <= set(self.numbers), f"orders that nobody placed: {kept}"
+        lines = await self._read(
+            'SELECT o.number, l.ref, l.quantity FROM order_lines l JOIN orders o ON o.id = l."order"'
+            " WHERE o.incomplete = ''"
+        )
+        complete = {number for number, _, _ in lines}
+        there = [(number, ref, quantity) for number in complete for ref, quantity in self._lines_there(number).items()]
+        assert Counter(lines) == Counter(there), f"the lines here are {lines}, there {there}"
+
+    def _lines_there(self, number: str) -> dict[str, int]:
+        sandbox = self.scene.sandbox
+        if self.scene.account.speaks == "sellr":
+            return {line.id: line.quantity for line in sandbox.laredoute.orders[number].lines}
+        return {ref: line.quantity for ref, line in sandbox.johnlewis.orders[number].lines.items()}
+
+    async def _check_moves(self) -> None:
+        """Every line moved along its legal path, or back where an update that had moved it failed."""
+        told = await self._read(
+            "SELECT subject_id, what, \"from\", \"to\" FROM events WHERE subject = 'order' AND what LIKE 'line %'"
+            " ORDER BY id"
+        )
+        at: dict[tuple[int, str], str] = {}
+        moved: set[tuple[int, str, str, str]] = set()
+        for order, line, before, after in told:
+            place = (order, line)
+            assert at.get(place, before) == before, f"{line} was {at.get(place)}, and is told to go on from {before}"
+            legal = not before or reachable(LineState(before), LineState(after))
+            assert legal or (order, line, after, before) in moved, f"{line} went from {before} to {after}"
+            moved.add((order, line, before, after))
+            at[place] = after
+        now = await self._read("SELECT \"order\", 'line ' || ref, state, shipped, quantity FROM order_lines")
+        for order, line, state, shipped, quantity in now:
+            assert at.get((order, line), state) == state, f"{line} is {state}, and was told to be {at[order, line]}"
+            assert shipped == quantity or state != LineState.SHIPPED, f"{line} is shipped with {shipped} of {quantity}"
+        if self.scene.account.speaks == "sellr":
+            for ref, state in await self._read("SELECT ref, state FROM order_lines"):
+                theirs = self._state_there(ref)
+                assert reachable(LineState(state), theirs), f"line {ref} is {state} here and {theirs} there"
+
+    def _state_there(self, ref: str) -> LineState:
+        state = OrdersTable().state(self.scene.sandbox.laredoute.book.line(ref).status)
+        assert state is not None
+        return state
+
+    async def _check_updates(self) -> None:
+        """One open update of an order; nothing reached the marketplace twice; what is sent again had not arrived."""
+        open_ones = await self._read(
+            "SELECT \"order\" FROM order_updates WHERE state IN ('sending', 'sent', 'in_doubt')"
+        )
+        assert len(open_ones) == len(set(open_ones)), f"two open updates of one order: {open_ones}"
+        if self.scene.account.speaks == "edge":
+            names = Counter(it.name for it in self.scene.sandbox.johnlewis.arrivals if it.folder == "outgoing")
+            assert set(names.values()) <= {1}, f"arrived more than once: {names}"
+            for (name,) in await self._read("SELECT name FROM order_updates WHERE state = 'pending' AND name <> ''"):
+                assert name not in names, f"{name} has arrived and is going to be sent again"
+            return
+        sent = await self._read(
+            'SELECT u.kind, u.state, u.error, l.ref FROM order_updates u JOIN update_lines w ON w."update" = u.id'
+            " JOIN order_lines l ON l.id = w.line WHERE u.name <> '' AND u.state IN ('pending', 'failed')"
+        )
+        touched = {ref for _, _, _, ref in sent if ref in self.touched}
+        for kind, state, error, ref in sent:
+            if touched:
+                continue
+            assert state != "failed", f"{kind} of {ref} failed though nobody else had moved it: {error}"
+            legal = self.scene.account.legal_moves.from_states[UpdateKind(kind)]
+            assert self._state_there(ref) in legal, f"{kind} of {ref} has arrived and is going to be sent again"
+
+    async def _read(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        return await self.scene.store.database.read(lambda db: [tuple(row) for row in db.execute(sql, parameters)])
+
+    # The end: everything goes right from here on, and nobody changes anything.
+
+    async def settle(self) -> None:
+        note("faults stop, the seller is quiet, time goes on")
+        sandbox = self.scene.sandbox
+        sandbox.laredoute.faults.clear()
+        sandbox.johnlewis.faults.clear()
+        sandbox.johnlewis.finish_files()
+        await self.wall_clock_wrong_by(0)
+        await self.sends_take(0)
+        await sandbox.laredoute.answer_now(held=True)
+        quiet = 0
+        for _ in range(TICKS):
+            await self._tick()
+            quiet = quiet + 1 if not await self._unsettled() else 0
+            if quiet == 2:
+                break
+        unsettled = await self._unsettled()
+        assert not unsettled, "; ".join(unsettled)
+        await self._check_goods()
+        await self._check_end_of_orders()
+
+    async def _tick(self) -> None:
+        self.passed += TICK
+        for number, why in await self._read("SELECT number, incomplete FROM orders"):
+            if why:
+                self.scene.sandbox.johnlewis.resend_order(number)
+        await self.all_goes_round()
+        await self._person_settles_doubts()
+        await self.check()
+
+    async def _person_settles_doubts(self) -> None:
+        """Where asking did not tell what became of an update, a person looks."""
+        doubts = await self._read(
+            "SELECT o.number, u.name, u.kind, group_concat(l.ref) FROM order_updates u"
+            ' JOIN orders o ON o.id = u."order"'
+            ' JOIN update_lines w ON w."update" = u.id JOIN order_lines l ON l.id = w.line'
+            " WHERE u.state = 'in_doubt' GROUP BY u.id"
+        )
+        taken = {it.name for it in self.scene.sandbox.johnlewis.arrivals if it.folder == "outgoing"}
+        for number, name, kind, refs in doubts:
+            if self.scene.account.speaks == "sellr":
+                leads_to = LEADS_TO[UpdateKind(kind)]
+                arrived = all(reachable(leads_to, self._state_there(ref)) for ref in refs.split(","))
+            else:
+                arrived = name in taken
+            note(f"    a person says that {name} {'is' if arrived else 'is not'} there")
+            await self.scene.store.updates.resolve(
+                self.scene.name, OrderNumber(number), arrived=arrived, at=self.now().at
+            )
+
+    async def _unsettled(self) -> list[str]:
+        """Everything that is neither done, nor in Error, nor by rule not to be sent."""
+        found = [
+            f"order {number}: {kind} {state}"
+            for number, kind, state in await self._read(
+                'SELECT o.number, u.kind, u.state FROM order_updates u JOIN orders o ON o.id = u."order"'
+                " WHERE u.state IN ('pending', 'sending', 'sent', 'in_doubt')"
+            )
+        ]
+        found += [f"order {number} is not here" for number in set(self.numbers) - set(await self._numbers_here())]
+        found += [f"order {number} is incomplete" for number in await self._numbers_here("incomplete <> ''")]
+        takes_items = FeedKind.ITEM in self.scene.account.feed_rules
+        for sku, item, stock, price, end, status, ended in await self._read(
+            "SELECT sku, item_state, stock_state, price_state, end_state, channel_status, ended FROM listings"
+        ):
+            waits = {"pending", "sent"}
+            if item in waits:
+                found.append(f"{sku}: item {item}")
+            needed = "offer_integrated" if ended else "product_integrated"
+            if takes_items and status not in {needed, "offer_integrated"}:
+                continue
+            found += [
+                f"{sku}: {part} {state}"
+                for part, state in (("stock", stock), ("price", price), ("end", end))
+                if state in waits
+            ]
+        return found
+
+    async def _numbers_here(self, condition: str = "1") -> list[str]:
+        return [number for (number,) in await self._read(f"SELECT number FROM orders WHERE {condition}")]
+
+    async def _check_goods(self) -> None:
+        """What the seller wants is what the marketplace has."""
+        sandbox = self.scene.sandbox
+        for sku, ean, part, stock, price, ended, status in await self._read(
+            "SELECT sku, ean, channel_item_id, stock, price_minor, ended, channel_status FROM listings"
+            " WHERE 'error' NOT IN (item_state, stock_state, price_state, end_state)"
+        ):
+            wanted = 0 if ended else stock
+            if self.scene.account.speaks == "edge":
+                free = sandbox.johnlewis.stock[part].free
+                assert free == wanted, f"{sku}: stock {free} there, {wanted} here"
+            elif status == "offer_integrated":
+                offer = sandbox.laredoute.offers[ean]
+                agree = (offer.stock, offer.amount) == (wanted, Decimal(price) / 100)
+                assert agree, f"{sku}: {offer.stock} at {offer.amount} there, {wanted} at {price} cents here"
+
+    async def _check_end_of_orders(self) -> None:
+        rows = await self._read(
+            'SELECT o.number, l.ref, l.state, l.shipped FROM order_lines l JOIN orders o ON o.id = l."order"'
+        )
+        for number, ref, state, shipped in rows:
+            if self.scene.account.speaks == "sellr":
+                assert state == self._state_there(ref), f"line {ref} is {state} here and {self._state_there(ref)} there"
+                continue
+            there = self.scene.sandbox.johnlewis.orders[number]
+            assert there.acknowledged == (state != LineState.NEW), (
+                f"order {number} is {state} here, {there.state} there"
+            )
+            units = there.lines[ref].dispatched
+            assert units == shipped, f"order {number}, line {ref}: {units} dispatched there, {shipped} here"
+
+
+@asynccontextmanager
+async def world(folder: Path, dialect: str) -> AsyncIterator[World]:
+    """A world whose first listing is known at the marketplace with its stock and price."""
+    sides = LaRedouteSettings(delay=None), JohnLewisSettings(poll_every=None)
+    async with Sandbox(SandboxSettings(folder / "sandbox", laredoute=sides[0], johnlewis=sides[1])) as sandbox:
+        # An unanswered item feed lapses after a day; here it has no longer patience than an offer feed.
+        settings = (
+            redoute_settings(sandbox, items={"patience": "2h"}) if dialect == "sellr" else lewis_settings(sandbox)
+        )
+        ours = AsyncExitStack()
+
+        async def open_again() -> tuple[Store, Marketplace]:
+            await ours.aclose()
+            store = await ours.enter_async_context(open_store(folder / "sellerd.db"))
+            marketplace = DIALECTS[dialect].open(settings, {})
+            ours.push_async_callback(marketplace.aclose)
+            return store, marketplace
+
+        async with ours:
+            store, marketplace = await open_again()
+            await store.accounts.configure(AccountName(settings.name), settings.marketplace, "fingerprint", NOON)
+            all_of_it = World(Scene(sandbox, store, settings, marketplace), open_again)
+            await all_of_it.scene.want()
+            for job in ("send_items", "read_reports", "send_offers", "read_reports"):
+                if job != "send_items" or dialect == "sellr":
+                    await all_of_it.turn(job)
+                    await all_of_it.answers()
+            yield all_of_it
