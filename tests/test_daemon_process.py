@@ -70,7 +70,9 @@ class Site:
 
     def environment(self, **more: str) -> dict[str, str]:
         kept = {
-            name: os.environ[name] for name in ("PATH", "PYTHONPATH", "COVERAGE_PROCESS_START") if name in os.environ
+            name: value
+            for name, value in os.environ.items()
+            if name in ("PATH", "PYTHONPATH") or name.startswith("COVERAGE_")
         }
         return {**kept, "MADE_UP": "correct horse", "NOTIFY_SOCKET": str(self.folder / "notify"), **more}
 
