@@ -1,5 +1,6 @@
 """The database itself: whole transactions, one owner, migrations that cannot drift."""
 
+import hashlib
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -101,6 +102,31 @@ def test_a_migration_that_was_changed_after_it_was_applied_is_refused(tmp_path: 
     with pytest.raises(StoreError, match="is not the one that was applied"):
         migrate(connection, tmp_path / "sellerd.db")
     connection.close()
+
+
+def test_a_database_of_an_older_program_is_backed_up_and_brought_up_to_date(tmp_path: Path) -> None:
+    path = tmp_path / "sellerd.db"
+    number, name, text = migrations()[0]
+    connection = sqlite3.connect(path, isolation_level=None)
+    for statement in statements(text):
+        connection.execute(statement)
+    connection.execute(
+        "CREATE TABLE migrations"
+        " (number INTEGER PRIMARY KEY, name TEXT NOT NULL, sha256 TEXT NOT NULL, applied_at TEXT NOT NULL) STRICT"
+    )
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    connection.execute("INSERT INTO migrations VALUES (?, ?, ?, 'then')", (number, name, digest))
+    connection.execute("UPDATE heartbeat SET beats = 42")
+    migrate(connection, path)
+    applied = [row[0] for row in connection.execute("SELECT number FROM migrations ORDER BY number")]
+    assert applied == [number for number, _, _ in migrations()]
+    connection.close()
+    backup = tmp_path / "sellerd.before-0002.db"
+    assert backup.stat().st_mode & 0o777 == 0o600
+    kept = sqlite3.connect(backup)
+    assert kept.execute("SELECT beats FROM heartbeat").fetchone() == (42,)
+    assert kept.execute("SELECT count(*) FROM migrations").fetchone() == (1,)
+    kept.close()
 
 
 def test_statements_are_split_where_sql_ends_and_not_inside_texts() -> None:
