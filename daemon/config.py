@@ -194,6 +194,11 @@ def warnings(path: Path, config: Config) -> Iterator[str]:
         if not account.active:
             yield f"{name} is not active: none of its jobs run"
             continue
+        if account.payload_retention > account.personal_data_retention:
+            yield (
+                f"{name}: payload_retention is longer than personal_data_retention, so addresses that are erased from"
+                " orders stay in the bytes that were received; make payload_retention no longer than that"
+            )
         trusted = host_keys(config, account)
         for place, login in account.sftp_logins.items():
             if not login.host_keys and not trusted[place]:

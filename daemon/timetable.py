@@ -140,7 +140,7 @@ class Timetable:
                     self._book_turn(task, state.held_until)
 
     def _book_turn(self, task: Task, at: datetime) -> None:
-        """One more turn at an instant: when the gate opens, the feed leaves then, not at the next tick (L8)."""
+        """One more turn at an instant: what may leave or becomes due then does not wait for the next tick (L8, L11)."""
         name = f"{task.account.name}:{task.name}:booked"
         self._scheduler.add_job(self._tick, DateTrigger(at), args=[task], id=name, replace_existing=True)
 
@@ -156,8 +156,8 @@ class Timetable:
 
     async def _turn(self, task: Task) -> None:
         outcome = await self._runner.turn(task)
-        if outcome is not None and outcome.held_until is not None and self._turns is not None:
-            self._book_turn(task, outcome.held_until)
+        if outcome is not None and outcome.again_at is not None and self._turns is not None:
+            self._book_turn(task, outcome.again_at)
 
     def _count(self, event: SchedulerEvent) -> None:
         self.events[_EVENTS[event.code],] += 1

@@ -259,6 +259,12 @@ def test_the_timetable_has_a_row_for_every_job_that_can_be_named() -> None:  # D
         assert tuple(rows) == JOBS[speaks]
 
 
+def test_where_orders_can_be_cancelled_a_job_of_its_own_sends_that() -> None:  # L14
+    for speaks, dialect in DIALECTS.items():
+        # `updates` leaves requests to cancel or refund alone, so without `refunds` they would never leave.
+        assert bool(dialect.settings.legal_moves.cancels) == ("refunds" in CRONTAB[speaks])
+
+
 def test_an_account_may_want_a_job_more_often(folder: Path) -> None:  # D1
     config = load(
         write(folder, f'[accounts.x]\n{LEWIS}every = {{ orders = "1m" }}\n[accounts.y]\n{LEWIS}active = false')
@@ -309,3 +315,12 @@ def test_check_tells_problems_or_warnings(folder: Path) -> None:  # D3
     )
     path.write_text("[daemn]", "utf-8")
     assert len(check(path).problems) == 1
+
+
+@pytest.mark.parametrize(("payloads", "warned"), [("30d", False), ("31d", True)])
+def test_bytes_that_outlive_the_personal_data_in_them_are_warned_of(
+    folder: Path, payloads: str, *, warned: bool
+) -> None:  # D3 D12
+    retention = f'payload_retention = "{payloads}"\npersonal_data_retention = "30d"\n'
+    path = write(folder, f'[daemon]\nstate_dir = "."\n[accounts.x]\n{retention}{LEWIS}')
+    assert any("x: payload_retention is longer than" in warning for warning in check(path).warnings) is warned

@@ -26,15 +26,35 @@ from daemon.cli.site import asynchronous
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write the addresses, logins and keys here as soon as it answers.",
 )
+@click.option("--review", is_flag=True, help="La Redoute looks at every product before it is in the catalogue.")
+@click.option(
+    "--brand", "brands", multiple=True, help="A brand code the seller is authorised for; without any, all are."
+)
+@click.option(
+    "--jam-within",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="Within this, a newer offer feed jams an older one that is not answered yet, for ever.",
+)
 @asynchronous
-async def sandbox(*, root: Path, http_port: int, json_ready: Path | None) -> None:
+async def sandbox(
+    *,
+    root: Path,
+    http_port: int,
+    json_ready: Path | None,
+    review: bool,
+    brands: tuple[str, ...],
+    jam_within: float | None,
+) -> None:
     """Run marketplaces for trying things out, on this machine, until Ctrl-C.
 
     Nothing of it reaches a real marketplace, and all its logins are made up.
     """
     from daemon.sandbox.server import serve
-    from daemon.sandbox.settings import SandboxSettings
+    from daemon.sandbox.settings import LaRedouteSettings, SandboxSettings
 
+    laredoute = LaRedouteSettings(review=review, brands=frozenset(brands) or None, jam_within=jam_within)
+    settings = SandboxSettings(root=root, http_port=http_port, laredoute=laredoute)
     stop = anyio.Event()
 
     def ready(description: dict[str, Any]) -> None:
@@ -44,7 +64,7 @@ async def sandbox(*, root: Path, http_port: int, json_ready: Path | None) -> Non
 
     async with anyio.create_task_group() as group:
         group.start_soon(_wait_for_end, stop)
-        await serve(SandboxSettings(root=root, http_port=http_port), ready=ready, stop=stop)
+        await serve(settings, ready=ready, stop=stop)
         group.cancel_scope.cancel()
 
 

@@ -28,11 +28,20 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a turn ended: how many things it did, when to come again if something is held, and a note for people."""
+    """How a turn ended: how many things it did, when to come again if something is held, and a note for people.
+
+    `due_at` is when something becomes due by itself: nothing is held, and the next tick may come later than that.
+    """
 
     done: int = 0
     held_until: datetime | None = None
     note: str = ""
+    due_at: datetime | None = None
+
+    @property
+    def again_at(self) -> datetime | None:
+        """When the job should have one more turn beside its ticks."""
+        return min(filter(None, (self.held_until, self.due_at)), default=None)
 
 
 Job = Callable[[Run], Awaitable[Outcome]]

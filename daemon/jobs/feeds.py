@@ -1,6 +1,7 @@
 """Send what is due in one feed: claim, spool, send, record (L2, L6-L9, J3; house laws 3 and 6)."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
@@ -9,7 +10,7 @@ from anyio import CancelScope, fail_after, to_thread
 from daemon.errors import AccessDenied, Refused, Unreachable
 from daemon.jobs import Outcome, Run
 from daemon.marketplaces import Spool
-from daemon.model import Feed, FeedKind, FeedRule
+from daemon.model import Feed, FeedKind, FeedRule, Part
 from daemon.store.feeds import GateClosed
 
 
@@ -19,8 +20,14 @@ async def send_items(run: Run) -> Outcome:
 
 
 async def send_offers(run: Run) -> Outcome:
-    """Send every offer whose stock, price or End item is Pending (L6, L7, L9, J3), one feed an hour (L8)."""
-    return await _send_due(run, FeedKind.OFFER)
+    """Send every offer whose stock, price or End item is Pending (L6, L7, L9, J3), one feed an hour (L8).
+
+    Where offers carry prices, it comes again when the next promotion begins or ends (L11).
+    """
+    outcome = await _send_due(run, FeedKind.OFFER)
+    if Part.PRICE not in run.account.feed_rules[FeedKind.OFFER].parts:
+        return outcome
+    return replace(outcome, due_at=await run.store.promotions.next_change(run.name, run.now.at))
 
 
 async def _send_due(run: Run, kind: FeedKind) -> Outcome:

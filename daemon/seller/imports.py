@@ -559,14 +559,15 @@ def _instant(cell: str, zone: ZoneInfo) -> datetime:
     if stamp := _TIMESTAMP.fullmatch(cell):
         return datetime.fromtimestamp(int(stamp[1]), UTC)
     try:
-        instant = datetime.fromisoformat(cell) if _WITH_A_TIME.match(cell) else None
-    except ValueError:
-        instant = None
-    if instant is None:
-        raise _Wrong(
-            "this is no instant", "write a UNIX timestamp in seconds such as 1782165600, or 2026-06-23T00:00+02:00"
-        )
-    return (instant if instant.tzinfo else instant.replace(tzinfo=zone)).astimezone(UTC)
+        if _WITH_A_TIME.match(cell):
+            instant = datetime.fromisoformat(cell)
+            return (instant if instant.tzinfo else instant.replace(tzinfo=zone)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        # An overflow is one that UTC has no year for.
+        pass
+    raise _Wrong(
+        "this is no instant", "write a UNIX timestamp in seconds such as 1782165600, or 2026-06-23T00:00+02:00"
+    )
 
 
 def _nature(cell: str) -> str:

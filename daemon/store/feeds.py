@@ -363,7 +363,18 @@ def _closed(db: sqlite3.Connection, account: AccountName, rule: FeedRule, now: M
         return GateClosed(max(lapses, until or lapses), reason)
     if until is not None:
         return GateClosed(until, f"the last {rule.kind} feed left less than {rule.interval} ago")
-    return None
+    return _name_taken(db, account, rule.kind, now.at)
+
+
+def _name_taken(db: sqlite3.Connection, account: AccountName, kind: FeedKind, at: datetime) -> GateClosed | None:
+    """A name tells the second in which its feed was opened, and no two feeds may have the same (Sell-R A7)."""
+    second = at.replace(microsecond=0)
+    following = second + timedelta(seconds=1)
+    row = db.execute(
+        "SELECT name FROM feeds WHERE account = ? AND kind = ? AND name <> '' AND opened_at >= ? AND opened_at < ?",
+        (account, kind, to_us(second), to_us(following)),
+    ).fetchone()
+    return None if row is None else GateClosed(following, f"{row['name']} was opened in this very second")
 
 
 def _gate_opens(db: sqlite3.Connection, account: AccountName, rule: FeedRule, now: Moment) -> datetime | None:

@@ -39,6 +39,19 @@ class Promotions:
         """
         return await self._database.write(lambda db: [_put(db, account, row, at) for row in rows])
 
+    async def next_change(self, account: AccountName, at: datetime) -> datetime | None:
+        """When the next promotion begins or ends after `at`; None when none does."""
+
+        def work(db: sqlite3.Connection) -> datetime | None:
+            found = db.execute(
+                "SELECT min(CASE WHEN starts_at > :at THEN starts_at ELSE ends_at END) FROM promotions"
+                " WHERE account = :account AND withdrawn_at IS NULL AND ends_at > :at",
+                {"account": account, "at": to_us(at)},
+            ).fetchone()[0]
+            return None if found is None else from_us(found)
+
+        return await self._database.read(work)
+
 
 def _put(db: sqlite3.Connection, account: AccountName, row: PromotionRow, at: datetime) -> tuple[Change, str]:
     found = db.execute("SELECT id FROM listings WHERE account = ? AND sku = ?", (account, row.sku)).fetchone()

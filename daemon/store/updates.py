@@ -576,11 +576,14 @@ def _row(db: sqlite3.Connection, update: UpdateId) -> sqlite3.Row:
 
 
 def _move_lines(db: sqlite3.Connection, row: sqlite3.Row, at: datetime) -> None:
+    """Move the lines of an update that is there; those that stand moved for it stay, however often it is told."""
     kind = UpdateKind(row["kind"])
-    for line in db.execute(
-        'SELECT w.quantity AS units, l.* FROM update_lines w JOIN order_lines l ON l.id = w.line WHERE w."update" = ?',
+    lines = db.execute(
+        "SELECT w.quantity AS units, l.* FROM update_lines w JOIN order_lines l ON l.id = w.line"
+        " WHERE w.\"update\" = ? AND w.from_state = ''",
         (row["id"],),
-    ).fetchall():
+    ).fetchall()
+    for line in lines:
         stands = after(standing(line), kind, line["units"])
         db.execute(
             'UPDATE update_lines SET from_state = ? WHERE "update" = ? AND line = ?',
@@ -597,7 +600,8 @@ def _move_lines(db: sqlite3.Connection, row: sqlite3.Row, at: datetime) -> None:
             moved=(line["state"], stands.state),
             why=why,
         )
-    _changed(db, row["account"], row["order"], at)
+    if lines:
+        _changed(db, row["account"], row["order"], at)
 
 
 def _changed(db: sqlite3.Connection, account: str, order: int, at: datetime) -> None:
@@ -645,17 +649,18 @@ def _fail(db: sqlite3.Connection, update: UpdateId, error: str, at: datetime) ->
     row = _row(db, update)
     if row["state"] == "failed":
         return
-    if row["sent_at"] is not None:
-        _move_lines_back(db, row, at, error)
+    _move_lines_back(db, row, at, error)
     _settle(db, update, UpdateState.FAILED, error, at)
 
 
 def _move_lines_back(db: sqlite3.Connection, row: sqlite3.Row, at: datetime, error: str) -> None:
-    for line in db.execute(
+    lines = db.execute(
         "SELECT w.quantity AS units, w.from_state, l.* FROM update_lines w JOIN order_lines l ON l.id = w.line"
         " WHERE w.\"update\" = ? AND w.from_state <> ''",
         (row["id"],),
-    ).fetchall():
+    ).fetchall()
+    db.execute("UPDATE update_lines SET from_state = '' WHERE \"update\" = ?", (row["id"],))
+    for line in lines:
         stands = undone(standing(line), UpdateKind(row["kind"]), line["units"], LineState(line["from_state"]))
         if stands == standing(line):
             continue
@@ -687,8 +692,7 @@ def _apply_answer(db: sqlite3.Connection, account: str, answer: UpdateAnswer | U
     if row is None:
         return f"no update of ours is called {answer.update_name}"
     if answer.accepted:
-        if row["sent_at"] is None:
-            _move_lines(db, row, at)
+        _move_lines(db, row, at)
         _settle(db, UpdateId(row["id"]), UpdateState.SUCCEEDED, "", at)
     else:
         _fail(db, UpdateId(row["id"]), answer.text, at)

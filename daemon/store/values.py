@@ -39,12 +39,13 @@ SOLD = f"coalesce(CASE WHEN price_blocked = 0 THEN {_PROMOTED} END, price_minor)
 #: the promotion that this is the price of
 PROMOTION = "CASE WHEN price_blocked = 0 THEN promotion END"
 
-#: units of a listing's orders that are open and of which the seller has reported nothing yet
+#: units of a listing's orders that are open and of which the seller has reported nothing yet; an update that was sent
+#: has moved its lines already, and counts there alone
 RESERVED = (
     "(SELECT coalesce(sum(max(0, w.quantity - w.shipped - w.cancelled"
     " - coalesce((SELECT sum(u.quantity) FROM update_lines u"
     ' JOIN order_updates d ON d.id = u."update" WHERE u.line = w.id'
-    " AND d.kind NOT IN ('acknowledgement', 'acceptance') AND d.state IN ('pending', 'sending', 'sent', 'in_doubt')"
+    " AND d.kind NOT IN ('acknowledgement', 'acceptance') AND d.state IN ('pending', 'sending', 'in_doubt')"
     "), 0))), 0) FROM order_lines w WHERE w.listing = listings.id AND w.state IN ('new', 'accepted', 'to_ship'))"
 )
 

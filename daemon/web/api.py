@@ -47,6 +47,7 @@ _MOST_ROWS = (1 << 63) - 1
 Limit = Annotated[int, Query(ge=1, le=MOST)]
 Before = Annotated[int | None, Query(ge=1, le=_MOST_ROWS)]
 FeedNumber = Annotated[int, Path(alias="feed", ge=1, le=_MOST_ROWS)]
+DeliveryNumber = Annotated[int, Path(alias="delivery", ge=1, le=_MOST_ROWS)]
 
 
 class Control(Protocol):
@@ -516,7 +517,7 @@ async def feed_payload(feed: FeedNumber, control: TheControl) -> StreamingRespon
 
 
 @_router.get("/feeds/{feed}/received/{delivery}")
-async def feed_received(feed: int, delivery: int, control: TheControl) -> StreamingResponse:
+async def feed_received(feed: FeedNumber, delivery: DeliveryNumber, control: TheControl) -> StreamingResponse:
     """The exact bytes of something received that answered a feed, as long as they are kept (L16, D7)."""
     payload = await control.store.views.received_payload(FeedId(feed), delivery)
     if payload is None:

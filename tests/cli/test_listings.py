@@ -1,6 +1,7 @@
 """The commands about listings and codes as a person and as a script have them."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -27,8 +28,8 @@ def catalogue(say: Say) -> None:
 def reject(config_path: Path, portal: BlockingPortal, times: int) -> None:
     """Let the marketplace turn one listing down, so many times, with another try between."""
 
-    async def once(store: Store, last: bool) -> None:
-        feed = await store.feeds.open(REDOUTE, redoute().feed_rules[FeedKind.ITEM], moment())
+    async def once(store: Store, number: int) -> None:
+        feed = await store.feeds.open(REDOUTE, redoute().feed_rules[FeedKind.ITEM], moment(timedelta(minutes=number)))
         assert isinstance(feed, Feed)
 
         async def content() -> AsyncIterator[bytes]:
@@ -38,13 +39,13 @@ def reject(config_path: Path, portal: BlockingPortal, times: int) -> None:
         await store.feeds.spooled(feed, f"items-{feed.id}.xml", payload, NOON)
         line = AnswerLine(False, feed_name=f"items-{feed.id}.xml", sku=VASE, text="MARQUE INCONNUE")
         await store.answers.apply(REDOUTE, [line], NOON)
-        if not last:
+        if number < times - 1:
             await store.listings.retry(REDOUTE, VASE, NOON)
 
     async def work() -> None:
         async with open_store(load(config_path).database) as store:
             for number in range(times):
-                await once(store, number == times - 1)
+                await once(store, number)
 
     portal.call(work)
 

@@ -56,6 +56,25 @@ async def test_knobs_rrp_and_promotion_arrive(redoute: Scene) -> None:  # L6 L10
     assert await redoute.parts() == ("not_needed", "not_needed", "not_needed", "offer_integrated")
 
 
+async def test_a_turn_comes_again_when_the_next_promotion_begins_or_ends(redoute: Scene) -> None:  # L11
+    assert (await redoute.turn(send_offers, 3 * MINUTE)).again_at is None
+    await redoute.answer()
+    await redoute.turn(read_reports, 4 * MINUTE)
+    later = Promotion(SALE.price, END, END + HOUR, "Soldes")
+    taken_back = Promotion(SALE.price, NOON + 2 * HOUR, NOON + 3 * HOUR)
+    rows = [PromotionRow(LAMP, SALE), PromotionRow(LAMP, later), PromotionRow(LAMP, taken_back)]
+    await redoute.store.promotions.put(redoute.name, [*rows, PromotionRow(LAMP, taken_back, cancelled=True)], NOON)
+    idle = await redoute.turn(send_offers, 5 * MINUTE)
+    assert (idle.note, idle.held_until, idle.again_at) == ("nothing is due", None, START)
+    began = await redoute.turn(send_offers, START - NOON)
+    assert (began.done, began.held_until, began.again_at) == (1, None, END)
+    await redoute.restock(9, START - NOON + MINUTE)
+    held = await redoute.turn(send_offers, START - NOON + 2 * MINUTE)
+    assert held.held_until is not None
+    assert held.again_at == held.held_until < END
+    assert (await redoute.turn(send_offers, END - NOON)).again_at == END + HOUR
+
+
 async def test_a_price_changed_in_flight_is_sent_with_the_promotion_still_in_force(redoute: Scene) -> None:  # L7 L11
     await redoute.store.promotions.put(redoute.name, [PromotionRow(LAMP, SALE)], NOON)
     await offers_turn(redoute, 3 * MINUTE)

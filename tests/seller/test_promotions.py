@@ -56,6 +56,8 @@ async def test_unix_timestamps_and_iso_instants_are_the_same(store: Store, start
         ("LAMP-1;39.90;24.06.2026;1784671200;;", "start", "no instant"),
         ("LAMP-1;39.90;2026-06-24;1784671200;;", "start", "no instant"),
         ("LAMP-1;39.90;2026-06-31T00:00;1784671200;;", "start", "no instant"),
+        ("LAMP-1;39.90;0001-01-01T00:00;1784671200;;", "start", "no instant"),
+        ("LAMP-1;39.90;1782252000;9999-12-31T23:59-10:00;;", "end", "no instant"),
         ("LAMP-1;39.90;1782252000;;;", "end", "no instant"),
         ("LAMP-1;39.90;1782252000;1782252000;;", "end", "not after the start"),
         ("LAMP-1;;1782252000;1784671200;;", "price", "not an amount"),

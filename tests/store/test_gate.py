@@ -51,13 +51,24 @@ async def test_the_claim_closes_the_gate_before_anything_is_sent(database: Datab
     assert isinstance(await feeds.open(REDOUTE, OFFER_RULE, moment(HOUR + 10 * MINUTE)), Feed)
 
 
-@pytest.mark.parametrize("step", [timedelta(days=-1), -HOUR, HOUR, timedelta(days=1)])
+@pytest.mark.parametrize("step", [timedelta(days=-1), -HOUR / 2, HOUR, timedelta(days=1)])
 async def test_a_step_of_the_wall_clock_moves_nothing(database: Database, step: timedelta) -> None:  # L8
     await answered_feed(database, timedelta())
     feeds = Feeds(database)
     early = moment(HOUR - SECOND, wall=HOUR - SECOND + step)
     assert isinstance(await feeds.open(REDOUTE, OFFER_RULE, early), GateClosed)
     assert isinstance(await feeds.open(REDOUTE, OFFER_RULE, moment(HOUR, wall=HOUR + step)), Feed)
+
+
+async def test_no_two_feeds_of_a_kind_are_opened_in_one_second_of_the_wall_clock(database: Database) -> None:  # L8 L16
+    await answered_feed(database, timedelta())
+    feeds = Feeds(database)
+    # A clock that was set back tells the second of the first feed once more, and with it that feed's name.
+    again = moment(HOUR, wall=SECOND - TICK)
+    assert await feeds.open(REDOUTE, OFFER_RULE, again) == GateClosed(
+        NOON + SECOND, "feed-1.xml was opened in this very second"
+    )
+    assert isinstance(await feeds.open(REDOUTE, OFFER_RULE, moment(HOUR, wall=SECOND)), Feed)
 
 
 async def test_after_a_reboot_with_trusted_clocks_the_hour_goes_on(database: Database) -> None:  # L8

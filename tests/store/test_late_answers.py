@@ -170,7 +170,7 @@ async def test_the_work_of_a_batch_of_answers_does_not_grow_with_the_feed(
         await database.write(lambda db: db.execute("DELETE FROM listings").rowcount)
         await many(database, REDOUTE, count, ChannelStatus.ABSENT)
         await database.write(lambda db: db.execute("UPDATE listings SET item_state = 'pending'").rowcount)
-        await sent(database, feeds, await opened(feeds, ITEM_RULE), MINUTE, ref)
+        await sent(database, feeds, await opened(feeds, ITEM_RULE, timedelta(seconds=count)), MINUTE, ref)
         line = AnswerLine(accepted=True, remote_ref=ref)
         names: dict[str, Callable[[int], AnswerLine]] = {
             "sku": lambda i: replace(line, sku=f"S{i}"),

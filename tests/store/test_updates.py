@@ -350,6 +350,25 @@ async def test_a_good_answer_to_an_update_in_doubt_moves_its_lines(database: Dat
     assert await states(database) == [("shipped", 2)]
 
 
+async def test_lines_move_once_however_often_and_in_whatever_order_answers_come(database: Database) -> None:  # J8 J13
+    await an_order(database, LEWIS, LineState.TO_SHIP)
+    updates = Updates(database)
+    lines = [("1", 1)]
+    await updates.open(LEWIS, NUMBER, UpdateKind.DISPATCH, lines, legal_moves=LEWIS_MOVES, at=NOON, parcel=PARCEL)
+    (due,) = await updates.due(LEWIS)
+    await updates.sending(due.id, "update-1", b"bytes", NOON)
+    await updates.may_have_arrived(due.id, "cut", NOON)
+    seen = []
+    for number, accepted in enumerate((True, True, False, False, True)):
+        name = f"answer-{number}"
+        answer = (UpdateAnswer("update-1", accepted=accepted, text="" if accepted else "carrier?"),)
+        assert await updates.keep_answers(
+            LEWIS, Delivery(RemoteFile("/out", name, 1, NOON), name.encode(), answer), NOON
+        )
+        seen += await states(database)
+    assert seen == [("to_ship", 1), ("to_ship", 1), ("to_ship", 0), ("to_ship", 0), ("to_ship", 1)]
+
+
 async def test_silence_about_an_update_is_heard_after_the_clock_was_set_back(database: Database) -> None:  # J7
     await an_order(database, LEWIS, LineState.NEW)
     updates = Updates(database)

@@ -17,18 +17,21 @@ from daemon.model import (
     FeedObject,
     FeedRule,
     Item,
+    LegalMoves,
     LineState,
     Money,
     OfferTerms,
     Order,
     OrderLine,
     OrderNumber,
+    Parcel,
     Part,
     Promotion,
     RemoteFile,
     Sku,
     StockKnobs,
     SyncState,
+    UpdateKind,
 )
 from daemon.rules import promotions as rules
 from daemon.rules import rrp, stock
@@ -420,6 +423,27 @@ async def test_units_of_open_orders_are_held_back_until_the_seller_reports_them(
     await store.listings.put_stock(REDOUTE, [StockRow(LAMP, 3)], NOON)
     assert (sent := await turn(store, 6 * HOUR, reserve)) is not None
     assert sent.stock == 3
+
+
+async def test_units_that_left_are_counted_once_while_their_answer_is_awaited(store: Store) -> None:  # L6 J8
+    await a_listing(store, units=10)
+    reserve = OfferTerms(reserve_open_orders=True)
+    await an_order(store, 5, LineState.TO_SHIP)
+    assert (sent := await turn(store, timedelta(), reserve)) is not None
+    assert sent.stock == 5
+    moves = LegalMoves({UpdateKind.DISPATCH: frozenset({LineState.TO_SHIP})}, by_units=frozenset({UpdateKind.DISPATCH}))
+    parcel = Parcel("dpd", "15501234567890", "", NOON)
+    number = OrderNumber("O-1")
+    await store.updates.open(
+        REDOUTE, number, UpdateKind.DISPATCH, [("L1", 2)], legal_moves=moves, at=NOON, parcel=parcel
+    )
+    assert (sent := await turn(store, 2 * HOUR, reserve)) is not None
+    assert sent.stock == 7
+    (due,) = await store.updates.due(REDOUTE)
+    await store.updates.sending(due.id, "update-1", b"bytes", NOON)
+    await store.updates.sent(due.id, HOUR, NOON)
+    # The line tells the two units itself now: three stay reserved.
+    assert await turn(store, 4 * HOUR, reserve) is None
 
 
 async def test_without_the_setting_open_orders_hold_nothing_back(store: Store) -> None:  # L6

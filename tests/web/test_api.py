@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -284,6 +285,8 @@ async def test_a_number_that_no_row_can_have_is_told(client: ControlClient) -> N
         ("orders", {"before": most}),
         (f"feeds/{most}", {}),
         (f"feeds/{most}/payload", {}),
+        (f"feeds/{most}/received/1", {}),
+        (f"feeds/1/received/{most}", {}),
     ):
         problem = await get(client, f"/api/v1/{path}", 422, **params)
         assert problem["problems"]
@@ -329,7 +332,9 @@ async def test_orders_show_personal_data_only_when_asked(client: ControlClient, 
 
 async def reject(store: Store, sku: Sku) -> None:
     """Let the marketplace turn the item of a listing down."""
-    feed = await store.feeds.open(REDOUTE, redoute().feed_rules[FeedKind.ITEM], clocks())
+    before = len(await store.views.feeds(REDOUTE))
+    now = replace(clocks(), at=NOON + timedelta(minutes=before))
+    feed = await store.feeds.open(REDOUTE, redoute().feed_rules[FeedKind.ITEM], now)
     assert isinstance(feed, Feed)
 
     async def content() -> AsyncIterator[bytes]:
