@@ -25,6 +25,14 @@ _LOWEST = (
     f" AND o.since <= b.began - {_HISTORY_US}), 0))"
 )
 
+#: whether customers are, or may be, charged a promotion's price: a feed without an answer may have been taken over
+_REDUCED = (
+    "(SELECT c.promotion FROM prices c WHERE c.listing = id ORDER BY c.since DESC LIMIT 1) IS NOT NULL"
+    " OR EXISTS (SELECT 1 FROM feed_objects o JOIN feeds f ON f.id = o.feed WHERE o.listing = judged_now.id"
+    " AND o.promotion IS NOT NULL AND o.state IN ('sent', 'lapsed') AND coalesce(f.sent_at, f.opened_at) >"
+    " coalesce((SELECT max(c.since) FROM prices c WHERE c.listing = judged_now.id), -1))"
+)
+
 
 def charged(db: sqlite3.Connection, feed: int) -> None:
     """Keep the prices of those of `temp.applied` that were accepted, where they are others than those before."""
@@ -46,7 +54,7 @@ def judge(db: sqlite3.Connection, account: AccountName, terms: OfferTerms, at: d
     """Warn of, or put in Error, the Pending prices whose promotion announces a reduction that C1 or C2 forbids.
 
     One that is put in Error is not sent: stock goes out with the ordinary price, nothing struck through. Where a
-    promotion's price is what customers are charged now, the stock is made Pending so that this happens.
+    promotion's price is what customers are, or may be, charged now, the stock is made Pending so that this happens.
     """
 
     def judged(ordinary: int, promoted: int, lowest: int | None) -> Verdict:
@@ -58,12 +66,12 @@ def judge(db: sqlite3.Connection, account: AccountName, terms: OfferTerms, at: d
     db.execute(
         "CREATE TEMP TABLE judged AS SELECT id, reduction_text(ordinary, promoted, lowest) AS text,"  # noqa: S608
         " reduction_blocks(ordinary, promoted, lowest) AS blocks,"
-        " (SELECT c.promotion FROM prices c WHERE c.listing = id ORDER BY c.since DESC LIMIT 1) IS NOT NULL AS reduced"
+        f" {_REDUCED} AS reduced"
         f" FROM (SELECT b.*, {_LOWEST} AS lowest FROM ("
         f"  SELECT l.id, l.price_minor AS ordinary, s.price_minor AS promoted, {_BEGAN} AS began FROM listings l"
         "   JOIN (SELECT id, price_minor, max(starts_at, imported_at) AS starts_at FROM promotions) s"
         "   ON s.id = l.promotion"
-        "  WHERE l.account = :account AND l.price_state = 'pending' AND l.price_minor IS NOT NULL) b)",
+        "  WHERE l.account = :account AND l.price_state = 'pending' AND l.price_minor IS NOT NULL) b) judged_now",
         named,
     )
     try:

@@ -86,3 +86,25 @@ async def test_a_price_changed_in_flight_is_sent_with_the_promotion_still_in_for
     assert await offers_turn(redoute, START - NOON + HOUR) == 1
     offer = redoute.sandbox.laredoute.offers[EAN]
     assert (offer.amount, offer.blocked) == (Decimal("70.00"), Decimal("95.00"))
+
+
+async def test_a_forbidden_reduction_leaves_also_where_its_report_was_lost(tmp_path: Path) -> None:  # L11
+    sale = Promotion(Money(7000, "EUR"), NOON + 3 * HOUR, END, "Soldes")
+    async with scene(tmp_path, "sellr", offers={"reductions": "block"}) as redoute:
+        await redoute.want()
+        await redoute.turn(send_items, MINUTE)
+        await redoute.answer()
+        await redoute.turn(read_reports, 2 * MINUTE)
+        await redoute.store.promotions.put(redoute.name, [PromotionRow(LAMP, sale)], NOON)
+        await offers_turn(redoute, 3 * MINUTE)
+        redoute.sandbox.laredoute.faults.add("lose_report", kind="offers")
+        await offers_turn(redoute, 3 * HOUR)
+        assert redoute.sandbox.laredoute.offers[EAN].nature == "Soldes"
+        row = PriceRow(LAMP, Money(12000, "EUR"))
+        await redoute.store.listings.put_prices(redoute.name, [row], NOON + 3 * HOUR + 5 * MINUTE)
+        await offers_turn(redoute, 3 * HOUR + 10 * MINUTE)
+        assert (await redoute.parts())[1:3] == ("pending", "error")
+        assert await offers_turn(redoute, 5 * HOUR + MINUTE) == 1
+        offer = redoute.sandbox.laredoute.offers[EAN]
+        assert (offer.amount, offer.blocked, offer.nature) == (Decimal("120.00"), Decimal("120.00"), "Standard")
+        assert (await redoute.parts())[1:3] == ("not_needed", "error")

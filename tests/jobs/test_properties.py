@@ -1,13 +1,16 @@
 """Whatever happens in whatever order: the hour is kept, nothing is lost or doubled, and in the end both sides agree."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from daemon.model import StockKnobs
 from tests.jobs.scene import EAN
 from tests.jobs.world import GOODS, Step, world
 
@@ -15,7 +18,7 @@ GOOD = st.integers(0, len(GOODS) - 1)
 ORDER = st.integers(0, 2)
 
 few = settings(
-    max_examples=int(os.environ.get("SELLERD_EXAMPLES", "20")),
+    max_examples=int(os.environ.get("SELLERD_EXAMPLES", "14")),
     deadline=None,
     derandomize=os.environ.get("CI") == "true",
     suppress_health_check=list(HealthCheck),
@@ -45,6 +48,9 @@ def steps(jobs: list[str], *more: st.SearchStrategy[Step]) -> st.SearchStrategy[
         step("all_goes_round"),
         step("sends_offers_when_told_to_come_again"),
         step("sends_offers_when_told_to_come_again"),
+        step("hours_pass", st.integers(1, 3)),
+        step("hours_pass", st.integers(1, 3)),
+        step("hours_pass", st.integers(1, 3)),
         step("restart"),
         step("reboot"),
         step("wall_clock_wrong_by", st.sampled_from([-100_003, -61, -7, 0, 0, 13, 67, 100_003])),
@@ -60,20 +66,53 @@ def steps(jobs: list[str], *more: st.SearchStrategy[Step]) -> st.SearchStrategy[
         *more,
     ]
     # Hypothesis alone would make most stories short; a long one that fails is cut down to the short form.
-    return st.one_of(st.lists(st.one_of(each), max_size=40), st.lists(st.one_of(each), min_size=20, max_size=60))
+    one = st.sampled_from(each).flatmap(lambda drawn: drawn)
+    long = st.lists(one, min_size=20, max_size=60)
+    return st.one_of(st.lists(one, max_size=40), long, long, long)
 
 
 ANY_FEED = st.sampled_from(["any", "items", "offers"])
 ANY_REQUEST = st.sampled_from(["any", "items", "offers", "retrieve", "update"])
 MOVES = ["acceptance", "refusal", "dispatch"]
+CENTS = st.integers(1000, 1005)
+KNOBS = st.builds(
+    StockKnobs,
+    st.none() | st.integers(0, 2),
+    st.none() | st.sampled_from([0, 50, 67]),
+    st.none() | st.integers(0, 7),
+    st.none() | st.integers(0, 3),
+)
 
-LA_REDOUTE = steps(
-    ["send_items", "send_offers", "send_offers", "read_reports", "download_orders", "send_updates"],
-    step("reprices", GOOD, st.integers(1000, 1005)),
-    step("decides", ORDER, st.sampled_from(MOVES), st.integers(0, 2)),
-    step("decides", ORDER, st.sampled_from(MOVES), st.just(0)),
-    step("portal_moves", ORDER, st.sampled_from(["Accepted", "Refused", "Shipped", "Refunding"])),
-    step("answers_what_was_late"),
+#: what a La Redoute account says of stock, prices and rejections beyond the minimum
+STOCK_RULES = st.fixed_dictionaries(
+    {},
+    optional={
+        "safety": st.integers(0, 2),
+        "percentage": st.sampled_from([0, 50, 67]),
+        "cap": st.integers(0, 7),
+        "below": st.integers(0, 3),
+        "reserve_open_orders": st.just(True),
+    },
+)
+OFFERS = st.fixed_dictionaries(
+    {
+        "reductions": st.sampled_from(["warn", "block"]),
+        "unknown_history": st.sampled_from(["allow", "warn", "block"]),
+    }
+)
+ACCOUNT: st.SearchStrategy[dict[str, Any]] = st.one_of(
+    st.just({}),
+    st.fixed_dictionaries({"stock_rules": STOCK_RULES, "offers": OFFERS, "block_after": st.integers(0, 3)}),
+    st.fixed_dictionaries(
+        {
+            "stock_rules": STOCK_RULES,
+            "calculate_rrp": st.just(True),
+            "discount_rrp": st.sampled_from(["40", "12.5"]),
+            "block_after": st.integers(0, 3),
+        }
+    ),
+)
+LA_REDOUTE_FAULT = st.one_of(
     fault("lose_report", kind=ANY_FEED),
     fault("delay_report", kind=ANY_FEED, seconds=st.just(3600)),
     fault("repeat_report", kind=ANY_FEED, same_name=st.booleans()),
@@ -81,6 +120,32 @@ LA_REDOUTE = steps(
     fault("answer_500", on=ANY_REQUEST, after_apply=st.booleans()),
     fault("reject_ean", ean=st.just(EAN), kind=ANY_FEED),
     fault("fail_debit"),
+)
+
+LA_REDOUTE = steps(
+    ["send_items", "send_offers", "send_offers", "read_reports", "download_orders", "send_updates", "send_refunds"],
+    step("reprices", GOOD, CENTS, st.sampled_from([None, 1001, 1100, 2000])),
+    step("promotes", GOOD, st.integers(998, 1004), st.integers(-60, 300), st.integers(1, 600)),
+    step("promotes", GOOD, st.integers(700, 1004), st.integers(-5, 60), st.integers(60, 1200)),
+    step("changes_promotion", GOOD, st.integers(0, 2), st.integers(700, 1004), st.integers(1, 240)),
+    step("takes_back", GOOD, st.integers(0, 2)),
+    step("holds_back", GOOD, KNOBS),
+    step("configures", ACCOUNT),
+    step("configures", ACCOUNT),
+    step("unblocks", GOOD),
+    step("is_rejected_again_and_again", GOOD),
+    step("order_is_accepted", st.integers(1, 3)),
+    step("order_is_accepted", st.integers(1, 3), st.integers(1, 3)),
+    step("cancels", ORDER, st.booleans()),
+    step("cancels", ORDER, st.booleans()),
+    step("decides", ORDER, st.sampled_from(MOVES), st.integers(0, 2)),
+    step("decides", ORDER, st.sampled_from(MOVES), st.just(0)),
+    step("portal_moves", ORDER, st.sampled_from(["Accepted", "Refused", "Shipped", "Refunding"])),
+    step("answers_what_was_late"),
+    LA_REDOUTE_FAULT,
+    LA_REDOUTE_FAULT,
+    LA_REDOUTE_FAULT,
+    fault("refuse_refund"),
 )
 
 JOHN_LEWIS = steps(
@@ -97,18 +162,18 @@ JOHN_LEWIS = steps(
 )
 
 
-async def play(dialect: str, story: list[Step]) -> None:
+async def play(dialect: str, story: list[Step], account: Mapping[str, Any] = MappingProxyType({})) -> None:
     with TemporaryDirectory() as folder:
-        async with world(Path(folder), dialect) as everybody:
+        async with world(Path(folder), dialect, account) as everybody:
             for each in story:
                 await everybody.do(each)
             await everybody.settle()
 
 
-@given(story=LA_REDOUTE)
+@given(account=ACCOUNT, story=LA_REDOUTE)
 @few
-async def test_la_redoute_whatever_happens(story: list[Step]) -> None:  # L8 D2 D9
-    await play("sellr", story)
+async def test_la_redoute_whatever_happens(account: dict[str, Any], story: list[Step]) -> None:  # L6 L8 L10 L11 L14
+    await play("sellr", story, account)
 
 
 @given(story=JOHN_LEWIS)

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from hypothesis import note
@@ -21,21 +22,43 @@ from daemon.jobs import Job, Run
 from daemon.jobs.feeds import send_items, send_offers
 from daemon.jobs.orders import download_orders
 from daemon.jobs.reports import read_reports
-from daemon.jobs.updates import send_updates
+from daemon.jobs.updates import send_refunds, send_updates
 from daemon.marketplaces import Marketplace
 from daemon.marketplaces.dialects import DIALECTS
 from daemon.marketplaces.sellr.settings import OrdersTable
-from daemon.model import AccountName, FeedKind, LineState, Moment, Money, OrderNumber, Parcel, Sku, UpdateKind
+from daemon.model import (
+    AccountName,
+    FeedKind,
+    LineState,
+    Moment,
+    Money,
+    OrderNumber,
+    Parcel,
+    Part,
+    Promotion,
+    Sku,
+    StockKnobs,
+    UpdateKind,
+)
+from daemon.rules import rrp as recommended
+from daemon.rules import stock as units
 from daemon.rules.moves import LEADS_TO, reachable
+from daemon.rules.promotions import in_force
 from daemon.sandbox import JohnLewisSettings, LaRedouteSettings, Sandbox, SandboxSettings
+from daemon.sandbox.offers import Offer
+from daemon.settings import AccountSettings
 from daemon.store import Store, open_store
-from daemon.store.listings import ItemRow, PriceRow, StockRow, item_from_json
+from daemon.store.listings import Change, ItemRow, PriceRow, StockRow, item_from_json
+from daemon.store.promotions import PromotionRow
+from daemon.store.times import from_us
 from tests.jobs.scene import EAN, LAMP, MINUTE, NOON, STOCK_NUMBER, Scene, lewis_settings, redoute_settings
 
 SECOND = timedelta(seconds=1)
 TICK = 20 * MINUTE
 #: as long as it can take at the very most until everything is told: a feed in doubt, its patience, and the next ones
 TICKS = 24
+#: beginnings and ends of promotions that are awaited after everything is told
+AWAITED = 3
 
 #: what is sold: SKU, EAN, Stock Number
 GOODS = ((LAMP, EAN, STOCK_NUMBER), (Sku("LAMP-2"), "3701234567884", "87654321"))
@@ -45,6 +68,17 @@ JOBS: Mapping[str, Job] = {
     "read_reports": read_reports,
     "download_orders": download_orders,
     "send_updates": send_updates,
+    "send_refunds": send_refunds,
+}
+
+
+#: the kind of offer that every promotion is
+PROMOTED = "Soldes"
+#: how a line in a state is cancelled at La Redoute (Sell-R A6)
+CANCELLED_BY: Mapping[str, UpdateKind] = {
+    LineState.NEW: UpdateKind.REFUSAL,
+    LineState.TO_SHIP: UpdateKind.REFUND,
+    LineState.SHIPPED: UpdateKind.REFUND,
 }
 
 
@@ -64,10 +98,11 @@ class Killed(BaseException):
 
 @dataclass
 class World:
-    """One account and everybody around it."""
+    """One account and everybody around it; `account` gives its settings, with what is said differently."""
 
     scene: Scene
-    open_again: Callable[[], Any]
+    open_again: Callable[[AccountSettings], Any]
+    account: Callable[[Mapping[str, Any]], AccountSettings]
     passed: timedelta = timedelta()
     wrong_by: timedelta = timedelta()
     was_wrong: bool = False
@@ -77,6 +112,10 @@ class World:
     touched: set[str] = field(default_factory=set)
     parcels: int = 0
     offers_sent: list[tuple[timedelta, timedelta]] = field(default_factory=list)
+    #: what the seller announced and has not taken back: by good, windows by their start
+    windows: tuple[dict[datetime, Promotion], ...] = field(default_factory=lambda: tuple({} for _ in GOODS))
+    #: the instant by which promotions were last followed
+    followed: datetime = NOON
 
     # Time.
 
@@ -103,6 +142,8 @@ class World:
         Killed where it looks at the clock for the n-th time: a feed is spooled, is about to be sent, was sent.
         """
         self.passed += SECOND
+        if job == "send_offers":
+            self.followed = self.now().at
         looked = 0
 
         def clock() -> Moment:
@@ -127,6 +168,8 @@ class World:
         self.passed += scene.send_takes if looked else timedelta()
         arrived = [feed for feed in scene.sandbox.laredoute.feeds if feed.kind == "offers"]
         self.offers_sent += [(started, self.passed)] * (len(arrived) - len(self.offers_sent))
+        if job == "send_offers" and self.scene.account.speaks == "sellr":
+            await self._check_promotions()
         if killed:
             await self.restart()
         return held_until
@@ -141,12 +184,24 @@ class World:
     async def all_goes_round(self) -> None:
         """Every job once, with the far side's answer to each."""
         for job in JOBS:
-            if job != "send_items" or FeedKind.ITEM in self.scene.account.feed_rules:
+            if self.scene.account.speaks == "sellr" or job not in {"send_items", "send_refunds"}:
                 await self.turn(job)
                 await self.answers()
 
+    async def hours_pass(self, hours: int) -> None:
+        """Everything goes its way, a feed each hour."""
+        for _ in range(hours):
+            self.passed += 61 * MINUTE
+            await self.all_goes_round()
+            await self.check()
+
+    async def configures(self, changes: Mapping[str, Any]) -> None:
+        """Another configuration, from the next start on, which is now."""
+        self.scene.account = self.account(changes)
+        await self.restart()
+
     async def restart(self) -> None:
-        self.scene.store, self.scene.marketplace = await self.open_again()
+        self.scene.store, self.scene.marketplace = await self.open_again(self.scene.account)
         self.passed += SECOND
         await self.scene.store.feeds.recover(self.now())
         await self.scene.store.updates.recover(self.now().at)
@@ -167,16 +222,71 @@ class World:
     async def restocks(self, good: int, stock: int) -> None:
         await self.scene.store.listings.put_stock(self.scene.name, [StockRow(GOODS[good][0], stock)], self.now().at)
 
-    async def reprices(self, good: int, cents: int) -> None:
-        row = PriceRow(GOODS[good][0], Money(cents, self.scene.account.currency))
+    async def reprices(self, good: int, cents: int, rrp: int | None = None) -> None:
+        row = PriceRow(GOODS[good][0], self._money(cents), None if rrp is None else self._money(rrp))
         await self.scene.store.listings.put_prices(self.scene.name, [row], self.now().at)
+
+    async def holds_back(self, good: int, knobs: StockKnobs) -> None:
+        await self._put_item(good, knobs=knobs)
+
+    async def promotes(self, good: int, cents: int, starts_in: int, lasts: int) -> None:
+        """A promotion so many minutes from now and so long; one that another stands in the way of is turned down."""
+        starts_at = NOON + self.passed + starts_in * MINUTE
+        await self._announce(good, Promotion(self._money(cents), starts_at, starts_at + lasts * MINUTE, PROMOTED))
+
+    async def changes_promotion(self, good: int, which: int, cents: int, lasts: int) -> None:
+        """The same beginning, with another price and another end."""
+        if starts := sorted(self.windows[good]):
+            starts_at = starts[which % len(starts)]
+            ends_at = starts_at + lasts * MINUTE
+            await self._announce(good, Promotion(self._money(cents), starts_at, ends_at, PROMOTED))
+
+    async def takes_back(self, good: int, which: int) -> None:
+        if starts := sorted(self.windows[good]):
+            promotion = self.windows[good].pop(starts[which % len(starts)])
+            row = PromotionRow(GOODS[good][0], promotion, cancelled=True)
+            ((change, _),) = await self.scene.store.promotions.put(self.scene.name, [row], self.now().at)
+            assert change is Change.CHANGED, f"taking back {promotion} did {change}"
+
+    async def _announce(self, good: int, promotion: Promotion) -> None:
+        known, windows = await self._kept(good) is not None, self.windows[good]
+        in_the_way = [
+            each
+            for start, each in windows.items()
+            if start != promotion.starts_at and start < promotion.ends_at and promotion.starts_at < each.ends_at
+        ]
+        row = PromotionRow(GOODS[good][0], promotion)
+        ((change, _),) = await self.scene.store.promotions.put(self.scene.name, [row], self.now().at)
+        assert (change is Change.OVERLAPS) == (known and bool(in_the_way)), f"{promotion}: {change}, beside {windows}"
+        assert (change is Change.UNKNOWN) == (not known), f"{promotion}: {change}"
+        if known and not in_the_way:
+            windows[promotion.starts_at] = promotion
+        else:
+            note(f"    {change}")
+
+    def _money(self, cents: int) -> Money:
+        return Money(cents, self.scene.account.currency)
 
     async def ends(self, good: int, ended: bool) -> None:
         await self._put_item(good, ended=ended)
 
     async def tries_again(self, good: int) -> None:
         if await self._kept(good) is not None:
-            await self.scene.store.listings.retry(self.scene.name, GOODS[good][0], self.now().at)
+            retried = await self.scene.store.listings.retry(self.scene.name, GOODS[good][0], self.now().at)
+            note(f"    {retried}")
+
+    async def is_rejected_again_and_again(self, good: int) -> None:
+        """The marketplace says no to the same offer each hour, and the seller asks for another try each time."""
+        await self.has_fault("reject_ean", {"ean": GOODS[good][1], "kind": "offers", "times": 3})
+        await self.restocks(good, 7)
+        for _ in range(3):
+            await self.hours_pass(1)
+            await self.tries_again(good)
+
+    async def unblocks(self, good: int) -> None:
+        if await self._kept(good) is not None:
+            freed = await self.scene.store.listings.unblock(self.scene.name, GOODS[good][0], self.now().at)
+            note(f"    {freed}")
 
     async def decides(self, order: int, kind: str, units: int) -> None:
         """Decide the whole order, or so many units of its first line; what is not legal is turned down."""
@@ -205,12 +315,42 @@ class World:
         except NotAllowed as error:
             note(f"    not allowed: {error}")
 
-    async def _put_item(self, good: int, *, title: str | None = None, ended: bool | None = None) -> None:
+    async def cancels(self, order: int, first_only: bool) -> None:
+        """The one request to cancel or refund, for the first line or all of an order, at whatever state (L14)."""
+        if not self.numbers:
+            return
+        number = self.numbers[order % len(self.numbers)]
+        lines = await self._read(
+            'SELECT l.ref, l.state, EXISTS (SELECT 1 FROM update_lines w JOIN order_updates u ON u.id = w."update"'
+            " WHERE w.line = l.id AND u.state IN ('pending', 'sending', 'in_doubt'))"
+            ' FROM order_lines l JOIN orders o ON o.id = l."order" WHERE o.number = ? ORDER BY l.position',
+            number,
+        )
+        asked = lines[:1] if first_only else lines
+        wanted = {(CANCELLED_BY[state], ref) for ref, state, busy in asked if state in CANCELLED_BY and not busy}
+        done: set[tuple[UpdateKind, str]] = set()
+        try:
+            request = await self.scene.store.updates.cancel(
+                self.scene.name,
+                number,
+                [(ref, None) for ref, _, _ in asked] if first_only else None,
+                legal_moves=self.scene.account.legal_moves,
+                at=self.now().at,
+            )
+        except NotAllowed as error:
+            note(f"    not allowed: {error}")
+        else:
+            done = {(update.kind, line.ref) for update in request.updates for line in update.lines}
+        assert done == wanted, f"{wanted} could be done, and {done} was"
+
+    async def _put_item(
+        self, good: int, *, title: str | None = None, ended: bool | None = None, knobs: StockKnobs | None = None
+    ) -> None:
         kept = await self._kept(good)
         if kept is None:
             return
         item = item_from_json(kept)
-        row = ItemRow(GOODS[good][0], item if title is None else replace(item, title=title), ended=ended)
+        row = ItemRow(GOODS[good][0], item if title is None else replace(item, title=title), ended=ended, knobs=knobs)
         await self.scene.store.listings.put_items(
             self.scene.name, [row], self.now().at, [""], item_feed=FeedKind.ITEM in self.scene.account.feed_rules
         )
@@ -236,6 +376,13 @@ class World:
         else:
             first, *more = [(part, quantity) for (_, _, part), quantity in zip(GOODS, quantities, strict=False)]
             self.numbers.append(OrderNumber(sandbox.johnlewis.place_order(*first, *more).number))
+
+    async def order_is_accepted(self, *quantities: int) -> None:
+        """An order that comes as far as its shipment, unless something is in its way."""
+        await self.customer_orders(*quantities)
+        await self.all_goes_round()
+        await self.decides(len(self.numbers) - 1, UpdateKind.ACCEPTANCE, 0)
+        await self.all_goes_round()
 
     async def has_fault(self, name: str, parameters: Mapping[str, Any]) -> None:
         far = self.scene.sandbox.laredoute if self.scene.account.speaks == "sellr" else self.scene.sandbox.johnlewis
@@ -274,6 +421,7 @@ class World:
 
     async def check(self) -> None:
         await self._check_feeds()
+        await self._check_blocked()
         await self._check_orders()
         await self._check_moves()
         await self._check_updates()
@@ -293,6 +441,28 @@ class World:
         if rule.one_at_a_time:
             unanswered = [state for _, _, state in feeds if state in {"sending", "sent", "in_doubt"}]
             assert len(unanswered) <= 1, f"offer feeds open at once: {unanswered}"
+
+    async def _check_promotions(self) -> None:
+        """Every listing goes by the promotion that was in force at the last turn of offers, to the second (L11)."""
+        for sku, starts_at, ends_at, cents in await self._read(
+            "SELECT l.sku, p.starts_at, p.ends_at, p.price_minor FROM listings l LEFT JOIN promotions p"
+            " ON p.id = l.promotion"
+        ):
+            wanted = self._promotion_of(sku)
+            is_followed = None if starts_at is None else (from_us(starts_at), from_us(ends_at), cents)
+            is_wanted = None if wanted is None else (wanted.starts_at, wanted.ends_at, wanted.price.minor)
+            assert is_followed == is_wanted, f"{sku}: {is_followed} is followed, and {wanted} is in force"
+
+    async def _check_blocked(self) -> None:
+        """What was rejected too often stays in Error, whatever is asked, until it is changed or a person frees it."""
+        for sku, part, revision, *now in await self._read(
+            "SELECT l.sku, r.part, r.revision, l.item_state, l.stock_state, l.price_state, l.end_state,"
+            " l.item_revision, l.stock_revision, l.price_revision, l.end_revision"
+            " FROM rejections r JOIN listings l ON l.id = r.listing WHERE r.blocked_at IS NOT NULL"
+        ):
+            place = [Part.ITEM, Part.STOCK, Part.PRICE, Part.END].index(part)
+            state, current = now[place], now[4 + place]
+            assert current != revision or state == "error", f"{sku}: {part} is blocked, and {state}"
 
     async def _check_orders(self) -> None:
         kept = await self._read("SELECT number FROM orders ORDER BY id")
@@ -379,6 +549,15 @@ class World:
         await self.wall_clock_wrong_by(0)
         await self.sends_take(0)
         await sandbox.laredoute.answer_now(held=True)
+        await self._go_on_until_settled()
+        ahead = {moment for each in self.windows for it in each.values() for moment in (it.starts_at, it.ends_at)}
+        for moment in sorted(each for each in ahead if each > self.now().at)[:AWAITED]:
+            note(f"a promotion begins or ends at {moment:%d %H:%M:%S}")
+            # The turns of the next tick are the first behind the moment.
+            self.passed = max(self.passed, moment - NOON - TICK)
+            await self._go_on_until_settled()
+
+    async def _go_on_until_settled(self) -> None:
         quiet = 0
         for _ in range(TICKS):
             await self._tick()
@@ -388,6 +567,7 @@ class World:
         unsettled = await self._unsettled()
         assert not unsettled, "; ".join(unsettled)
         await self._check_goods()
+        await self._check_forbidden()
         await self._check_end_of_orders()
 
     async def _tick(self) -> None:
@@ -445,26 +625,84 @@ class World:
                 for part, state in (("stock", stock), ("price", price), ("end", end))
                 if state in waits
             ]
+        if self.scene.account.speaks == "sellr":
+            found += await self._not_followed()
         return found
+
+    async def _not_followed(self) -> list[str]:
+        """Units of open orders that the listings do not go by yet."""
+        await self._check_promotions()
+        found = []
+        for listing, sku, reserved in await self._read("SELECT id, sku, stock_reserved FROM listings"):
+            if reserved != (units := await self._reserved(listing)):
+                found.append(f"{sku}: {units} units of open orders, and {reserved} reserved")
+        return found
+
+    def _promotion_of(self, sku: str) -> Promotion | None:
+        (windows,) = (each for each, good in zip(self.windows, GOODS, strict=True) if good[0] == sku)
+        return in_force(windows.values(), self.followed)
+
+    async def _reserved(self, listing: int) -> int:
+        if not self.scene.account.offer_terms.reserve_open_orders:
+            return 0
+        lines = await self._read(
+            "SELECT state, quantity, shipped, cancelled FROM order_lines WHERE listing = ?", listing
+        )
+        open_ones = {LineState.NEW, LineState.ACCEPTED, LineState.TO_SHIP}
+        return sum(
+            quantity - shipped - cancelled for state, quantity, shipped, cancelled in lines if state in open_ones
+        )
 
     async def _numbers_here(self, condition: str = "1") -> list[str]:
         return [number for (number,) in await self._read(f"SELECT number FROM orders WHERE {condition}")]
 
     async def _check_goods(self) -> None:
-        """What the seller wants is what the marketplace has."""
-        sandbox = self.scene.sandbox
-        for sku, ean, part, stock, price, ended, status in await self._read(
-            "SELECT sku, ean, channel_item_id, stock, price_minor, ended, channel_status FROM listings"
-            " WHERE 'error' NOT IN (item_state, stock_state, price_state, end_state)"
-        ):
-            wanted = 0 if ended else stock
-            if self.scene.account.speaks == "edge":
-                free = sandbox.johnlewis.stock[part].free
+        """What the seller wants, by the rules of stock, prices and promotions, is what the marketplace has."""
+        if self.scene.account.speaks == "edge":
+            for sku, part, stock, ended in await self._read(
+                "SELECT sku, channel_item_id, stock, ended FROM listings"
+                " WHERE 'error' NOT IN (item_state, stock_state, price_state, end_state)"
+            ):
+                free, wanted = self.scene.sandbox.johnlewis.stock[part].free, 0 if ended else stock
                 assert free == wanted, f"{sku}: stock {free} there, {wanted} here"
-            elif status == "offer_integrated":
-                offer = sandbox.laredoute.offers[ean]
-                agree = (offer.stock, offer.amount) == (wanted, Decimal(price) / 100)
-                assert agree, f"{sku}: {offer.stock} at {offer.amount} there, {wanted} at {price} cents here"
+            return
+        for listing, sku, ean, stock, price, rrp, ended, *knobs in await self._read(
+            "SELECT id, sku, ean, stock, price_minor, rrp_minor, ended,"
+            " safety_stock, stock_percentage, stock_cap, stock_threshold FROM listings"
+            " WHERE 'error' NOT IN (item_state, stock_state, price_state, end_state)"
+            " AND channel_status = 'offer_integrated'"
+        ):
+            terms, offer = self.scene.account.offer_terms, self.scene.sandbox.laredoute.offers[ean]
+            reserved = await self._reserved(listing)
+            wanted = units.offered(stock, StockKnobs(*knobs), terms, reserved=reserved, ended=bool(ended))
+            assert offer.stock == wanted, f"{sku}: stock {offer.stock} there, {wanted} here"
+            if promotion := self._promotion_of(sku):
+                sold, beside = promotion.price.minor, price
+                self._check_period(sku, offer, promotion)
+            else:
+                sold, beside = price, recommended.sent(price, rrp, terms.rrp_discount_bp)
+                assert offer.nature == terms.nature, f"{sku}: {offer.nature} there, and no promotion is in force"
+                assert offer.ends_at - offer.starts_at == terms.period, f"{sku}: {offer.starts_at} to {offer.ends_at}"
+            there = offer.amount, offer.blocked
+            figures = Decimal(sold) / 100, Decimal(max(sold, beside or 0)) / 100
+            assert there == figures, f"{sku}: price and reference {there} there, {figures} here"
+
+    async def _check_forbidden(self) -> None:
+        """A reduction that may not be announced is not shown, where the stock that goes out without it has arrived."""
+        for sku, ean in await self._read(
+            "SELECT sku, ean FROM listings WHERE price_blocked = 1 AND channel_status = 'offer_integrated'"
+            " AND 'error' NOT IN (item_state, stock_state, end_state)"
+        ):
+            offer = self.scene.sandbox.laredoute.offers[ean]
+            assert offer.nature != PROMOTED, f"{sku}: {offer} there, and its reduction may not be announced"
+
+    def _check_period(self, sku: str, offer: Offer, promotion: Promotion) -> None:
+        """The wire has whole minutes: the first and the last are the promotion's own."""
+        starts_at = promotion.starts_at.replace(second=0, microsecond=0)
+        ends_at = promotion.ends_at.replace(second=0, microsecond=0)
+        ends_at += MINUTE if ends_at < promotion.ends_at else timedelta()
+        there = offer.nature, offer.starts_at, offer.ends_at
+        assert there == (promotion.nature, starts_at, ends_at), f"{sku}: {there} there, {promotion} here"
 
     async def _check_end_of_orders(self) -> None:
         rows = await self._read(
@@ -483,17 +721,20 @@ class World:
 
 
 @asynccontextmanager
-async def world(folder: Path, dialect: str) -> AsyncIterator[World]:
+async def world(folder: Path, dialect: str, changes: Mapping[str, Any] = MappingProxyType({})) -> AsyncIterator[World]:
     """A world whose first listing is known at the marketplace with its stock and price."""
     sides = LaRedouteSettings(delay=None), JohnLewisSettings(poll_every=None)
     async with Sandbox(SandboxSettings(folder / "sandbox", laredoute=sides[0], johnlewis=sides[1])) as sandbox:
-        # An unanswered item feed lapses after a day; here it has no longer patience than an offer feed.
-        settings = (
-            redoute_settings(sandbox, items={"patience": "2h"}) if dialect == "sellr" else lewis_settings(sandbox)
-        )
+
+        def account(changes: Mapping[str, Any]) -> AccountSettings:
+            if dialect == "edge":
+                return lewis_settings(sandbox, **changes)
+            # An unanswered item feed lapses after a day; here it has no longer patience than an offer feed.
+            return redoute_settings(sandbox, items={"patience": "2h"}, **changes)
+
         ours = AsyncExitStack()
 
-        async def open_again() -> tuple[Store, Marketplace]:
+        async def open_again(settings: AccountSettings) -> tuple[Store, Marketplace]:
             await ours.aclose()
             store = await ours.enter_async_context(open_store(folder / "sellerd.db"))
             marketplace = DIALECTS[dialect].open(settings, {})
@@ -501,10 +742,13 @@ async def world(folder: Path, dialect: str) -> AsyncIterator[World]:
             return store, marketplace
 
         async with ours:
-            store, marketplace = await open_again()
+            settings = account(changes)
+            store, marketplace = await open_again(settings)
             await store.accounts.configure(AccountName(settings.name), settings.marketplace, "fingerprint", NOON)
-            all_of_it = World(Scene(sandbox, store, settings, marketplace), open_again)
+            all_of_it = World(Scene(sandbox, store, settings, marketplace), open_again, account)
             await all_of_it.scene.want()
+            if dialect == "sellr":
+                await all_of_it.reprices(0, 1000, 2000)
             for job in ("send_items", "read_reports", "send_offers", "read_reports"):
                 if job != "send_items" or dialect == "sellr":
                     await all_of_it.turn(job)
