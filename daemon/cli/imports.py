@@ -1,35 +1,29 @@
 """`sellerd import`: listings, stock, prices and promotions from the seller's CSV files (guide S1)."""
 
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import anyio
 import click
 
 from daemon.cli.failures import REFUSED
+from daemon.cli.files import blocks, columns_option
 from daemon.cli.output import json_option, print_json, print_table, shown
 from daemon.cli.site import Site, address, asynchronous
 
-_BLOCK = 1 << 18
+if TYPE_CHECKING:
+    from daemon.seller.imports import Column
+
 _SHOWN = 20
 
 Fault = dict[str, Any]
 
 
-def _print_columns(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
-    if not wanted or ctx.resilient_parsing:
-        return
+def _columns() -> "Mapping[Any, Sequence[Column]]":
     from daemon.seller.imports import COLUMNS
 
-    rows = [
-        (kind, column.name, "yes" if column.required else "", column.meaning, column.example)
-        for kind, columns in COLUMNS.items()
-        for column in columns
-    ]
-    print_table(["file", "column", "required", "meaning", "example"], rows, empty="")
-    ctx.exit()
+    return COLUMNS
 
 
 @click.command("import")
@@ -41,14 +35,7 @@ def _print_columns(ctx: click.Context, _parameter: click.Parameter, wanted: bool
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write the refused rows here, each with its fault, to be mended and imported again.",
 )
-@click.option(
-    "--columns",
-    is_flag=True,
-    is_eager=True,
-    expose_value=False,
-    callback=_print_columns,
-    help="Show the columns of each kind of file and stop.",
-)
+@columns_option(_columns)
 @json_option
 @click.pass_obj
 @asynchronous
@@ -60,7 +47,7 @@ async def import_(site: Site, *, kind: str, file: Path, account: str, bad_rows: 
     leaves its values as they are.
     """
     async with site.control() as control:
-        report = await control.bring(address("accounts", account, "imports", kind), _chunks(file))
+        report = await control.bring(address("accounts", account, "imports", kind), blocks(file))
     faults = report["faults"]
     written = _write_bad_rows(kind, file, bad_rows, faults) if bad_rows and faults else 0
     if as_json:
@@ -72,12 +59,6 @@ async def import_(site: Site, *, kind: str, file: Path, account: str, bad_rows: 
             click.echo(f"{which} refused rows are in {bad_rows}: mend them there and import that file.")
     if report["refused"] or report["not_ready"]:
         raise click.exceptions.Exit(REFUSED)
-
-
-async def _chunks(path: Path) -> AsyncIterator[bytes]:
-    async with await anyio.open_file(path, "rb") as file:
-        while chunk := await file.read(_BLOCK):
-            yield chunk
 
 
 def _write_bad_rows(kind: str, source: Path, target: Path, faults: Sequence[Fault]) -> int:

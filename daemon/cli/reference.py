@@ -1,19 +1,21 @@
 """`sellerd reference`: the marketplace's own codes, against which listings are checked (guide L4)."""
 
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import anyio
 import click
 
 from daemon.cli.failures import REFUSED
+from daemon.cli.files import blocks, columns_option
 from daemon.cli.noun import Noun
 from daemon.cli.output import json_option, print_json, print_table
 from daemon.cli.site import Site, account_option, address, asynchronous
 
-_BLOCK = 1 << 18
+if TYPE_CHECKING:
+    from daemon.seller.imports import Column
+
 _SHOWN = 20
 _KINDS = ("categories", "attributes", "brands")
 
@@ -23,32 +25,17 @@ def reference() -> None:
     """Import and list the marketplace's codes; without a command: list."""
 
 
-def _print_columns(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
-    if not wanted or ctx.resilient_parsing:
-        return
+def _columns() -> "Mapping[Any, Sequence[Column]]":
     from daemon.seller.reference import REFERENCE_COLUMNS
 
-    rows = [
-        (kind, column.name, "yes" if column.required else "", column.meaning, column.example)
-        for kind, columns in REFERENCE_COLUMNS.items()
-        for column in columns
-    ]
-    print_table(["file", "column", "required", "meaning", "example"], rows, empty="")
-    ctx.exit()
+    return REFERENCE_COLUMNS
 
 
 @reference.command("import")
 @click.argument("kind", type=click.Choice(_KINDS))
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE.csv")
 @account_option
-@click.option(
-    "--columns",
-    is_flag=True,
-    is_eager=True,
-    expose_value=False,
-    callback=_print_columns,
-    help="Show the columns of each kind of file and stop.",
-)
+@columns_option(_columns)
 @json_option
 @click.pass_obj
 @asynchronous
@@ -59,7 +46,7 @@ async def import_codes(site: Site, *, kind: str, file: Path, account: str, as_js
     goes, what waits and is wrong now is held back, and what the marketplace has already is told.
     """
     async with site.control() as control:
-        report = await control.bring(address("accounts", account, "reference", kind), _chunks(file))
+        report = await control.bring(address("accounts", account, "reference", kind), blocks(file))
     if as_json:
         print_json(**report)
     else:
@@ -67,12 +54,6 @@ async def import_codes(site: Site, *, kind: str, file: Path, account: str, as_js
     listings = report["listings"] or {}
     if report["refused"] or listings.get("held_back") or listings.get("doubtful"):
         raise click.exceptions.Exit(REFUSED)
-
-
-async def _chunks(path: Path) -> AsyncIterator[bytes]:
-    async with await anyio.open_file(path, "rb") as file:
-        while chunk := await file.read(_BLOCK):
-            yield chunk
 
 
 def _tell(report: Mapping[str, Any]) -> None:
