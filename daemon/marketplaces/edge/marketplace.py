@@ -13,6 +13,7 @@ from daemon.marketplaces.edge.orders import read_order
 from daemon.marketplaces.edge.sections import decode
 from daemon.marketplaces.edge.settings import IN_USE, EdgeSettings, Folder
 from daemon.marketplaces.edge.updates import reported_update, update_name, write_update
+from daemon.marketplaces.logins import sftp_login
 from daemon.model import (
     AnswerLine,
     Delivery,
@@ -24,8 +25,8 @@ from daemon.model import (
     UpdateKind,
     Whereabouts,
 )
-from daemon.settings import Secret, SftpTable
-from daemon.transports.sftp import Body, Fetched, FileGone, Put, Sftp, SftpLogin
+from daemon.settings import SftpTable
+from daemon.transports.sftp import Body, Fetched, FileGone, Put, Sftp
 
 _MIB = 1 << 20
 # One order in a file, and the reason for one refusal: what is longer is something else.
@@ -51,9 +52,9 @@ class Edge:
         pinned: dict[SftpTable, list[str]] = {}
         for place, table in settings.sftp_logins.items():
             found = host_keys.get(place, ()) if isinstance(host_keys, Mapping) else host_keys
-            pinned.setdefault(table, list(table.host_keys)).extend(found)
+            pinned.setdefault(table, []).extend(found)
         for table, keys in pinned.items():
-            self._sftps[table] = Sftp(_login(table, keys))
+            self._sftps[table] = Sftp(sftp_login(table, keys))
         self._download = settings.folder("order_download")
 
     def feed_name(self, feed: Feed) -> str:
@@ -239,24 +240,6 @@ def _read(outcome: Fetched, read: Callable[[bytes], T]) -> tuple[bytes, tuple[T 
 def _read_error(file_name: str, content: bytes) -> UpdateAnswer:
     text = " ".join(decode(content).split())[:_LONGEST_TEXT]
     return UpdateAnswer(reported_update(file_name), accepted=False, text=text or "refused by The Edge without a text")
-
-
-def _login(table: SftpTable, host_keys: Sequence[str]) -> SftpLogin:
-    return SftpLogin(
-        host=table.host,
-        port=table.port,
-        user=table.user,
-        password=_revealed(table.password),
-        private_key=_revealed(table.private_key),
-        passphrase=_revealed(table.passphrase),
-        host_keys=tuple(dict.fromkeys(host_keys)),
-        connections=table.connections,
-        in_flight=table.in_flight,
-    )
-
-
-def _revealed(secret: Secret | None) -> str:
-    return secret.reveal() if secret else ""
 
 
 _: type[Marketplace] = Edge

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from daemon.errors import DaemonError, MarketplaceError, Refused, TransportError, Unconfirmed, Unreachable, Unreadable
 from daemon.marketplaces import Check, FeedFile, Inbox, Marketplace, Report, Spool
+from daemon.marketplaces.logins import sftp_login
 from daemon.marketplaces.sellr import checks, envelopes, items, offers, orders, reports, xmlread
 from daemon.marketplaces.sellr.settings import SellrSettings
 from daemon.marketplaces.sellr.wire import utc
@@ -24,9 +25,8 @@ from daemon.model import (
     UpdateAnswer,
     Whereabouts,
 )
-from daemon.settings import Secret
 from daemon.transports.http import Body, HttpClient, Reply
-from daemon.transports.sftp import FileGone, Sftp, SftpLogin
+from daemon.transports.sftp import FileGone, Sftp
 
 #: the folder that stands for replies of the HTTP service (daemon.model.RemoteFile)
 REPLY_FOLDER = "reply"
@@ -50,20 +50,7 @@ class Sellr:
         self._settings = settings
         pinned = host_keys.get("sftp", ()) if isinstance(host_keys, Mapping) else host_keys
         self._http = HttpClient(user=settings.login.user, password=settings.login.password.reveal())
-        table = settings.sftp
-        self._sftp = Sftp(
-            SftpLogin(
-                host=table.host,
-                port=table.port,
-                user=table.user,
-                password=_revealed(table.password),
-                private_key=_revealed(table.private_key),
-                passphrase=_revealed(table.passphrase),
-                host_keys=tuple(dict.fromkeys((*table.host_keys, *pinned))),
-                connections=table.connections,
-                in_flight=table.in_flight,
-            )
-        )
+        self._sftp = Sftp(sftp_login(settings.sftp, pinned))
 
     def feed_name(self, feed: Feed) -> str:
         """`<vendorId>.<FlowName>.<FlowVersion>.<yyyy-MM-dd-HH-mm-ss>.xml`, in UTC (A7); for items the name is ours."""
@@ -299,10 +286,6 @@ def _root(reply: Reply) -> Node:
 
 def _soap_11(action: str) -> dict[str, str]:
     return {"content-type": "text/xml; charset=UTF-8", "soapaction": f'"{action}"'}
-
-
-def _revealed(secret: Secret | None) -> str:
-    return "" if secret is None else secret.reveal()
 
 
 def _by_name(file: RemoteFile) -> str:
