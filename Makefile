@@ -40,7 +40,7 @@ bench: $(VENV)/.installed
 lock: $(VENV)/.installed
 	$(BIN)/python -m venv .cache/lock
 	.cache/lock/bin/python -m pip install --quiet pip-tools
-	.cache/lock/bin/pip-compile --quiet --extra dev --generate-hashes --strip-extras --allow-unsafe \
+	.cache/lock/bin/pip-compile --quiet --extra dev --generate-hashes --no-strip-extras --allow-unsafe \
 	  --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header --output-file requirements.lock pyproject.toml
 
 clean:
