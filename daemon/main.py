@@ -44,6 +44,7 @@ from daemon.pulse import Pulse
 from daemon.runner import Runner
 from daemon.seller.advice import count_known, explained_by
 from daemon.store import Store, open_store
+from daemon.store.pauses import holding
 from daemon.timetable import Timetable
 from daemon.web import health as health_pages
 from daemon.web.api import control_app
@@ -254,6 +255,9 @@ class Daemon:
             raise NotAllowed(f"account {account} has no job {job}; there are {_listed(known)}")
         if (held := (await self.store.accounts.held()).get(account)) is not None:
             raise NotAllowed(f"account {account} needs a person: {held[1]}; mend it and reload, or release the account")
+        if (pause := holding(await self.store.pauses.in_force(datetime.now(UTC)), account, job)) is not None:
+            first = f"sellerd jobs resume {account} {pause.job}".rstrip()
+            raise NotAllowed(f"{job} of {account} is paused: {pause.reason}; first: {first}")
         if not self._timetable.give_turn(account, job):
             raise NotAllowed("the daemon is reloading or stopping; ask again in a moment")
 
@@ -271,7 +275,12 @@ class Daemon:
 
     async def _read_snapshot(self) -> Snapshot:
         waiting = await self.store.views.waiting(datetime.now(UTC))
-        return Snapshot(await self.store.runs.snapshot(), await self.store.accounts.held(), waiting=waiting)
+        return Snapshot(
+            await self.store.runs.snapshot(),
+            await self.store.accounts.held(),
+            waiting=waiting,
+            pauses=await self.store.pauses.in_force(datetime.now(UTC)),
+        )
 
     async def _read_figures(self) -> Figures:
         status = await self.store.views.status(read_clocks())
@@ -426,6 +435,8 @@ class Daemon:
         verdict = await self.health()
         text = f"{len(self.config.active_accounts)} accounts, {len(verdict.jobs)} jobs"
         text += f", {verdict.count(JobHealth.FAILING)} failing, {len(verdict.held)} held"
+        if paused := verdict.count(JobHealth.PAUSED):
+            text += f", {paused} PAUSED"
         if not verdict.config.ok:
             text += f"; the last reload was refused: {verdict.config.problems[0]}"
         if verdict.reasons:
