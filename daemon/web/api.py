@@ -21,7 +21,19 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from daemon.clock import read_clocks
 from daemon.config import Config
 from daemon.errors import ConfigError, DaemonError, NotAllowed, StoreError, TransportError, Unreadable
-from daemon.model import AccountName, FeedId, Moment, OrderNumber, OrderUpdate, Parcel, Part, Sku, SyncState, UpdateKind
+from daemon.model import (
+    SITE,
+    AccountName,
+    FeedId,
+    Moment,
+    OrderNumber,
+    OrderUpdate,
+    Parcel,
+    Part,
+    Sku,
+    SyncState,
+    UpdateKind,
+)
 from daemon.seller.advice import advise_code, advise_feed, advise_listing, explained_by
 from daemon.seller.explain import explain
 from daemon.seller.exports import ExportFormat, orders_as
@@ -68,7 +80,7 @@ class Control(Protocol):
         ...
 
     async def run_now(self, account: AccountName, job: str) -> None:
-        """Give a job a turn now (D13); raises NotAllowed."""
+        """Give a job of an account, or of `SITE`, a turn now (D13); raises NotAllowed."""
         ...
 
 
@@ -479,6 +491,13 @@ async def run_job(job: str, account: Account, control: TheControl) -> View:
     """Give a job a turn now; its gate stays what it is (D13)."""
     await control.run_now(_name(account), job)
     return {"version": 1, "account": account.name, "job": job}
+
+
+@_router.post("/site/jobs/{job}/run", status_code=202)
+async def run_site_job(job: str, control: TheControl) -> View:
+    """Give a job that belongs to no account a turn now (D13)."""
+    await control.run_now(SITE, job)
+    return {"version": 1, "job": job}
 
 
 @_router.post("/reload")
