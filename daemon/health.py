@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from daemon.model import AccountName
+from daemon.model import SITE, AccountName
 from daemon.store.runs import JobState
 
 #: the canary of the scheduler ticks every 5 seconds; three missed ticks mean that the scheduler stands still
@@ -73,7 +73,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class JobVerdict:
-    """How one job of one account is; `lag` is how long ago it should have started."""
+    """How one job of one account, or of `SITE`, is; `lag` is how long ago it should have started."""
 
     account: AccountName
     job: str
@@ -84,6 +84,18 @@ class JobVerdict:
     gate_until: datetime | None
     failing_since: datetime | None
     error: str
+
+    def as_json(self) -> dict[str, Any]:
+        """What /healthz says of it."""
+        return {
+            "state": self.state.value,
+            "last_success": _iso(self.last_success),
+            "lag_seconds": round(self.lag.total_seconds(), 1),
+            "next_due": _iso(self.next_due),
+            "gate_until": _iso(self.gate_until),
+            "failing_since": _iso(self.failing_since),
+            "error": self.error,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +119,11 @@ class Verdict:
     def as_json(self) -> dict[str, Any]:
         """The body of /healthz: instants as ISO 8601 texts in UTC, durations in seconds."""
         accounts: dict[str, Any] = {}
+        site: dict[str, Any] = {}
         for job in self.jobs:
+            if job.account == SITE:
+                site[job.job] = job.as_json()
+                continue
             held = self.held.get(job.account)
             account = accounts.setdefault(
                 job.account,
@@ -118,15 +134,7 @@ class Verdict:
                     "jobs": {},
                 },
             )
-            account["jobs"][job.job] = {
-                "state": job.state.value,
-                "last_success": _iso(job.last_success),
-                "lag_seconds": round(job.lag.total_seconds(), 1),
-                "next_due": _iso(job.next_due),
-                "gate_until": _iso(job.gate_until),
-                "failing_since": _iso(job.failing_since),
-                "error": job.error,
-            }
+            account["jobs"][job.job] = job.as_json()
         return {
             "ok": self.ok,
             "reasons": list(self.reasons),
@@ -135,6 +143,7 @@ class Verdict:
             "config_ok": self.config.ok,
             "config_read_at": _iso(self.config.at),
             "config_problems": list(self.config.problems),
+            "site": {"jobs": site},
             "accounts": accounts,
         }
 

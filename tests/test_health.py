@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from daemon.health import JobHealth, Loaded, Snapshot, Verdict, Vitals, judge, next_due
-from daemon.model import AccountName
+from daemon.model import SITE, AccountName
 from daemon.store.runs import JobState
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -157,3 +157,13 @@ def test_the_body_names_each_account_and_job() -> None:  # D5
             },
         },
     }
+
+
+def test_the_jobs_of_no_account_stand_beside_the_accounts() -> None:  # D5
+    site = JobState(SITE, "housekeeping", last_started_at=NOON, last_ended_at=NOON, last_succeeded_at=NOON)
+    found = judge(Snapshot([site, orders()]), WELL, Loaded(NOON), {SITE: {"housekeeping": MINUTE}, **EVERY}, NOON)
+
+    body = found.as_json()
+
+    assert body["site"]["jobs"]["housekeeping"]["state"] == "ok"
+    assert list(body["accounts"]) == ["lr"]
