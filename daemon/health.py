@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from daemon.model import AccountName
+from daemon.model import SITE, AccountName
 from daemon.store.pauses import Pause, holding
 from daemon.store.runs import JobState
 
@@ -77,7 +77,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class JobVerdict:
-    """How one job of one account is; `lag` is how long ago it should have started."""
+    """How one job of one account, or of `SITE`, is; `lag` is how long ago it should have started."""
 
     account: AccountName
     job: str
@@ -90,6 +90,21 @@ class JobVerdict:
     error: str
     #: because of which it does not run (D13)
     pause: Pause | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """What /healthz says of it."""
+        return {
+            "state": self.state.value,
+            "last_success": _iso(self.last_success),
+            "lag_seconds": round(self.lag.total_seconds(), 1),
+            "next_due": _iso(self.next_due),
+            "gate_until": _iso(self.gate_until),
+            "failing_since": _iso(self.failing_since),
+            "error": self.error,
+            "paused_since": _iso(self.pause.paused_at if self.pause else None),
+            "paused_until": _iso(self.pause.until if self.pause else None),
+            "paused_reason": self.pause.reason if self.pause else "",
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +128,11 @@ class Verdict:
     def as_json(self) -> dict[str, Any]:
         """The body of /healthz: instants as ISO 8601 texts in UTC, durations in seconds."""
         accounts: dict[str, Any] = {}
+        site: dict[str, Any] = {}
         for job in self.jobs:
+            if job.account == SITE:
+                site[job.job] = job.as_json()
+                continue
             held = self.held.get(job.account)
             account = accounts.setdefault(
                 job.account,
@@ -124,18 +143,7 @@ class Verdict:
                     "jobs": {},
                 },
             )
-            account["jobs"][job.job] = {
-                "state": job.state.value,
-                "last_success": _iso(job.last_success),
-                "lag_seconds": round(job.lag.total_seconds(), 1),
-                "next_due": _iso(job.next_due),
-                "gate_until": _iso(job.gate_until),
-                "failing_since": _iso(job.failing_since),
-                "error": job.error,
-                "paused_since": _iso(job.pause.paused_at if job.pause else None),
-                "paused_until": _iso(job.pause.until if job.pause else None),
-                "paused_reason": job.pause.reason if job.pause else "",
-            }
+            account["jobs"][job.job] = job.as_json()
         return {
             "ok": self.ok,
             "reasons": list(self.reasons),
@@ -144,6 +152,7 @@ class Verdict:
             "config_ok": self.config.ok,
             "config_read_at": _iso(self.config.at),
             "config_problems": list(self.config.problems),
+            "site": {"jobs": site},
             "accounts": accounts,
         }
 

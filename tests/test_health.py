@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from daemon.health import JobHealth, Loaded, Snapshot, Verdict, Vitals, judge, next_due
-from daemon.model import AccountName
+from daemon.model import SITE, AccountName
 from daemon.store.pauses import Pause
 from daemon.store.runs import JobState
 
@@ -184,3 +184,13 @@ def test_a_pause_of_all_jobs_holds_each_and_a_held_account_outweighs_it() -> Non
 
     assert [job.state for job in found.jobs] == [JobHealth.PAUSED, JobHealth.PAUSED]
     assert {job.state for job in held.jobs} == {JobHealth.HELD}
+
+
+def test_the_jobs_of_no_account_stand_beside_the_accounts() -> None:  # D5
+    site = JobState(SITE, "housekeeping", last_started_at=NOON, last_ended_at=NOON, last_succeeded_at=NOON)
+    found = judge(Snapshot([site, orders()]), WELL, Loaded(NOON), {SITE: {"housekeeping": MINUTE}, **EVERY}, NOON)
+
+    body = found.as_json()
+
+    assert body["site"]["jobs"]["housekeeping"]["state"] == "ok"
+    assert list(body["accounts"]) == ["lr"]

@@ -13,14 +13,15 @@ import anyio
 import pytest
 import structlog
 
+from daemon.config import Config
 from daemon.errors import AccessDenied, Unreachable
-from daemon.jobs import Outcome, Run
+from daemon.jobs import Outcome, Run, SiteJob, SiteRun
 from daemon.jobs.feeds import send_items, send_offers
 from daemon.jobs.reports import read_reports
 from daemon.logs import configure
 from daemon.marketplaces.dialects import DIALECTS
-from daemon.model import AccountName, Moment
-from daemon.runner import Runner, Task
+from daemon.model import SITE, AccountName, Moment
+from daemon.runner import Runner, SiteTask, Task
 from daemon.settings import Secret
 from daemon.store import Store, open_store
 from tests.jobs.scene import moment, scene
@@ -74,6 +75,10 @@ def task(
 ) -> Task:
     settings = account(name=owner, **changes)
     return Task(settings, DIALECTS["edge"].open(settings, {}), name, job)
+
+
+def site_task(job: SiteJob, **daemon: Any) -> SiteTask:
+    return SiteTask(Config.model_validate({"daemon": daemon}), "housekeeping", job)
 
 
 def ending(outcome: Outcome | Exception) -> Callable[[Run], Awaitable[Outcome]]:
@@ -420,3 +425,49 @@ async def test_running_now_as_often_as_anybody_likes_never_breaks_the_gate(tmp_p
         gaps = [after - before for (before,), (after,) in pairwise(feeds)]
         assert len(feeds) > 1
         assert min(gaps) >= HOUR // timedelta(microseconds=1)
+
+
+async def test_a_job_of_no_account_is_run_and_recorded_by_the_same_rules(
+    runner: Runner, store: Store, told: Callable[[], list[dict[str, Any]]]
+) -> None:  # D1, D2, D11
+    entered, go, seen = anyio.Event(), anyio.Event(), []
+
+    async def job(run: SiteRun) -> Outcome:
+        seen.append(run)
+        entered.set()
+        await go.wait()
+        return Outcome(done=len(seen))
+
+    task = site_task(job)
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as group:
+            group.start_soon(runner.turn, task)
+            await entered.wait()
+            # It never overlaps itself: asked for meanwhile, it comes once more.
+            assert await runner.turn(task) is None
+            go.set()
+
+    assert [(run.config, run.now, run.store) for run in seen] == 2 * [(task.config, noon(), store)]
+    assert await recorded(store) == [("", "housekeeping", "done", 1, ""), ("", "housekeeping", "done", 2, "")]
+    assert runner.totals == {(SITE, "housekeeping", "done"): 2}
+    assert [(line["job"], "account" in line) for line in told()] == 2 * [("housekeeping", False)]
+
+
+async def test_a_job_of_no_account_is_ended_at_its_deadline_and_holds_nobody(
+    runner: Runner, store: Store, told: Callable[[], list[dict[str, Any]]]
+) -> None:  # D2, D10, D11
+    async def hanging(_: SiteRun) -> Outcome:
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    async def denied(_: SiteRun) -> Outcome:
+        raise AccessDenied("the mail server refused the password")
+
+    await runner.turn(site_task(hanging, turn_deadline="10ms"))
+    for _ in range(2):
+        await runner.turn(site_task(denied))
+
+    (state,) = await store.runs.snapshot()
+    assert (state.account, state.failures, state.last_error) == (SITE, 3, "the mail server refused the password")
+    assert await store.accounts.held() == {}
+    assert [line["error"] for line in told()] == ["it took longer than its deadline of 0.01 s"]

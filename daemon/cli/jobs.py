@@ -1,4 +1,4 @@
-"""`sellerd jobs`: the work of the accounts, out of turn, paused and resumed (guide D13)."""
+"""`sellerd jobs`: the work of the accounts and of the site, out of turn, paused and resumed (guide D13)."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -37,13 +37,12 @@ async def list_jobs(site: Site, *, account: str | None, as_json: bool) -> None:
 
 
 async def _rows(site: Site) -> list[Row]:
-    """Every job of every active account, whether or not it ever ran."""
+    """Every job of the site and of every active account, whether or not it ever ran."""
     from daemon.clock import read_clocks
-    from daemon.crontab import timetable
+    from daemon.crontab import intervals
     from daemon.health import Loaded, Snapshot, Vitals, judge
 
-    rows = timetable(site.config())
-    every = {name: {job: row.every for job, row in listed.items()} for name, listed in rows.items()}
+    every = intervals(site.config())
     now = read_clocks().at
     snapshot = Snapshot()
     if site.database.exists():
@@ -67,19 +66,22 @@ async def _rows(site: Site) -> list[Row]:
     ]
 
 
-@jobs.command("run", epilog=examples("sellerd jobs run laredoute-fr reports"))
-@click.argument("account")
-@click.argument("job")
+@jobs.command("run", epilog=examples("sellerd jobs run laredoute-fr reports", "sellerd jobs run housekeeping"))
+@click.argument("words", nargs=-1, required=True, metavar="[ACCOUNT] JOB")
 @click.pass_obj
 @asynchronous
-async def run_job(site: Site, account: str, job: str) -> None:
-    """Let the daemon run JOB of ACCOUNT now: items, offers, reports, orders, updates or housekeeping.
+async def run_job(site: Site, words: tuple[str, ...]) -> None:
+    """Let the daemon run JOB of ACCOUNT now: items, offers, reports, orders, updates, refunds or housekeeping.
 
-    Its gate stays what it is: a feed that may not leave yet waits all the same.
+    Without an account, JOB is one of the site: housekeeping. The gate stays what it is: a feed that may not leave yet
+    waits all the same.
     """
+    *account, job = words
+    if len(account) > 1:
+        raise click.UsageError("name one account and one job: sellerd jobs run ACCOUNT JOB")
     async with site.control() as control:
-        await control.tell(address("accounts", account, "jobs", job, "run"))
-    click.echo(f"{job} of {account} has its turn now; see: sellerd status")
+        await control.tell(address(*(("accounts", *account) if account else ("site",)), "jobs", job, "run"))
+    click.echo(f"{job} of {account[0] if account else 'the site'} has its turn now; see: sellerd status")
 
 
 @jobs.command(

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 from daemon.model import (
+    SITE,
     AccountName,
     Deadlines,
     FeedId,
@@ -264,7 +265,7 @@ def _status(db: sqlite3.Connection, now: Moment) -> View:
                 "updates_in_doubt": doubt.get(name, 0),
             }
         )
-    return {"now": _iso(to_us(now.at)), "accounts": accounts}
+    return {"now": _iso(to_us(now.at)), "site": {"jobs": _jobs(db, SITE)}, "accounts": accounts}
 
 
 def _counts(db: sqlite3.Connection, sql: str) -> dict[str, int]:

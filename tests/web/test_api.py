@@ -417,10 +417,11 @@ async def test_a_held_account_is_released(client: ControlClient, daemon: Daemon)
 async def test_jobs_and_the_configuration_go_to_the_daemon(client: ControlClient, daemon: Daemon) -> None:  # D13
     await post(client, "/api/v1/accounts/redoute/jobs/orders/run", status=202)
     assert "no job nonsense" in (await post(client, "/api/v1/accounts/redoute/jobs/nonsense/run", status=409))["detail"]
+    assert await post(client, "/api/v1/site/jobs/housekeeping/run", status=202) == {"version": 1, "job": "housekeeping"}
     await post(client, "/api/v1/reload")
     daemon.problems = ["config.toml: one is wrong", "config.toml: another too"]
     assert (await post(client, "/api/v1/reload", status=422))["problems"] == daemon.problems
-    assert daemon.asked == ["redoute orders", "reload", "reload"]
+    assert daemon.asked == ["redoute orders", " housekeeping", "reload", "reload"]
 
 
 async def test_feeds_can_be_followed_to_their_bytes(client: ControlClient, daemon: Daemon) -> None:  # L16
