@@ -71,6 +71,13 @@ def _jobs(verdict: Verdict) -> list[Metric]:
             "account",
             "timeliness",
         ),
+        _gauge(
+            "sellerd_attention",
+            "Claims and order updates that wait for a person, by what they are.",
+            verdict.attention,
+            "account",
+            "what",
+        ),
         _gauge("sellerd_job_state", "1 for the state that a job is in.", states, "account", "job", "state"),
         _gauge("sellerd_job_paused", "Whether a person has paused a job.", paused, "account", "job"),
         _gauge("sellerd_job_lag_seconds", "How long ago a job should have started.", lags, "account", "job"),
