@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -164,7 +164,9 @@ async def test_a_refund_by_amount_is_a_whole_number_of_units(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("shipments", ["incremental", "cumulative"])
-async def test_several_parcels_with_the_same_line_in_each(tmp_path: Path, shipments: str) -> None:  # J8
+async def test_several_parcels_with_the_same_line_in_each(
+    tmp_path: Path, shipments: Literal["incremental", "cumulative"]
+) -> None:  # J8
     async with scene(tmp_path, "edge", updates={"shipments": shipments}) as lewis:
         far = lewis.sandbox.johnlewis
         far.settings = replace(far.settings, shipments=shipments)
