@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from enum import StrEnum
 from functools import partial
 from itertools import islice
@@ -19,6 +20,7 @@ from daemon.model import (
     Attribute,
     FeedKind,
     Item,
+    Levies,
     ListingFault,
     Money,
     Part,
@@ -26,7 +28,9 @@ from daemon.model import (
     Promotion,
     Sku,
     StockKnobs,
+    VatTerritory,
 )
+from daemon.rules import eco, sales, vat
 from daemon.rules import listing as rules
 from daemon.rules.listing import Verdict
 from daemon.rules.promotions import window_fault
@@ -44,6 +48,7 @@ MOST_TOLD = 10_000
 
 _NUMBER = re.compile(r"0*([0-9]{1,9})(?:[.,]0+)?")
 _AMOUNT = re.compile(r"([0-9]{1,9})(?:[.,]([0-9]{1,2}))?")
+_RATE = re.compile(r"([0-9]{1,2}(?:[.,][0-9]{1,4})?)\s?%?")
 _SCIENTIFIC = re.compile(r"[0-9][.,]?[0-9]*[eE]\+?[0-9]+")
 _EAN_OF_SPREADSHEET = re.compile(r"([0-9]{13})[.,]0+")
 _CODE = re.compile(r"[^=*|;\s]+")
@@ -116,6 +121,9 @@ COLUMNS: Mapping[ImportKind, tuple[Column, ...]] = {
         Column("stock_percentage", "how much of the rest is offered, 0 to 100; empty for the account's", "80"),
         Column("stock_cap", "units that are offered at most; empty for the account's", "50"),
         Column("stock_threshold", "with fewer units than this, none is offered; empty for the account's", "3"),
+        Column("vat_rate", "its VAT rate in percent; empty for the account's", "5.5"),
+        Column("eco_contribution", "the eco-contribution of one unit; empty for none", "0.60"),
+        Column("epr_code", "the French EPR category that asks for it, beside every eco_contribution", "FR-DEA"),
     ),
     ImportKind.STOCK: (_SKU, Column("stock", "units in stock", "12", required=True)),
     ImportKind.PRICES: (
@@ -129,6 +137,9 @@ COLUMNS: Mapping[ImportKind, tuple[Column, ...]] = {
         Column("start", "the first instant, as UNIX timestamp or ISO 8601 (account's time zone)", "1782165600", True),
         Column("end", "the first instant after it, in the same form", "2026-07-21T00:00", True),
         Column("nature", "the marketplace's internal kind of offer; empty for the account's", "Soldes"),
+        Column(
+            "sale", "the sale that it belongs to, as imported by reference import sales; empty for none", "ETE-2026"
+        ),
         Column("cancel", "yes takes the promotion back that begins at this start", "no"),
     ),
 }
@@ -405,6 +416,10 @@ class _Promotions(_Intake[PromotionRow]):
     kind = ImportKind.PROMOTIONS
     key = (_SKU.name, "start")
 
+    def __init__(self, store: Store, account: AccountSettings, at: datetime) -> None:
+        super().__init__(store, account, at)
+        self._doubts: dict[Sku, list[ListingFault]] = {}
+
     def value(self, cells: _Cells) -> PromotionRow:
         cancelled = cells.read("cancel", _yes_or_no) or False
         price = cells.read("price", _rrp if cancelled else _price)
@@ -415,12 +430,37 @@ class _Promotions(_Intake[PromotionRow]):
         if end and not cells.faults and (fault := window_fault(start, end)):
             cells.fault("end", fault, "write the first instant after the promotion")
         promotion = Promotion(
-            Money(price or 0, self.account.currency), start, end or start, cells.read("nature", _nature) or ""
+            Money(price or 0, self.account.currency),
+            start,
+            end or start,
+            cells.read("nature", _nature) or "",
+            cells.read("sale", _sale) or "",
         )
         return PromotionRow(Sku(cells.sku), promotion, cancelled)
 
     async def put(self, values: Sequence[PromotionRow]) -> list[tuple[Change, str]]:
+        await self._judge(values)
         return await self.store.promotions.put(self.name, values, self.at)
+
+    def verdict(self, sku: Sku) -> Verdict:
+        """What the sale says of the promotions of a listing in the batch that was stored last."""
+        # Told once, at the first of its rows.
+        return Verdict(warnings=self._doubts.pop(sku, []))
+
+    async def _judge(self, values: Sequence[PromotionRow]) -> None:
+        """Tell at once what the sale will be held against; whether it forbids the price is decided when it begins."""
+        self._doubts = {}
+        named = [row for row in values if row.promotion.sale and not row.cancelled]
+        if not named:
+            return
+        known = await self.store.reference.sales(self.name)
+        first = await self.store.values.on_offer_since(self.name, [row.sku for row in named])
+        for row in named:
+            sale = known.get(row.promotion.sale)
+            found = sales.verdict(row.promotion, sale, self.at, first.get(row.sku), self.account.offer_terms)
+            if found.text:
+                fix = "mend it, or leave its sale empty; see: sellerd reference list sales"
+                self._doubts.setdefault(row.sku, []).append(ListingFault("sale", "C3", found.text, fix))
 
 
 @dataclass(frozen=True, slots=True)
@@ -431,6 +471,7 @@ class _ListingCells:
     ended: bool | None
     handling_days: int | None
     knobs: Mapping[str, int | None]
+    levies: Mapping[str, Any]
 
 
 class _Listings(_Intake[_ListingCells]):
@@ -452,6 +493,7 @@ class _Listings(_Intake[_ListingCells]):
             cells.read("end", _yes_or_no),
             cells.read("handling_days", _days),
             _knobs(cells),
+            _levies(cells, self.account),
         )
 
     async def put(self, values: Sequence[_ListingCells]) -> list[tuple[Change, str]]:
@@ -493,10 +535,13 @@ class _Listings(_Intake[_ListingCells]):
 
 
 def _item_row(value: _ListingCells, known: Known | None) -> ItemRow:
-    kept, kept_knobs = (known.item, known.knobs) if known else (Item(), StockKnobs())
+    kept, kept_knobs, kept_levies = (
+        (known.item, known.knobs, known.levies) if known else (Item(), StockKnobs(), Levies())
+    )
     fields = {name: getattr(kept, name) for name in Item.__slots__} | dict(value.item)
     knobs = replace(kept_knobs, **value.knobs) if value.knobs else None
-    return ItemRow(value.sku, Item(**fields), value.channel_item_id, value.ended, value.handling_days, knobs)
+    levies = replace(kept_levies, **value.levies) if value.levies else None
+    return ItemRow(value.sku, Item(**fields), value.channel_item_id, value.ended, value.handling_days, knobs, levies)
 
 
 _MOST_STOCK = 999_999_999
@@ -516,6 +561,22 @@ def _knobs(cells: _Cells) -> dict[str, int | None]:
         given = cells.read(column, partial(_whole, most=most))
         if given is not None:
             found[name] = given if given >= 0 else None
+    return found
+
+
+def _levies(cells: _Cells, account: AccountSettings) -> dict[str, Any]:
+    """VAT rate and eco-contribution where the file has columns of them: an empty cell takes the listing's own away."""
+    found: dict[str, Any] = {}
+    rate = cells.read("vat_rate", partial(_vat_rate, territory=account.vat_territory))
+    contribution, code = cells.read("eco_contribution", _eco_contribution), cells.read("epr_code", _epr_code)
+    if rate is not None:
+        found["vat_rate"] = rate if rate >= 0 else None
+    if contribution is not None:
+        found["eco_minor"] = contribution if contribution >= 0 else None
+    if code is not None:
+        found["epr_code"] = code
+    if contribution is not None and contribution > 0 and not code and not cells.faults:
+        cells.fault("epr_code", "the EPR category of the eco-contribution is missing", "write it, such as FR-TLC")
     return found
 
 
@@ -540,6 +601,53 @@ def _stock(cell: str) -> int:
     if number is None:
         raise _Wrong("this is not a number of units", "write a whole number from 0 to 999999999, without a unit")
     return int(number[1])
+
+
+def _vat_rate(cell: str, territory: VatTerritory | None) -> Decimal:
+    """A VAT rate as a fraction; -1 for an empty cell."""
+    if not cell:
+        return Decimal(-1)
+    if territory is None:
+        raise _Wrong("this marketplace is told no VAT rate", "leave it empty")
+    written = _RATE.fullmatch(cell)
+    if written is None:
+        raise _Wrong("this is not a VAT rate", "write it in percent, like 5.5 or 20")
+    rate = vat.as_fraction(Decimal(written[1].replace(",", ".")), territory)
+    if fault := vat.rate_fault(rate, territory):
+        raise _Wrong(fault, "write the rate in percent; the account's territory is offers.vat_territory")
+    return rate
+
+
+def _eco_contribution(cell: str) -> int:
+    """Minor units; -1 for an empty cell."""
+    if not cell:
+        return -1
+    amount = _AMOUNT.fullmatch(cell)
+    if amount is None:
+        raise _Wrong("this is not an amount", "write it like 0.60 or 0,60, without currency")
+    return int(amount[1]) * 100 + int((amount[2] or "").ljust(2, "0"))
+
+
+def _epr_code(cell: str) -> str:
+    code = cell.upper()
+    if code and (fault := eco.epr_fault(code)):
+        raise _Wrong(fault, "write one like FR-TLC (textiles), FR-DEA (furniture), FR-DEEE (electricals)")
+    return code
+
+
+def _sale(cell: str) -> str:
+    code = cell.upper()
+    if len(code) > _LONGEST_NATURE:
+        raise _Wrong(f"the sale has {len(cell)} characters", "write its code, as it was imported")
+    return code
+
+
+def instant_of(row: Row, column: str, zone: ZoneInfo) -> datetime | Fault:
+    """The instant in a cell, as the promotions have it, or what is wrong with it."""
+    try:
+        return _instant(row.cells[column], zone)
+    except _Wrong as wrong:
+        return Fault(row.line, wrong.problem, wrong.fix, column, row.cells[column][:200])
 
 
 def _whole(cell: str, most: int) -> int:

@@ -4,6 +4,7 @@ import codecs
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from ipaddress import ip_address
 from typing import Annotated, ClassVar, Literal
 from urllib.parse import urlsplit
@@ -22,7 +23,9 @@ from daemon.model import (
     OfferTerms,
     Part,
     UpdateKind,
+    VatTerritory,
 )
+from daemon.rules import vat
 from daemon.settings import AccountSettings, DeadlinesTable, Duration, Secret, SftpTable, Table, TimeZone
 
 #: guide L8: never less than this between the end of one stock and price feed and the start of the next
@@ -207,7 +210,12 @@ class OffersTable(Table):
 
     `reductions` says what becomes of a promotion whose reduction breaks the rule of the 30 days, or is none (consumer
     rules C1, C2): `warn` sends it with a warning on the listing, `block` puts the price in Error and sends the ordinary
-    one. `unknown_history` says so for a listing of which no earlier price is known.
+    one. `unknown_history` says so for a listing of which no earlier price is known, `sales` for a promotion that does
+    not keep to the sale that it names (C3).
+
+    `vat_rate` is held against the rates of `vat_territory` (C4), as is a listing's own; `any` is for sellers for whom
+    none of the lists is right. `prices_include_eco_contribution` says that the prices that you import include it:
+    Sell-R wants them without, so it is taken off what is sent (C8).
     """
 
     interval: Duration = _HOUR
@@ -218,7 +226,9 @@ class OffersTable(Table):
     hub_id: str = "400"
     site: str = "www.laredoute.fr"
     country: str = Field(default="FR", pattern="^[A-Z]{2}$")
+    vat_territory: VatTerritory = "mainland"
     vat_rate: Annotated[DecimalText, Field(pattern=r"^0(\.\d+)?$")] = "0.20"
+    prices_include_eco_contribution: bool = False
     delivery_fee: DecimalText = "0.00"
     shipment_delay: int = Field(default=1, ge=0)
     delivery_days_min: int = Field(default=2, ge=0)
@@ -227,6 +237,7 @@ class OffersTable(Table):
     offer_nature: str = "Standard"
     reductions: Literal["warn", "block"] = "warn"
     unknown_history: Literal["allow", "warn", "block"] = "warn"
+    sales: Literal["warn", "block"] = "warn"
 
 
 class VendorElements(Table):
@@ -324,6 +335,11 @@ class SellrSettings(AccountSettings):
             )
         if offers.delivery_days_min > offers.delivery_days_max:
             raise ValueError("delivery_days_min is more than delivery_days_max; swap them")
+        if fault := vat.rate_fault(Decimal(offers.vat_rate), offers.vat_territory):
+            raise ValueError(
+                f"vat_rate: {fault}; write one of them as a fraction, such as 0.20, or another vat_territory:"
+                f" {', '.join(vat.TERRITORIES)}"
+            )
         return offers
 
     @property
@@ -362,6 +378,9 @@ class SellrSettings(AccountSettings):
             rrp_discount_bp=_basis_points(self.discount_rrp) if self.calculate_rrp else None,
             reduction_policy=self.offers.reductions,
             unknown_history=self.offers.unknown_history,
+            sale_policy=self.offers.sales,
+            less_eco=self.offers.prices_include_eco_contribution,
+            vat_rate=Decimal(self.offers.vat_rate),
             period=timedelta(days=self.offers.period_days),
             nature=self.offers.offer_nature,
         )
@@ -371,6 +390,11 @@ class SellrSettings(AccountSettings):
         """What La Redoute allows in an item (A4, L4)."""
         items = self.items
         return ItemLimits(items.sku_max, items.title_max, items.description_min, items.wanted_attributes)
+
+    @property
+    def vat_territory(self) -> VatTerritory:
+        """The list of VAT rates that a listing's own is held against (C4)."""
+        return self.offers.vat_territory
 
     @property
     def update_answer_wait(self) -> timedelta:
