@@ -59,11 +59,12 @@ _LONGEST_NATURE = 50
 _YES = frozenset({"yes", "y", "true", "1", "oui"})
 _NO = frozenset({"no", "n", "false", "0", "non"})
 _LONGEST_SKU = 100
-_MANY_LINES = ("description",)
+_MANY_LINES = ("description", "manufacturer_address", "responsible_address", "safety_warnings")
 #: fields of an item that are texts and go in as they stand
 _TEXTS = (
     *("category", "product_id", "master_sku", "title", "description", "brand", "catalogue_id"),
-    *("manufacturer", "manufacturer_part_number"),
+    *("manufacturer", "manufacturer_part_number", "manufacturer_address", "manufacturer_email"),
+    *("manufacturer_country", "responsible_name", "responsible_address", "responsible_email", "safety_warnings"),
 )
 
 R = TypeVar("R")
@@ -106,6 +107,15 @@ COLUMNS: Mapping[ImportKind, tuple[Column, ...]] = {
         Column("catalogue_id", "the catalogue id", "C1"),
         Column("manufacturer", "who makes it; cannot change once the product is created", "Exemple SA"),
         Column("manufacturer_part_number", "the maker's own number; cannot change either", "EX-1234"),
+        Column(
+            "manufacturer_address", "the maker's postal address; empty for the account's", "1 rue Basse, 59000 Lille"
+        ),
+        Column("manufacturer_email", "the maker's e-mail address", "contact@maker.example"),
+        Column("manufacturer_country", "the maker's country in two letters", "FR"),
+        Column("responsible_name", "who is responsible in the EU, where the maker is not in it", "Exemple Import SARL"),
+        Column("responsible_address", "the postal address of that person", "2 rue Haute, 59000 Lille"),
+        Column("responsible_email", "the e-mail address of that person", "safety@import.example"),
+        Column("safety_warnings", "what a buyer must be warned of, in French", "Ne convient pas aux enfants."),
         *(
             Column(f"photo_{rank}", "an absolute http(s) URL" + ("; the main photo" if rank == 1 else ""), "https://…")
             for rank in range(1, rules.MOST_PHOTOS + 1)

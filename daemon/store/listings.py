@@ -22,6 +22,7 @@ from daemon.model import (
     StockKnobs,
     SyncState,
 )
+from daemon.rules import safety
 from daemon.rules.listing import immutable_changes
 from daemon.store.database import Database
 from daemon.store.events import tell
@@ -175,9 +176,15 @@ class Listings:
         return await self._database.write(lambda db: _unblock(db, account, sku, at))
 
 
+#: fields that items did not have from the start: left out where empty, so that an item that was kept before them stays
+#: equal to itself, and is not sent again for nothing
+_LATER = frozenset(safety.FIELDS) - {"manufacturer"}
+
+
 def item_to_json(item: Item) -> str:
     """An item as it is kept; equal items give equal texts."""
-    return json.dumps(asdict(item), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    kept = {name: value for name, value in asdict(item).items() if value or name not in _LATER}
+    return json.dumps(kept, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 def item_from_json(text: str) -> Item:

@@ -13,6 +13,7 @@ from daemon.model import AccountName, AnswerLine, Feed, FeedKind, Levies, Photo,
 from daemon.seller.imports import COLUMNS, ImportKind, ImportReport, import_file
 from daemon.settings import AccountSettings
 from daemon.store import Store
+from daemon.store.listings import item_from_json, item_to_json
 from tests.seller.conftest import NOON, lewis, redoute
 from tests.store.conftest import moment
 
@@ -353,3 +354,24 @@ async def test_the_territory_of_the_account_decides_which_vat_rate_is_right(stor
     assert (report.created, report.refused) == (2, 0)
     report = await taken(store, ImportKind.LISTINGS, "sku,vat_rate\nLAMP-3,20\n", lewis())
     assert "told no VAT rate" in report.faults[0].problem
+
+
+async def test_who_answers_for_a_product_comes_with_the_listing(store: Store) -> None:  # C9 S1
+    head = "sku;ean;manufacturer;manufacturer_address;manufacturer_email;manufacturer_country\n"
+    row = 'LAMP-1;3701234567891;Autre SA;"3 rue Neuve\n59000 Lille";contact@other.example;FR\n'
+    report = await taken(store, ImportKind.LISTINGS, head + row)
+    assert (report.created, report.warned) == (1, 0)
+    known = (await store.views.known(REDOUTE, [Sku("LAMP-1")]))[Sku("LAMP-1")]
+    assert known.item.manufacturer_address == "3 rue Neuve\n59000 Lille"
+    # Another maker than the account's, of whom nothing else is known.
+    report = await taken(store, ImportKind.LISTINGS, "sku;ean;manufacturer\nLAMP-2;3701234567884;Autre SA\n")
+    assert [warning.rule for warning in report.doubtful[0].warnings] == ["C9", "C9"]
+
+
+def test_an_item_that_was_kept_before_product_safety_stays_equal_to_itself() -> None:  # C9 L2
+    old = (
+        '{"attributes":[],"brand":"","catalogue_id":"","category":"","description":"","ean":"","manufacturer":"",'
+        '"manufacturer_part_number":"","master_sku":"","photos":[],"product_id":"","title":"Lampe"}'
+    )
+    # Another text would be another item, and every listing would go out again after an upgrade.
+    assert item_to_json(item_from_json(old)) == old

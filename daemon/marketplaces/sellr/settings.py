@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from difflib import get_close_matches
 from ipaddress import ip_address
 from typing import Annotated, ClassVar, Literal
 from urllib.parse import urlsplit
@@ -22,10 +23,12 @@ from daemon.model import (
     LineState,
     OfferTerms,
     Part,
+    Safety,
+    SafetyTerms,
     UpdateKind,
     VatTerritory,
 )
-from daemon.rules import vat
+from daemon.rules import safety, vat
 from daemon.settings import AccountSettings, DeadlinesTable, Duration, Secret, SftpTable, Table, TimeZone
 
 #: guide L8: never less than this between the end of one stock and price feed and the start of the next
@@ -82,12 +85,20 @@ def _percentage_text(value: object) -> object:
     return f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
+def _safety_field(name: str) -> str:
+    if name not in safety.FIELDS:
+        near = get_close_matches(name, safety.FIELDS, n=1)
+        raise ValueError(f"did you mean {near[0]}?" if near else f"write one of {', '.join(safety.FIELDS)}")
+    return name
+
+
 Percentage = Annotated[str, BeforeValidator(_percentage_text), Field(pattern=r"^(\d{1,2}(\.\d{1,2})?)?$")]
 Encoding = Annotated[str, AfterValidator(_known_encoding)]
 ElementName = Annotated[str, AfterValidator(_element_name)]
 DecimalText = Annotated[str, BeforeValidator(_decimal_text), Field(pattern=r"^\d{1,7}(\.\d{1,4})?$")]
 Folder = Annotated[str, Field(min_length=1)]
 AttributeCode = Annotated[str, Field(pattern=r"^A\d+$")]
+SafetyField = Annotated[str, AfterValidator(_safety_field)]
 
 
 class LoginTable(Table):
@@ -250,6 +261,34 @@ class VendorElements(Table):
     manufacturer_part_number: ElementName = ""
 
 
+class SafetyTable(Table):
+    """Who answers for your products, where a listing does not say it (GPSR, consumer rules C9).
+
+    What is told of the maker here counts for listings that name no maker or this one; of the responsible person
+    likewise. With `check`, a listing has a warning for what an offer must show and nobody says. La Redoute's attributes
+    for these are not public: `attributes` says in which code each goes out, such as
+    `{ manufacturer_address = "A9001" }`, and what has none is kept and not sent. `value_code` is what stands in
+    AttributeValueCode of these free texts; empty leaves it out.
+    """
+
+    check: bool = True
+    manufacturer: str = ""
+    manufacturer_address: str = ""
+    manufacturer_email: str = ""
+    manufacturer_country: str = Field(default="", pattern="^([A-Z]{2})?$")
+    responsible_name: str = ""
+    responsible_address: str = ""
+    responsible_email: str = ""
+    safety_warnings: str = ""
+    attributes: Mapping[SafetyField, AttributeCode] = Field(default_factory=dict)
+    value_code: str = ""
+
+    @property
+    def terms(self) -> SafetyTerms:
+        """The same in the words of the model."""
+        return SafetyTerms(Safety(**{name: getattr(self, name) for name in safety.FIELDS}), dict(self.attributes))
+
+
 class ItemsTable(Table):
     """Item feeds (A4, guide L2, L4, L5). `checksum` is what stands in Media/Checksum: the MD5 of the URL, or nothing.
 
@@ -269,6 +308,7 @@ class ItemsTable(Table):
     description_min: int = Field(default=10, ge=0)
     wanted_attributes: tuple[AttributeCode, ...] = ()
     vendor_elements: VendorElements = VendorElements()
+    safety: SafetyTable = SafetyTable()
 
 
 class SellrSettings(AccountSettings):
@@ -389,7 +429,13 @@ class SellrSettings(AccountSettings):
     def item_limits(self) -> ItemLimits:
         """What La Redoute allows in an item (A4, L4)."""
         items = self.items
-        return ItemLimits(items.sku_max, items.title_max, items.description_min, items.wanted_attributes)
+        return ItemLimits(
+            items.sku_max,
+            items.title_max,
+            items.description_min,
+            items.wanted_attributes,
+            items.safety.terms if items.safety.check else None,
+        )
 
     @property
     def vat_territory(self) -> VatTerritory:

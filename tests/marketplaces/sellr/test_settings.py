@@ -209,3 +209,25 @@ def test_the_vat_rates_of_each_territory_are_taken() -> None:  # C4
         made = settings(offers={"vat_rate": rate, "vat_territory": territory})
         assert made.offer_terms.vat_rate == Decimal(rate)
         assert made.vat_territory == territory
+
+
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        ({"attributes": {"manufacturer_mail": "A9001"}}, "did you mean manufacturer_email?"),
+        ({"attributes": {"manufacturer": "9001"}}, "items.safety.attributes.manufacturer"),
+        ({"manufacturer_country": "France"}, "items.safety.manufacturer_country"),
+    ],
+)
+def test_attributes_of_product_safety_have_known_fields_and_codes(table: dict[str, Any], told: str) -> None:  # C9
+    assert told in problem(items={"safety": table})
+
+
+def test_product_safety_is_asked_for_unless_it_is_switched_off() -> None:  # C9
+    limits = settings(items={"safety": {"manufacturer": "Exemple SA"}}).item_limits
+    assert limits is not None
+    assert limits.safety is not None
+    assert limits.safety.defaults.manufacturer == "Exemple SA"
+    limits = settings(items={"safety": {"check": False}}).item_limits
+    assert limits is not None
+    assert limits.safety is None
