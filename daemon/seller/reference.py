@@ -17,9 +17,12 @@ from daemon.errors import Unreadable
 from daemon.model import AccountName, Sale
 from daemon.rules.listing import Category
 from daemon.rules.promotions import window_fault
-from daemon.seller.imports import MOST_TOLD, Column, instant_of
+from daemon.seller.cells import WrongCell, instant
+from daemon.seller.columns import Column
+from daemon.seller.imports import MOST_TOLD
 from daemon.seller.judging import Rejudged, limits_of, rejudge
-from daemon.seller.tables import BrokenRow, Fault, Row, Table
+from daemon.seller.rows import BrokenRow, Fault, Row
+from daemon.seller.sheets import open_table
 from daemon.settings import AccountSettings
 from daemon.store import Store
 from daemon.store.reference import AttributeValue, Brand, ReferenceKind
@@ -111,7 +114,7 @@ def _read(account: AccountSettings, kind: ReferenceKind, file: BinaryIO) -> tupl
     columns = REFERENCE_COLUMNS[kind]
     required = [column.name for column in columns if column.required]
     codes, seen = [], dict[tuple[str, str], int]()
-    with Table(file, [column.name for column in columns], required) as table:
+    with open_table(file, [column.name for column in columns], required) as table:
         report = ReferenceReport(account.name, kind, ignored_columns=table.ignored)
         for row in table:
             report.rows += 1
@@ -174,14 +177,21 @@ def _brand(row: Row) -> Brand:
 
 def _sale(row: Row, zone: ZoneInfo) -> Sale | list[Fault]:
     """A sale, or what is wrong with its instants."""
-    start, end = (instant_of(row, column, zone) for column in ("start", "end"))
-    deadline = instant_of(row, "deadline", zone) if row.cells.get("deadline") else None
+    start, end = (_instant(row, column, zone) for column in ("start", "end"))
+    deadline = _instant(row, "deadline", zone) if row.cells.get("deadline") else None
     faults = [each for each in (start, end, deadline) if isinstance(each, Fault)]
     if isinstance(start, datetime) and isinstance(end, datetime) and (fault := window_fault(start, end)):
         faults.append(Fault(row.line, fault, "write the first instant after the sale", "end", row.cells["end"]))
     if isinstance(start, Fault) or isinstance(end, Fault) or isinstance(deadline, Fault) or faults:
         return faults
     return Sale(row.cells["code"], row.cells["label"], start, end, deadline)
+
+
+def _instant(row: Row, column: str, zone: ZoneInfo) -> datetime | Fault:
+    try:
+        return instant(row.cells[column], zone)
+    except WrongCell as wrong:
+        return Fault(row.line, wrong.problem, wrong.fix, column, row.cells[column][:200])
 
 
 _CODE: Mapping[ReferenceKind, Callable[[Row], Category | AttributeValue | Brand]] = {

@@ -62,16 +62,12 @@ class Audit:
 
     async def by_form(self, form: str) -> dict[str, Any] | None:
         """The entry of the form with this mark."""
-        row = await self._database.read(
-            lambda db: db.execute("SELECT * FROM audit WHERE form = ?", (form,)).fetchone()
-        )
+        row = await self._database.read(lambda db: db.execute("SELECT * FROM audit WHERE form = ?", (form,)).fetchone())
         return _entry(row) if row else None
 
     async def entry(self, number: int) -> dict[str, Any] | None:
         """One entry."""
-        row = await self._database.read(
-            lambda db: db.execute("SELECT * FROM audit WHERE id = ?", (number,)).fetchone()
-        )
+        row = await self._database.read(lambda db: db.execute("SELECT * FROM audit WHERE id = ?", (number,)).fetchone())
         return _entry(row) if row else None
 
     async def list(

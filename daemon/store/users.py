@@ -131,9 +131,7 @@ class Users:
 
     async def find(self, name: str) -> User | None:
         """The user of that name."""
-        row = await self._database.read(
-            lambda db: db.execute("SELECT * FROM users WHERE name = ?", (name,)).fetchone()
-        )
+        row = await self._database.read(lambda db: db.execute("SELECT * FROM users WHERE name = ?", (name,)).fetchone())
         return _user(row) if row else None
 
     async def any(self) -> bool:
@@ -200,9 +198,7 @@ class Sessions:
         if touch and to_us(at - _MARKED_EVERY) > row["used_at"]:
             await self._database.write(
                 lambda db: (
-                    db.execute(
-                        "UPDATE sessions SET used_at = ? WHERE id = ?", (to_us(at), row["session"])
-                    ).rowcount
+                    db.execute("UPDATE sessions SET used_at = ? WHERE id = ?", (to_us(at), row["session"])).rowcount
                 )
             )
         return _user(row)
@@ -217,9 +213,7 @@ class Sessions:
         """Sign a user out everywhere; returns how many sessions ended."""
         return await self._database.write(
             lambda db: (
-                db.execute(
-                    "DELETE FROM sessions WHERE user = (SELECT id FROM users WHERE name = ?)", (name,)
-                ).rowcount
+                db.execute("DELETE FROM sessions WHERE user = (SELECT id FROM users WHERE name = ?)", (name,)).rowcount
             )
         )
 
@@ -276,9 +270,7 @@ class Tokens:
             return None
         if row["used_at"] is None or to_us(at - _MARKED_EVERY) > row["used_at"]:
             await self._database.write(
-                lambda db: (
-                    db.execute("UPDATE tokens SET used_at = ? WHERE id = ?", (to_us(at), row["id"])).rowcount
-                )
+                lambda db: db.execute("UPDATE tokens SET used_at = ? WHERE id = ?", (to_us(at), row["id"])).rowcount
             )
         return Token(row["name"], frozenset(map(Right, json.loads(row["scopes"]))))
 
