@@ -49,9 +49,7 @@ COLUMNS: Mapping[ImportKind, tuple[Column, ...]] = {
         Column("catalogue_id", "the catalogue id", "C1"),
         Column("manufacturer", "who makes it; cannot change once the product is created", "Exemple SA"),
         Column("manufacturer_part_number", "the maker's own number; cannot change either", "EX-1234"),
-        Column(
-            "manufacturer_address", "the maker's postal address; empty for the account's", "1 rue Basse, Lille"
-        ),
+        Column("manufacturer_address", "the maker's postal address; empty for the account's", "1 rue Basse, Lille"),
         Column("manufacturer_email", "the maker's e-mail address", "contact@maker.example"),
         Column("manufacturer_country", "the maker's country in two letters", "FR"),
         Column("responsible_name", "who is responsible in the EU, where the maker is not in it", "Exemple Import SARL"),
