@@ -6,6 +6,7 @@ from pathlib import Path
 
 from daemon.store.accounts import Accounts
 from daemon.store.answers import Answers
+from daemon.store.audit import Audit
 from daemon.store.backups import Backups
 from daemon.store.codes import Codes
 from daemon.store.database import Database, open_database, open_for_reading
@@ -19,6 +20,7 @@ from daemon.store.promotions import Promotions
 from daemon.store.reference import ReferenceData
 from daemon.store.runs import Runs
 from daemon.store.updates import Updates
+from daemon.store.users import Sessions, SignIns, Tokens, Users
 from daemon.store.values import Values
 from daemon.store.views import Views
 
@@ -33,6 +35,7 @@ class Store:
         self.accounts = Accounts(database)
         self.answers = Answers(database)
         self.backups = Backups(database)
+        self.audit = Audit(database)
         self.codes = Codes(database)
         self.deliveries = Deliveries(database)
         self.feeds = Feeds(database)
@@ -43,7 +46,11 @@ class Store:
         self.promotions = Promotions(database)
         self.reference = ReferenceData(database)
         self.runs = Runs(database)
+        self.sessions = Sessions(database)
+        self.sign_ins = SignIns(database)
+        self.tokens = Tokens(database)
         self.updates = Updates(database)
+        self.users = Users(database)
         self.values = Values(database)
         self.views = Views(database)
 

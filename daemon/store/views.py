@@ -36,6 +36,7 @@ from daemon.store.generation import restored_at
 from daemon.store.listings import item_from_json, knobs_of
 from daemon.store.pauses import Pause, pauses_of
 from daemon.store.times import from_us, to_us
+from daemon.store.times import iso as _iso
 
 View = dict[str, Any]
 
@@ -242,11 +243,6 @@ def _some(row: sqlite3.Row, *names: str) -> View:
 
 def _instants(row: sqlite3.Row, *names: str) -> View:
     return {name: _iso(row[name]) for name in names}
-
-
-def _iso(value: int | None) -> str | None:
-    instant = from_us(value)
-    return None if instant is None else instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _status(db: sqlite3.Connection, now: Moment) -> View:
