@@ -33,6 +33,7 @@ from daemon.rules.deadlines import due_at, timeliness, worst
 from daemon.rules.gate import wait
 from daemon.store.database import Database
 from daemon.store.feeds import read_gate
+from daemon.store.generation import restored_at
 from daemon.store.listings import item_from_json, knobs_of, levies_of, vat_rate_of
 from daemon.store.pauses import Pause, pauses_of
 from daemon.store.times import from_us, to_us
@@ -67,6 +68,13 @@ class Views:
     async def status(self, now: Moment) -> View:
         """How every account stands: held, jobs, listings by part and state, order lines by state, gates, set aside."""
         return await self._database.read(lambda db: _status(db, now))
+
+    async def sizes(self) -> dict[str, int]:
+        """How many accounts, listings, feeds and orders there are."""
+        tables = ("accounts", "listings", "feeds", "orders")
+        counts = ", ".join(f"(SELECT count(*) FROM {table}) AS {table}" for table in tables)  # noqa: S608 - our own words
+        rows = await self._rows(f"SELECT {counts}")
+        return {table: rows[0][table] for table in tables}
 
     async def gates(self, now: Moment) -> list[View]:
         """Every gate that was ever closed: open now, or until when not, and by which feed (L8)."""
@@ -265,7 +273,17 @@ def _status(db: sqlite3.Connection, now: Moment) -> View:
                 "updates_in_doubt": doubt.get(name, 0),
             }
         )
-    return {"now": _iso(to_us(now.at)), "site": {"jobs": _jobs(db, SITE)}, "accounts": accounts}
+    return {
+        "now": _iso(to_us(now.at)),
+        "site": {"jobs": _jobs(db, SITE), "restored_at": _restored(db)},
+        "accounts": accounts,
+    }
+
+
+def _restored(db: sqlite3.Connection) -> str | None:
+    """When it was noticed last that the database had been restored from an older one (P29)."""
+    at = restored_at(db)
+    return None if at is None else _iso(to_us(at))
 
 
 def _counts(db: sqlite3.Connection, sql: str) -> dict[str, int]:
@@ -313,6 +331,8 @@ def _gate(row: sqlite3.Row, now: Moment) -> View:
     why = ""
     if left is None:
         why = "the machine was started anew and its clock is not confirmed, so the time starts again with the next turn"
+        if not row["boot_id"]:
+            why = "the database was restored from an older one, so the time starts again with the next turn"
     elif closed:
         why = f"feed {row['feed']} is {row['feed_state']}; the next one keeps its distance" if row["feed"] else ""
     until = _iso(to_us(now.at + left)) if left is not None and closed else None
