@@ -13,6 +13,7 @@ from daemon.store.deliveries import Deliveries
 from daemon.store.feeds import Feeds
 from daemon.store.listings import Listings
 from daemon.store.orders import Orders
+from daemon.store.pauses import Pauses
 from daemon.store.payloads import Payloads
 from daemon.store.promotions import Promotions
 from daemon.store.reference import ReferenceData
@@ -38,6 +39,7 @@ class Store:
         self.feeds = Feeds(database)
         self.listings = Listings(database)
         self.orders = Orders(database)
+        self.pauses = Pauses(database)
         self.payloads = Payloads(database)
         self.promotions = Promotions(database)
         self.reference = ReferenceData(database)
