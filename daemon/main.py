@@ -271,7 +271,9 @@ class Daemon:
 
     async def _read_snapshot(self) -> Snapshot:
         waiting = await self.store.views.waiting(datetime.now(UTC))
-        return Snapshot(await self.store.runs.snapshot(), await self.store.accounts.held(), waiting=waiting)
+        errors = await self.store.views.order_errors()
+        jobs, held = await self.store.runs.snapshot(), await self.store.accounts.held()
+        return Snapshot(jobs, held, waiting=waiting, order_errors=errors)
 
     async def _read_figures(self) -> Figures:
         status = await self.store.views.status(read_clocks())

@@ -12,6 +12,11 @@ from daemon.marketplaces.edge.sections import Row
 from daemon.model import Customer, LineState, Order, OrderLine, OrderNumber
 
 _WHOLE = re.compile(r"0*[1-9][0-9]{0,8}")
+# What names something is repeated in our answers, in addresses and in tables: a text of one line, as long as the
+# platform lets it be (Edge section 3).
+_LONGEST_REF = 100
+_LONGEST_PART = 255
+_SHOWN = 40
 _EMPTY = frozenset({"", "null", "NULL"})
 _YES = frozenset({"y", "yes", "true", "1"})
 
@@ -52,6 +57,7 @@ def read_order(content: bytes, *, zone: ZoneInfo, city_column: str) -> Order:
         shipping=_recipient(read.order, city_column),
         test=_value(read.order, "test_flag").lower() in _YES,
         incomplete=read.incomplete,
+        sent_once=True,
         extra={name: value for name, value in read.order.values.items() if name not in worded},
     )
 
@@ -89,12 +95,12 @@ def _line(item: Row, others: Mapping[str, OrderLine]) -> OrderLine:
         raise Unreadable(f"line {item.line}, line_ref: {ref} is there twice")
     quantity = _needed(item, "quantity")
     if not _WHOLE.fullmatch(quantity):
-        raise Unreadable(f'line {item.line}, quantity: a whole number above 0 was expected, "{quantity}" read')
+        raise Unreadable(f'line {item.line}, quantity: a whole number above 0 was expected, "{_shown(quantity)}" read')
     return OrderLine(
         ref=ref,
         quantity=int(quantity),
         state=LineState.NEW,
-        channel_item_id=_needed(item, "part_number"),
+        channel_item_id=_needed(item, "part_number", _LONGEST_PART),
         title=_value(item, "description"),
         extra={name: value for name, value in item.values.items() if name not in _LINE_WORDS},
     )
@@ -106,12 +112,23 @@ def _value(row: Row, column: str) -> str:
     return "" if text in _EMPTY else text
 
 
-def _needed(row: Row, column: str) -> str:
+def _needed(row: Row, column: str, longest: int = _LONGEST_REF) -> str:
     if column not in row.values:
         raise Unreadable(f"line {row.line}: its header has no column {column}")
-    if text := _value(row, column):
-        return text
-    raise Unreadable(f"line {row.line}, {column}: it is empty")
+    text = _value(row, column)
+    if not text:
+        raise Unreadable(f"line {row.line}, {column}: it is empty")
+    if len(text) > longest or not text.isprintable():
+        raise Unreadable(
+            f'line {row.line}, {column}: one line of at most {longest} characters was expected, "{_shown(text)}" read'
+        )
+    return text
+
+
+def _shown(text: str) -> str:
+    """The beginning of a text that is not what it should be, fit for a message."""
+    plain = "".join(char if char.isprintable() else "?" for char in text[:_SHOWN])
+    return plain if len(text) <= _SHOWN else f"{plain}…"
 
 
 def _instant(text: str, zone: ZoneInfo) -> datetime | None:
