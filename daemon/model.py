@@ -19,6 +19,9 @@ OrderNumber = NewType("OrderNumber", str)
 FeedId = NewType("FeedId", int)
 PayloadId = NewType("PayloadId", int)
 
+#: in the place of an account: what belongs to none, but to the installation as a whole
+SITE = AccountName("")
+
 
 class SyncState(StrEnum):
     """How one part of a listing stands between us and the marketplace."""

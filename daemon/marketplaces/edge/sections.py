@@ -139,7 +139,9 @@ def _names(record: _Record) -> list[str]:
         raise Unreadable(f"line {record.line}: {len(names)} columns; at most {_MOST_COLUMNS} are read")
     for name, times in Counter(names).items():
         if len(name) > _LONGEST_NAME:
-            raise Unreadable(f'line {record.line}: "{name[:20]}…" is no name of a column, it has {len(name)} characters')
+            raise Unreadable(
+                f'line {record.line}: "{name[:20]}…" is no name of a column, it has {len(name)} characters'
+            )
         if times > 1:
             raise Unreadable(f'line {record.line}: the column "{name}" is there twice')
     return names

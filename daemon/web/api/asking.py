@@ -39,7 +39,7 @@ class Control(Protocol):
         ...
 
     async def run_now(self, account: AccountName, job: str) -> None:
-        """Give a job a turn now (D13); raises NotAllowed."""
+        """Give a job of an account, or of `SITE`, a turn now (D13); raises NotAllowed."""
         ...
 
 

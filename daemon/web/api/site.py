@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from daemon.errors import ConfigError
+from daemon.model import SITE
 from daemon.store.views import View
 from daemon.web.api.asking import Now, TheControl
 
@@ -13,6 +14,13 @@ router = APIRouter(prefix="/api/v1")
 async def root() -> View:
     """Say that somebody is here."""
     return {"version": 1, "name": "sellerd"}
+
+
+@router.post("/site/jobs/{job}/run", status_code=202)
+async def run_job(job: str, control: TheControl) -> View:
+    """Give a job that belongs to no account a turn now (D13)."""
+    await control.run_now(SITE, job)
+    return {"version": 1, "job": job}
 
 
 @router.post("/reload")
