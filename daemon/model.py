@@ -132,6 +132,24 @@ class Severity(StrEnum):
     MEDIUM = "medium"
 
 
+class ClaimState(StrEnum):
+    """Where a request of the marketplace about an order stands (J12).
+
+    INCOMPLETE until a corrected one comes; WAITING for its order; OPEN for a person or a rule; ACCEPTED: the answer is
+    decided, and on its way; ANSWERED: the answer has succeeded. OUTRUN: units left after it was asked, which is the
+    refusal. TOO_LATE: they had left before, and a person should know. CLOSED: a person has seen it.
+    """
+
+    INCOMPLETE = "incomplete"
+    WAITING = "waiting"
+    OPEN = "open"
+    ACCEPTED = "accepted"
+    ANSWERED = "answered"
+    OUTRUN = "outrun"
+    TOO_LATE = "too_late"
+    CLOSED = "closed"
+
+
 class Whereabouts(StrEnum):
     """What the marketplace says when it is asked whether an update of ours is there."""
 
@@ -483,7 +501,8 @@ class OrderUpdate:
     """What is to be said to the marketplace about lines of one order; a dispatch carries its parcel.
 
     `name` is unique for ever and made before anything is sent, so that a repeat is recognised as the same thing.
-    `earlier` are the dispatches of the order that went before, for marketplaces that want them repeated (J8).
+    `earlier` are the dispatches of the order that went before, for marketplaces that want them repeated (J8), or what
+    a refund takes back (J10). `in_answer`: the marketplace has asked for it (J12).
     """
 
     kind: UpdateKind
@@ -494,6 +513,31 @@ class OrderUpdate:
     parcel: Parcel | None = None
     handling_days: int | None = None
     earlier: "tuple[OrderUpdate, ...]" = ()
+    in_answer: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimLine:
+    """One line of an order as the marketplace asks about it, with the units that it means."""
+
+    ref: str
+    quantity: int
+    channel_item_id: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CancellationRequest:
+    """The marketplace asks to cancel units of an order (J12); lines that it does not mean are not in it.
+
+    `incomplete` says why it must not be worked on yet; `reason` is the marketplace's own, for people.
+    """
+
+    order: OrderNumber
+    lines: tuple[ClaimLine, ...]
+    reason: str = ""
+    incomplete: str = ""
+    extra: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ import pytest
 
 from daemon.jobs.orders import download_orders
 from daemon.jobs.updates import send_updates
-from daemon.store.orders import Kept, Orders
+from daemon.store.deliveries import Kept
+from daemon.store.orders import Orders
 from tests.jobs.scene import HOUR, MINUTE, NOON, STOCK_NUMBER, Scene, scene
 from tests.openssh import openssh
 

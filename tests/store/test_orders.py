@@ -10,9 +10,9 @@ import pytest
 from daemon.errors import Unreadable
 from daemon.model import Customer, Delivery, Item, LineState, Money, Order, OrderLine, OrderNumber, RemoteFile, Sku
 from daemon.store.database import Database
-from daemon.store.deliveries import Deliveries
+from daemon.store.deliveries import Deliveries, Kept
 from daemon.store.listings import ItemRow, Listings
-from daemon.store.orders import Kept, Orders
+from daemon.store.orders import Orders
 from daemon.store.views import Views
 from tests.store.conftest import LEWIS, NOON, REDOUTE
 from tests.store.steps import steps_of

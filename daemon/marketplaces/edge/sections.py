@@ -14,6 +14,12 @@ _COUNT = re.compile(r"[0-9]{1,9}")
 _MOST_COLUMNS = 200
 _LONGEST_NAME = 100
 _MOST_ITEMS = 2_000
+# What names something is repeated in our answers, in addresses and in tables: a text of one line, as long as the
+# platform lets it be (Edge section 3).
+_LONGEST_REF = 100
+LONGEST_PART = 255
+_SHOWN = 40
+_EMPTY = frozenset({"", "null", "NULL"})
 _HEADERS = 3  # order headers, order values, item headers: what must be whole before anything can be said of an order
 
 
@@ -76,6 +82,32 @@ def read(content: bytes) -> Sections:
         return Sections(order, tuple(_row(item_names, record) for record in body), "")
     whole = (record for record in body if len(record.fields) == len(item_names))
     return Sections(order, tuple(_row(item_names, record) for record in whole), incomplete)
+
+
+def value(row: Row, column: str) -> str:
+    """The text of a column, trimmed; a column that is not there and a null are empty."""
+    text = row.values.get(column, "").strip()
+    return "" if text in _EMPTY else text
+
+
+def needed(row: Row, column: str, longest: int = _LONGEST_REF) -> str:
+    """The text of a column that must say something, one line of at most `longest` characters; raises Unreadable."""
+    if column not in row.values:
+        raise Unreadable(f"line {row.line}: its header has no column {column}")
+    text = value(row, column)
+    if not text:
+        raise Unreadable(f"line {row.line}, {column}: it is empty")
+    if len(text) > longest or not text.isprintable():
+        raise Unreadable(
+            f'line {row.line}, {column}: one line of at most {longest} characters was expected, "{shown(text)}" read'
+        )
+    return text
+
+
+def shown(text: str) -> str:
+    """The beginning of a text that is not what it should be, fit for a message."""
+    plain = "".join(char if char.isprintable() else "?" for char in text[:_SHOWN])
+    return plain if len(text) <= _SHOWN else f"{plain}…"
 
 
 def write(order: Mapping[str, str], columns: Sequence[str], items: Iterable[Sequence[str]]) -> bytes:
