@@ -138,6 +138,7 @@ def test_the_body_names_each_account_and_job() -> None:  # D5
         "held_reason": "",
         "orders_waiting": {},
         "attention": {},
+        "order_errors": {},
         "jobs": {
             "orders": {
                 "state": "ok",

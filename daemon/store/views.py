@@ -19,11 +19,13 @@ from daemon.model import (
     Deadlines,
     FeedId,
     Item,
+    Levies,
     LineState,
     Moment,
     OrderNumber,
     Part,
     PayloadId,
+    Severity,
     Sku,
     StockKnobs,
     Timeliness,
@@ -33,7 +35,9 @@ from daemon.rules.gate import wait
 from daemon.store import claim_views
 from daemon.store.database import Database
 from daemon.store.feeds import read_gate
-from daemon.store.listings import item_from_json, knobs_of
+from daemon.store.generation import restored_at
+from daemon.store.listings import item_from_json, knobs_of, levies_of, vat_rate_of
+from daemon.store.order_errors import OPEN
 from daemon.store.pauses import Pause, pauses_of
 from daemon.store.times import from_us, to_us
 from daemon.store.times import iso as _iso
@@ -55,6 +59,7 @@ class Known:
     channel_item_id: str
     rrp_minor: int | None
     knobs: StockKnobs
+    levies: Levies
 
 
 class Views:
@@ -66,6 +71,13 @@ class Views:
     async def status(self, now: Moment) -> View:
         """How every account stands: held, jobs, listings by part and state, order lines by state, gates, set aside."""
         return await self._database.read(lambda db: _status(db, now))
+
+    async def sizes(self) -> dict[str, int]:
+        """How many accounts, listings, feeds and orders there are."""
+        tables = ("accounts", "listings", "feeds", "orders")
+        counts = ", ".join(f"(SELECT count(*) FROM {table}) AS {table}" for table in tables)  # noqa: S608 - our own words
+        rows = await self._rows(f"SELECT {counts}")
+        return {table: rows[0][table] for table in tables}
 
     async def gates(self, now: Moment) -> list[View]:
         """Every gate that was ever closed: open now, or until when not, and by which feed (L8)."""
@@ -149,7 +161,9 @@ class Views:
             skus=json.dumps(skus),
         )
         return {
-            Sku(row["sku"]): Known(item_from_json(row["item"]), row["channel_item_id"], row["rrp_minor"], knobs_of(row))
+            Sku(row["sku"]): Known(
+                item_from_json(row["item"]), row["channel_item_id"], row["rrp_minor"], knobs_of(row), levies_of(row)
+            )
             for row in rows
         }
 
@@ -162,18 +176,21 @@ class Views:
         before: int | None = None,
         now: datetime | None = None,
         late: bool = False,
+        errors: bool = False,
     ) -> list[View]:
         """Orders without personal data, the newest first; those of which a line is in `state`.
 
-        With `now` each says whether it is in time for its deadlines; with `late` too, only those that are not.
+        With `now` each says whether it is in time for its deadlines; with `late` too, only those that are not; with
+        `errors`, only those of which something is wrong (J6).
         """
         sql = (
-            "SELECT * FROM orders o WHERE (:account IS NULL OR account = :account)"
+            "SELECT * FROM orders o WHERE (:account IS NULL OR account = :account)"  # noqa: S608 - our own words
+            f' AND (NOT :errors OR EXISTS (SELECT 1 FROM order_errors e WHERE e."order" = o.id AND {OPEN}))'
             ' AND (:state IS NULL OR EXISTS (SELECT 1 FROM order_lines WHERE "order" = o.id AND state = :state))'
             " AND (:late IS NULL OR id IN (SELECT value FROM json_each(:late)))"
             " AND (:before IS NULL OR id < :before) ORDER BY id DESC LIMIT :limit"
         )
-        values = {"account": account, "state": state, "before": before, "limit": min(limit, MOST)}
+        values = {"account": account, "state": state, "before": before, "limit": min(limit, MOST), "errors": errors}
 
         def work(db: sqlite3.Connection) -> list[View]:
             ids = None
@@ -188,6 +205,10 @@ class Views:
     async def waiting(self, now: datetime) -> dict[tuple[str, str], int]:
         """How many orders that wait for the seller stand how against their deadlines, by account and timeliness."""
         return await self._database.read(lambda db: _waiting(db, now))
+
+    async def order_errors(self) -> dict[tuple[str, str], int]:
+        """How many things are wrong with orders, by account and severity (J6)."""
+        return await self._database.read(_order_errors)
 
     async def order(
         self, account: AccountName, number: OrderNumber, *, personal: bool, now: datetime | None = None
@@ -267,6 +288,7 @@ def _status(db: sqlite3.Connection, now: Moment) -> View:
     aside = _counts(db, "SELECT account, count(*) AS n FROM deliveries WHERE state = 'set_aside' GROUP BY account")
     waiting = _waiting(db, now.at)
     attention = claim_views.attention(db)
+    wrong = _order_errors(db)
     pauses = pauses_of(db, now.at)
     accounts = []
     for row in db.execute("SELECT * FROM accounts ORDER BY name").fetchall():
@@ -286,9 +308,20 @@ def _status(db: sqlite3.Connection, now: Moment) -> View:
                 "updates_in_doubt": attention[name, "updates_in_doubt"],
                 "updates_failed": attention[name, "updates_failed"],
                 "claims": {state.value: attention[name, f"claims_{state}"] for state in claim_views.NEEDS_A_PERSON},
+                "order_errors": {each.value: wrong[name, each.value] for each in Severity},
             }
         )
-    return {"now": _iso(to_us(now.at)), "site": {"jobs": _jobs(db, SITE)}, "accounts": accounts}
+    return {
+        "now": _iso(to_us(now.at)),
+        "site": {"jobs": _jobs(db, SITE), "restored_at": _restored(db)},
+        "accounts": accounts,
+    }
+
+
+def _restored(db: sqlite3.Connection) -> str | None:
+    """When it was noticed last that the database had been restored from an older one (P29)."""
+    at = restored_at(db)
+    return None if at is None else _iso(to_us(at))
 
 
 def _counts(db: sqlite3.Connection, sql: str) -> dict[str, int]:
@@ -336,6 +369,8 @@ def _gate(row: sqlite3.Row, now: Moment) -> View:
     why = ""
     if left is None:
         why = "the machine was started anew and its clock is not confirmed, so the time starts again with the next turn"
+        if not row["boot_id"]:
+            why = "the database was restored from an older one, so the time starts again with the next turn"
     elif closed:
         why = f"feed {row['feed']} is {row['feed_state']}; the next one keeps its distance" if row["feed"] else ""
     until = _iso(to_us(now.at + left)) if left is not None and closed else None
@@ -394,7 +429,9 @@ def _feed_object(row: sqlite3.Row) -> View:
 def _listing(row: sqlite3.Row) -> View:
     return {
         **_some(row, "account", "sku", "ean", "channel_item_id", "channel_status", "stock", "price_minor", "rrp_minor"),
-        **_some(row, "handling_days"),
+        **_some(row, "handling_days", "epr_code"),
+        "vat_rate": None if row["vat_bp"] is None else f"{vat_rate_of(row['vat_bp']):f}",
+        "eco_contribution_minor": row["eco_minor"],
         "ended": bool(row["ended"]),
         "parts": {part.value: _part(row, part) for part in Part},
         "rejection": json.loads(row["rejection"]) if row["rejection"] else None,
@@ -407,7 +444,7 @@ def _listing(row: sqlite3.Row) -> View:
 def _price_warnings(row: sqlite3.Row) -> list[View]:
     """What is doubtful in the reduction of a promotion that goes out all the same (consumer rules C1, C2)."""
     text = row["price_warning"]
-    return [{"field": "price", "rule": "C1, C2", "text": text, "fix": ""}] if text else []
+    return [{"field": "price", "rule": "C1 to C3", "text": text, "fix": ""}] if text else []
 
 
 #: how the marketplace has rejected the parts of a listing, as JSON, whatever has changed since
@@ -473,7 +510,9 @@ def _promotions(db: sqlite3.Connection, listing: int) -> list[View]:
         "SELECT * FROM promotions WHERE listing = ? ORDER BY starts_at DESC, id DESC LIMIT ?", (listing, PAGE)
     ).fetchall()
     instants = ("starts_at", "ends_at", "imported_at", "withdrawn_at")
-    return [{**_some(row, "id", "price_minor", "nature"), **_instants(row, *instants)} for row in reversed(rows)]
+    return [
+        {**_some(row, "id", "price_minor", "nature", "sale"), **_instants(row, *instants)} for row in reversed(rows)
+    ]
 
 
 def _prices(db: sqlite3.Connection, listing: int) -> list[View]:
@@ -524,6 +563,34 @@ def _waiting(db: sqlite3.Connection, now: datetime) -> dict[tuple[str, str], int
     return {(name, each.value): len(found.get(each, {}).get(name, ())) for name in names for each in Timeliness}
 
 
+def _order_errors(db: sqlite3.Connection) -> dict[tuple[str, str], int]:
+    names = [row["name"] for row in db.execute("SELECT name FROM accounts ORDER BY name").fetchall()]
+    counts = {(name, each.value): 0 for name in names for each in Severity}
+    for row in db.execute(
+        'SELECT o.account, e.severity, count(*) AS n FROM order_errors e JOIN orders o ON o.id = e."order"'  # noqa: S608 - our own words
+        f" WHERE {OPEN} GROUP BY o.account, e.severity"
+    ).fetchall():
+        counts[row["account"], row["severity"]] = row["n"]
+    return counts
+
+
+def _errors_of(db: sqlite3.Connection, order: int) -> list[View]:
+    """What is or was wrong with an order, the worst first; `open` says whether it still waits for somebody."""
+    rows = db.execute(
+        f'SELECT e.*, {OPEN} AS "open" FROM order_errors e WHERE e."order" = ?'  # noqa: S608 - our own words
+        " ORDER BY e.severity <> 'high', e.id",
+        (order,),
+    ).fetchall()
+    return [
+        {
+            **_some(row, "severity", "kind", "line", "text"),
+            "open": bool(row["open"]),
+            **_instants(row, "raised_at", "mended_at"),
+        }
+        for row in rows
+    ]
+
+
 def _order(db: sqlite3.Connection, row: sqlite3.Row, *, personal: bool, now: datetime | None = None) -> View:
     deadlines = _deadlines(db, row["account"])
     lines = db.execute(
@@ -536,6 +603,7 @@ def _order(db: sqlite3.Connection, row: sqlite3.Row, *, personal: bool, now: dat
         **_instants(row, "ordered_at", "received_at", "changed_at"),
         "test": bool(row["test"]),
         "lines": [_line(line, deadlines, now, personal=personal) for line in lines],
+        "errors": _errors_of(db, row["id"]),
     }
     dues = [line["due_at"] for line in view["lines"] if line["due_at"]]
     view["due_at"] = min(dues, default=None)
