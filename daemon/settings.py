@@ -302,6 +302,11 @@ class AccountSettings(Table):
         return None
 
     @property
+    def service_urls(self) -> Mapping[str, str]:
+        """Every address of a service by its place in the configuration; none where all goes by files."""
+        return {}
+
+    @property
     def sftp_logins(self) -> Mapping[str, SftpTable]:
         """Every SFTP login by its place in the configuration, for `accounts trust` and checks."""
         raise NotImplementedError

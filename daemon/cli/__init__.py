@@ -24,6 +24,7 @@ _COMMANDS = {
     "jobs": ("daemon.cli.jobs", "jobs", "List jobs, give one a turn now, pause and resume them."),
     "backup": ("daemon.cli.backups", "backup", "Copy the database while everything goes on, list and prove copies."),
     "restore": ("daemon.cli.backups", "restore", "Put a backup in the place of the database."),
+    "doctor": ("daemon.cli.doctor", "doctor", "Look at everything that may be wrong, and say what to do."),
     "plan": ("daemon.cli.plan", "plan", "Show what would be sent next, and send nothing."),
     "sandbox": ("daemon.cli.sandbox", "sandbox", "Run marketplaces for trying things out, on this machine."),
     "demo": ("daemon.cli.demo", "demo", "Show everything at work against the sandbox, in about a minute."),
