@@ -26,6 +26,9 @@ _COMMANDS = {
     "restore": ("daemon.cli.backups", "restore", "Put a backup in the place of the database."),
     "doctor": ("daemon.cli.doctor", "doctor", "Look at everything that may be wrong, and say what to do."),
     "plan": ("daemon.cli.plan", "plan", "Show what would be sent next, and send nothing."),
+    "users": ("daemon.cli.access", "users", "Say who may sign in to the pages, and as what."),
+    "tokens": ("daemon.cli.access", "tokens", "Make and revoke the tokens that programs sign in with."),
+    "audit": ("daemon.cli.access", "audit", "Show who did what, when, from where, and what came of it."),
     "sandbox": ("daemon.cli.sandbox", "sandbox", "Run marketplaces for trying things out, on this machine."),
     "demo": ("daemon.cli.demo", "demo", "Show everything at work against the sandbox, in about a minute."),
 }

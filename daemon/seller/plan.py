@@ -16,7 +16,7 @@ from daemon.settings import AccountSettings
 from daemon.store.feeds import GateClosed
 from daemon.store.imagined import ImaginedStore, Sent
 from daemon.store.times import iso, to_us
-from daemon.store.updates import DueUpdate
+from daemon.store.update_rows import DueUpdate
 
 View = dict[str, Any]
 

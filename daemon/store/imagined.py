@@ -48,6 +48,8 @@ _HIDDEN: dict[str, str] = {
     "orders": f"account = :account AND ({_HAS_OPEN_LINE} OR {_HAS_OPEN_UPDATE})",
     "order_lines": _OF_ORDERS,
     "order_updates": _OF_ORDERS,
+    "claims": _OF_ORDERS,
+    "claim_lines": "claim IN (SELECT id FROM temp.claims)",
     "update_lines": '"update" IN (SELECT id FROM temp.order_updates)',
 }
 
