@@ -12,6 +12,7 @@ from daemon.store.claims import Claims
 from daemon.store.codes import Codes
 from daemon.store.database import Database, open_database, open_for_reading
 from daemon.store.deliveries import Deliveries
+from daemon.store.erasures import Erasures
 from daemon.store.feeds import Feeds
 from daemon.store.listings import Listings
 from daemon.store.orders import Orders
@@ -19,6 +20,7 @@ from daemon.store.pauses import Pauses
 from daemon.store.payloads import Payloads
 from daemon.store.promotions import Promotions
 from daemon.store.reference import ReferenceData
+from daemon.store.retention import Retention
 from daemon.store.runs import Runs
 from daemon.store.updates import Updates
 from daemon.store.users import Sessions, SignIns, Tokens, Users
@@ -40,6 +42,7 @@ class Store:
         self.audit = Audit(database)
         self.codes = Codes(database)
         self.deliveries = Deliveries(database)
+        self.erasures = Erasures(database)
         self.feeds = Feeds(database)
         self.listings = Listings(database)
         self.orders = Orders(database)
@@ -47,6 +50,7 @@ class Store:
         self.payloads = Payloads(database)
         self.promotions = Promotions(database)
         self.reference = ReferenceData(database)
+        self.retention = Retention(database)
         self.runs = Runs(database)
         self.sessions = Sessions(database)
         self.sign_ins = SignIns(database)

@@ -621,9 +621,16 @@ def _order_whole(
     return {
         **_order(db, row, personal=personal, now=now),
         "received": {**_some(came, "id", "folder", "name", "size"), **_instants(came, "received_at")} if came else None,
+        "erased": _erased(db, row["id"]),
         "updates": [_update(db, update) for update in updates],
         "timeline": _timeline(db, "order", row["id"]),
     }
+
+
+def _erased(db: sqlite3.Connection, order: int) -> View | None:
+    """When and why the customer was erased on request; None when nobody asked (D12)."""
+    row = db.execute('SELECT at, reason FROM erasures WHERE "order" = ? ORDER BY id DESC LIMIT 1', (order,)).fetchone()
+    return None if row is None else {**_instants(row, "at"), "reason": row["reason"]}
 
 
 def _update(db: sqlite3.Connection, row: sqlite3.Row) -> View:
