@@ -237,6 +237,14 @@ class ItemLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class PhotoTerms:
+    """How large photos must be on each side, and how large they had better be, in pixels (C6)."""
+
+    least: int
+    wanted: int
+
+
+@dataclass(frozen=True, slots=True)
 class ListingFault:
     """One thing that is wrong with a listing, or doubtful: the field, the rule it breaks, what is wrong, the fix."""
 

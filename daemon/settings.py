@@ -23,7 +23,17 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
-from daemon.model import Advice, Deadlines, FeedKind, FeedRule, ItemLimits, LegalMoves, OfferTerms, VatTerritory
+from daemon.model import (
+    Advice,
+    Deadlines,
+    FeedKind,
+    FeedRule,
+    ItemLimits,
+    LegalMoves,
+    OfferTerms,
+    PhotoTerms,
+    VatTerritory,
+)
 
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\s*")
 _UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -263,6 +273,11 @@ class AccountSettings(Table):
     @property
     def item_limits(self) -> ItemLimits | None:
         """What it allows in an item (L4); None where the marketplace takes no items."""
+        return None
+
+    @property
+    def photo_terms(self) -> PhotoTerms | None:
+        """How large photos must be (C6); None where they are not to be looked at."""
         return None
 
     @property

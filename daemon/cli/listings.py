@@ -8,6 +8,7 @@ import click
 from daemon.cli.failures import REFUSED, Failure
 from daemon.cli.noun import Noun
 from daemon.cli.output import LIMIT, amount, json_option, print_facts, print_json, print_table, shown
+from daemon.cli.photos import check_photos
 from daemon.cli.site import Control, Site, account_option, address, asynchronous
 
 _PARTS = ("item", "stock", "price", "end")
@@ -17,6 +18,9 @@ _STATES = ("not_needed", "pending", "sent", "error")
 @click.group(cls=Noun)
 def listings() -> None:
     """List and show listings, check them, and try failed ones again; without a command: list."""
+
+
+listings.add_command(check_photos)
 
 
 @listings.command("list")
