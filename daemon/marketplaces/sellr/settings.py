@@ -356,6 +356,13 @@ class SellrSettings(AccountSettings):
         cancels=(UpdateKind.REFUSAL, UpdateKind.REFUND),
     )
 
+    @field_validator("currency")
+    @classmethod
+    def _euros(cls, currency: str) -> str:
+        if currency != "EUR":
+            raise ValueError('La Redoute takes prices in euros only; write "EUR", or leave it out')
+        return currency
+
     @field_validator("urls")
     @classmethod
     def _safe_urls(cls, urls: UrlsTable, info: ValidationInfo) -> UrlsTable:
