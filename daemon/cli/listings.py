@@ -86,7 +86,7 @@ def _print_warnings(listings: Sequence[dict[str, Any]]) -> None:
 
 def _row(listing: dict[str, Any]) -> list[object]:
     parts = listing["parts"]
-    errors = "; ".join(f"{part}: {_error(parts[part])}" for part in _PARTS if parts[part]["error"])
+    errors = "; ".join(f"{parts[part]['error_name']}: {_error(parts[part])}" for part in _PARTS if parts[part]["error"])
     names = ("sku", "ean", "channel_item_id", "channel_status", "stock")
     states = [parts[part]["state"] for part in _PARTS]
     return [*(listing[name] for name in names), amount(listing["price_minor"]), *states, errors]
@@ -121,8 +121,13 @@ async def show_listing(site: Site, *, account: str, sku: str, as_json: bool) -> 
     _print_listing(found)
 
 
-def _print_listing(listing: dict[str, Any]) -> None:
+def _more(part: Mapping[str, Any]) -> tuple[str, str]:
     from daemon.seller.advice import in_words
+
+    return in_words(part["advice"]), part["blocked"]
+
+
+def _print_listing(listing: dict[str, Any]) -> None:
 
     item = listing["item"]
     print_facts(
@@ -142,7 +147,7 @@ def _print_listing(listing: dict[str, Any]) -> None:
     )
     click.echo()
     parts = [
-        (part, how["state"], how["error"], in_words(how["advice"]), how["blocked"])
+        (part, how["state"], how["error"] and f"{how['error_name']}: {how['error']}", *_more(how))
         for part, how in listing["parts"].items()
     ]
     print_table(["part", "state", "error", "in English", "blocked"], parts, empty="")

@@ -98,8 +98,10 @@ def test_a_blocked_listing_is_shown_with_the_reason_and_unblocked(
     why = "rejected 3 times in a row with the same words"
     listed = say("listings", "list", "--account", "redoute", "--blocked").output.splitlines()
     assert len(listed) == 2
-    assert f"item: MARQUE INCONNUE (blocked: {why})" in listed[1]
-    assert why in say("listings", "show", "--account", "redoute", VASE).output
+    assert f"Update Item Error: MARQUE INCONNUE (blocked: {why})" in listed[1]
+    shown = say("listings", "show", "--account", "redoute", VASE).output
+    assert "\tUpdate Item Error: MARQUE INCONNUE\t" in shown
+    assert why in shown
     result = say("listings", "retry", "--account", "redoute", VASE)
     assert result.exit_code == 1
     assert f"sellerd listings unblock --account redoute {VASE}" in result.output
