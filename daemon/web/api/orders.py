@@ -24,6 +24,7 @@ from daemon.web.api.asking import (
     in_utc,
     name_of,
 )
+from daemon.web.caller import SeesCustomers, TheCaller, want_personal
 
 router = APIRouter(prefix="/api/v1")
 
@@ -65,8 +66,12 @@ class Resolution(Body):
 
 
 @router.get("/accounts/{account}/orders/{number:path}")
-async def order(number: str, account: Account, control: TheControl, now: Now, *, personal: bool = False) -> View:
-    """One order with its updates and timeline; `personal` adds who gets it (D12)."""
+async def order(
+    number: str, account: Account, control: TheControl, now: Now, caller: TheCaller, *, personal: bool = False
+) -> View:
+    """One order with its updates and timeline; `personal` adds who gets it, for who may see that (D12)."""
+    if personal:
+        want_personal(caller)
     found = await control.store.views.order(name_of(account), OrderNumber(number), personal=personal, now=now.at)
     return {"version": 1, "order": found_or_404(found, f"account {account.name} has no order {number}")}
 
@@ -160,7 +165,7 @@ async def resolve(number: str, resolution: Resolution, account: Account, control
     return {"version": 1, "order": number, "arrived": resolution.arrived}
 
 
-@router.get("/accounts/{account}/orders-export")
+@router.get("/accounts/{account}/orders-export", dependencies=[SeesCustomers])
 async def export_orders(
     account: Account,
     control: TheControl,
@@ -181,10 +186,13 @@ async def orders(
     account: str | None = None,
     state: str | None = None,
     late: bool = False,
+    errors: bool = False,
     limit: Limit = PAGE,
     before: Before = None,
 ) -> View:
-    """Orders without personal data, the newest first; `late` gives only those past a deadline."""
+    """Orders without personal data, the newest first; `late`: past a deadline, `errors`: with something wrong."""
     name = AccountName(account) if account else None
-    page = await control.store.views.orders(name, state=state, limit=limit, before=before, now=now.at, late=late)
+    page = await control.store.views.orders(
+        name, state=state, limit=limit, before=before, now=now.at, late=late, errors=errors
+    )
     return {"version": 1, "orders": page, "next": page[-1]["id"] if len(page) == limit else None}
