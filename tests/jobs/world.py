@@ -627,9 +627,9 @@ class World:
         found += [f"order {number} is incomplete" for number in await self._numbers_here("incomplete <> ''")]
         takes_items = FeedKind.ITEM in self.scene.account.feed_rules
         less_eco = self.scene.account.offer_terms.less_eco
-        for sku, item, stock, price, end, status, ended, cents, contribution in await self._read(
-            "SELECT sku, item_state, stock_state, price_state, end_state, channel_status, ended, price_minor, eco_minor"
-            " FROM listings"
+        for sku, item, stock, price, end, status, ended, cents, contribution, charged in await self._read(
+            "SELECT sku, item_state, stock_state, price_state, end_state, channel_status, ended, price_minor, eco_minor,"
+            " EXISTS (SELECT 1 FROM prices p WHERE p.listing = listings.id) FROM listings"
         ):
             waits = {"pending", "sent"}
             if item in waits:
@@ -637,7 +637,7 @@ class World:
             needed = "offer_integrated" if ended else "product_integrated"
             if takes_items and status not in {needed, "offer_integrated"}:
                 continue
-            if takes_items and eco.without(cents, contribution, included=less_eco) <= 0:
+            if takes_items and not charged and eco.without(cents, contribution, included=less_eco) <= 0:
                 continue
             found += [
                 f"{sku}: {part} {state}"
