@@ -32,6 +32,7 @@ from daemon.model import (
     LegalMoves,
     OfferTerms,
     Parcel,
+    PhotoTerms,
     VatTerritory,
 )
 
@@ -273,6 +274,11 @@ class AccountSettings(Table):
     @property
     def item_limits(self) -> ItemLimits | None:
         """What it allows in an item (L4); None where the marketplace takes no items."""
+        return None
+
+    @property
+    def photo_terms(self) -> PhotoTerms | None:
+        """How large photos must be (C6); None where they are not to be looked at."""
         return None
 
     @property

@@ -39,13 +39,13 @@ from daemon.store.promotions import begin_and_end
 from daemon.store.rejections import count_rejections
 from daemon.store.times import from_us, to_us
 from daemon.store.values import (
-    PROMOTION,
     follow_terms,
-    less_eco,
     named_terms,
     offered,
+    promotion,
     reference,
     reserve,
+    sellable,
     sold,
     withhold,
 )
@@ -287,7 +287,7 @@ def _due(rule: FeedRule) -> str:
     if Part.STOCK in rule.parts:
         conditions.append("(stock IS NOT NULL OR ended = 1)")
     if rule.needs_price:
-        conditions.append(f"price_minor IS NOT NULL AND {less_eco('price_minor')} > 0")
+        conditions.append(sellable())
     if rule.needs_channel_item_id:
         conditions.append("channel_item_id <> '' AND item_state <> 'error'")
     return " AND ".join(conditions)
@@ -348,7 +348,7 @@ def _claim_objects(db: sqlite3.Connection, feed: FeedId, rule: FeedRule, due: st
         "INSERT INTO feed_objects (feed, listing, ean, channel_item_id, item_revision, stock_revision, price_revision,"  # noqa: S608
         " end_revision, stock, price_minor, rrp_minor, promotion, ended)"
         f" SELECT :feed, id, ean, channel_item_id, {revisions},"
-        f" {offered()}, {sold()}, {reference()}, {PROMOTION}, ended"
+        f" {offered()}, {sold()}, {reference()}, {promotion()}, ended"
         f" FROM listings WHERE {due} ORDER BY id",
         {"feed": feed, **named},
     ).rowcount

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 from daemon.model import (
+    ERROR_NAMES,
     SITE,
     AccountName,
     Deadlines,
@@ -441,7 +442,12 @@ def _part(row: sqlite3.Row, part: Part) -> View:
     blocked = ""
     if rejection and rejection["blocked_at"] is not None and rejection["revision"] == row[f"{part}_revision"]:
         blocked = f"rejected {rejection['times']} times in a row with the same words"
-    return {"state": row[f"{part}_state"], "error": row[f"{part}_error"], "blocked": blocked}
+    return {
+        "state": row[f"{part}_state"],
+        "error": row[f"{part}_error"],
+        "error_name": ERROR_NAMES[part],
+        "blocked": blocked,
+    }
 
 
 def _listing_whole(db: sqlite3.Connection, account: AccountName, sku: Sku) -> View | None:
