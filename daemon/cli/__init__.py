@@ -18,6 +18,7 @@ _COMMANDS = {
     "listings": ("daemon.cli.listings", "listings", "List and show listings, check them, and try failed ones again."),
     "reference": ("daemon.cli.reference", "reference", "Import and list the marketplace's own codes."),
     "orders": ("daemon.cli.orders", "orders", "List, show, export and decide orders."),
+    "claims": ("daemon.cli.claims", "claims", "List, show, accept and close requests of the marketplace to cancel."),
     "feeds": ("daemon.cli.feeds", "feeds", "List and show what was sent, and what came of it."),
     "gate": ("daemon.cli.status", "gate", "Show when the next feed may leave, and why not before."),
     "deliveries": ("daemon.cli.status", "deliveries", "Show what came in and could not be read."),

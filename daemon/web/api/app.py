@@ -16,6 +16,7 @@ from daemon.web.api import (
     access,
     accounts,
     backups,
+    claims,
     erasures,
     feeds,
     imports,
@@ -36,7 +37,20 @@ LARGEST_IMPORT = 1 << 30
 LARGEST_REQUEST = 1 << 20
 
 #: one module of routes per noun
-_NOUNS = (site, backups, imports, erasures, orders, listings, reference, accounts, jobs, feeds, access)
+_NOUNS = (
+    site,
+    backups,
+    imports,
+    erasures,
+    orders,
+    claims,
+    listings,
+    reference,
+    accounts,
+    jobs,
+    feeds,
+    access,
+)
 
 
 def control_app(control: Control, clocks: Callable[[], Moment] = read_clocks, door: Door = "socket") -> FastAPI:
