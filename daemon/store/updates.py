@@ -26,6 +26,7 @@ from daemon.store.claims import ClaimId, claim_of
 from daemon.store.database import Database
 from daemon.store.deliveries import DeliveryKind, DeliveryState, move, record
 from daemon.store.events import tell
+from daemon.store.generation import count_send, doubt_if_restored
 from daemon.store.payloads import keep
 from daemon.store.standings import change_stamp, put_standing, standing
 from daemon.store.times import to_us
@@ -215,6 +216,7 @@ class Updates:
             for order in orders:
                 if ready(db, order["id"]):
                     insert(db, order, New(kind, wanted(db, order, kind, None, legal_moves)), at, legal_moves)
+                    doubt_if_restored(db, order)
                     decided += 1
             return decided
 
@@ -235,6 +237,26 @@ class Updates:
             " AND (? IS NULL OR u.cancels = ?) ORDER BY u.created_at"
         )
         return await self._database.read(lambda db: load(db, where, (account, cancels, cancels)))
+
+    async def doubt_restored(self, account: AccountName, name_of: Callable[[OrderUpdate], str], at: datetime) -> int:
+        """Put in doubt what the database that this one replaced may have sent, each when its turn comes (P29).
+
+        `name_of` gives the name under which it would have been sent. Returns how many.
+        """
+        doubtful = f"u.account = ? AND u.doubtful = 1 AND {_DUE_NOW}"
+        if not await self._database.read(lambda db: load(db, doubtful, (account,))):
+            return 0
+
+        def work(db: sqlite3.Connection) -> int:
+            due = load(db, doubtful, (account,))
+            for one in due:
+                name = name_of(one.update)
+                db.execute("UPDATE order_updates SET doubtful = 0, name = ? WHERE id = ?", (name, one.id))
+                why = "the database was restored from an older one, which may have sent it"
+                _settle(db, one.id, UpdateState.IN_DOUBT, why, at)
+            return len(due)
+
+        return await self._database.write(work)
 
     async def overtaken(self, update: UpdateId, legal_moves: LegalMoves, at: datetime) -> str:
         """Close a waiting update that has become pointless or illegal; returns why, empty where it may go.
@@ -262,8 +284,9 @@ class Updates:
             if changed != 1:
                 raise NotAllowed("this update is being sent already")
             tell_update(db, update, at, ("pending", "sending"))
+            count_send(db)
 
-        await self._database.write(work)
+        await self._database.claim(work)
 
     async def sent(self, update: UpdateId, answer_wait: timedelta, at: datetime) -> None:
         """It is there: its lines move. Without a wait for an answer it is settled at once."""
@@ -363,12 +386,13 @@ _NEW = (
 )
 #: the words of the partial index of the schema, so that SQLite uses it
 _UNSETTLED = "u.state IN ('pending', 'sending', 'sent', 'in_doubt')"
-_DUE = (
-    f"u.account = ? AND {_UNSETTLED} AND u.state = 'pending' AND NOT EXISTS (SELECT 1 FROM order_updates v"  # noqa: S608
+_DUE_NOW = (
+    f"{_UNSETTLED} AND u.state = 'pending' AND NOT EXISTS (SELECT 1 FROM order_updates v"  # noqa: S608
     ' WHERE v."order" = u."order" AND v.created_at < u.created_at'
     " AND v.state IN ('pending', 'sending', 'sent', 'in_doubt'))"
-    " AND (? IS NULL OR u.cancels = ?) ORDER BY u.created_at"
 )
+# What may have been sent by a database that this one replaced is asked about first.
+_DUE = f"u.account = ? AND {_DUE_NOW} AND u.doubtful = 0 AND (? IS NULL OR u.cancels = ?) ORDER BY u.created_at"
 
 
 def _resendable(
