@@ -85,7 +85,7 @@ class _Files(asyncssh.SFTPServer):
 
     def read(self, file_obj: object, offset: int, size: int) -> bytes | Awaitable[bytes]:
         """Read; `cut_download` ends the connection instead."""
-        if self._faults.take("cut_download"):
+        if self._faults.take("cut_download") is not None:
             raise self._lost()
         return super().read(file_obj, offset, size)
 
