@@ -19,6 +19,7 @@ from daemon.store.pauses import Pauses
 from daemon.store.payloads import Payloads
 from daemon.store.promotions import Promotions
 from daemon.store.reference import ReferenceData
+from daemon.store.rehearsals import Rehearsals
 from daemon.store.runs import Runs
 from daemon.store.updates import Updates
 from daemon.store.users import Sessions, SignIns, Tokens, Users
@@ -47,6 +48,7 @@ class Store:
         self.payloads = Payloads(database)
         self.promotions = Promotions(database)
         self.reference = ReferenceData(database)
+        self.rehearsals = Rehearsals(database)
         self.runs = Runs(database)
         self.sessions = Sessions(database)
         self.sign_ins = SignIns(database)
