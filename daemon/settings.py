@@ -247,6 +247,8 @@ class AccountSettings(Table):
     tracking_url: Annotated[str, AfterValidator(_tracking_template)] = ""
     orders: DeadlinesTable = DeadlinesTable()
 
+    #: whether its marketplace has a test tree, in which test orders can be rehearsed
+    has_test_tree: ClassVar[bool] = False
     #: what the seller may say of order lines here, and when (Sell-R A6, guide J7-J10)
     legal_moves: ClassVar[LegalMoves]
 

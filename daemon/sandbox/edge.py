@@ -1,7 +1,7 @@
 """The John Lewis of the sandbox: an Edge that drops orders and works off what appears in its folders (Edge 1 to 8)."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -16,7 +16,7 @@ from daemon.sandbox.edge_orders import EdgeLine, EdgeOrder, EdgeRequest, acknowl
 from daemon.sandbox.faults import Faults
 from daemon.sandbox.inventory import RowError, Stock, read_inventory, write_errors
 from daemon.sandbox.settings import JohnLewisSettings
-from daemon.sandbox.sftp import Uploads
+from daemon.sandbox.sftp import Reading, Uploads
 from daemon.sandbox.sheets import Row, write_sheet
 from daemon.sandbox.strict import Mistake
 
@@ -118,6 +118,11 @@ class TheEdge:
         order = self._order(number)
         self._send(order, _written(order, 0))
         return order
+
+    @property
+    def readings(self) -> Sequence[Reading]:
+        """What a client opened to read through the sandbox's own SFTP server, the newest last."""
+        return self._uploads.readings
 
     def finish_files(self) -> None:
         """Put down what `half_file` held back."""

@@ -21,6 +21,7 @@ from daemon.store.payloads import Payloads
 from daemon.store.promotions import Promotions
 from daemon.store.reference import ReferenceData
 from daemon.store.retention import Retention
+from daemon.store.rehearsals import Rehearsals
 from daemon.store.runs import Runs
 from daemon.store.updates import Updates
 from daemon.store.users import Sessions, SignIns, Tokens, Users
@@ -51,6 +52,7 @@ class Store:
         self.promotions = Promotions(database)
         self.reference = ReferenceData(database)
         self.retention = Retention(database)
+        self.rehearsals = Rehearsals(database)
         self.runs = Runs(database)
         self.sessions = Sessions(database)
         self.sign_ins = SignIns(database)

@@ -528,6 +528,12 @@ def _lapse(db: sqlite3.Connection, account: AccountName, rule: FeedRule, now: Mo
     for row in rows:
         _give_back(db, row["id"], "lapsed", now.at)
         _close(db, row["id"], FeedState.LAPSED, f"no answer within {patience}", now.at)
+    if rule.silence_is_yes is not None:
+        unread = _beyond(db, account, rule.kind, f"state = 'sent' AND {_UNREAD}", rule.patience, now.at)
+        for row in unread:
+            _give_back(db, row["id"], "lapsed", now.at)
+            _close(db, row["id"], FeedState.LAPSED, f"no answer that can be read within {rule.patience}", now.at)
+        rows += unread
     return [_feed(row) for row in rows]
 
 
@@ -549,8 +555,16 @@ def _beyond(
     ).fetchall()
 
 
+# Something came that speaks of a feed and cannot be read, and nothing better came under its name.
+_UNREAD = (
+    "EXISTS (SELECT 1 FROM feed_deliveries r JOIN deliveries d ON d.id = r.delivery"
+    " WHERE r.feed = feeds.id AND d.state = 'set_aside' AND NOT EXISTS (SELECT 1 FROM deliveries n"
+    " WHERE n.account = d.account AND n.folder = d.folder AND n.name = d.name AND n.id > d.id AND n.state = 'applied'))"
+)
+
+
 def _silent(db: sqlite3.Connection, account: AccountName, kind: FeedKind, wait: timedelta, at: datetime) -> list[int]:
-    return [row["id"] for row in _beyond(db, account, kind, "state = 'sent'", wait, at)]
+    return [row["id"] for row in _beyond(db, account, kind, f"state = 'sent' AND NOT {_UNREAD}", wait, at)]
 
 
 def _settle_silent(

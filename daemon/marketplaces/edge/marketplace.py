@@ -11,9 +11,8 @@ from daemon.marketplaces import Check, FeedFile, Inbox, Marketplace, Report, Spo
 from daemon.marketplaces.edge.cancellations import read_cancellation
 from daemon.marketplaces.edge.inventory import InventoryFile, inventory_name, read_errors
 from daemon.marketplaces.edge.orders import UnitPrice, read_order
-from daemon.marketplaces.edge.sections import decode
 from daemon.marketplaces.edge.settings import IN_USE, EdgeSettings, Folder, Label
-from daemon.marketplaces.edge.updates import reported_update, update_name, write_update
+from daemon.marketplaces.edge.updates import read_error, reported_update, update_name, write_update
 from daemon.marketplaces.logins import sftp_login
 from daemon.model import (
     AnswerLine,
@@ -36,7 +35,6 @@ _LONGEST_ORDER = 4 * _MIB
 _LONGEST_ERROR = _MIB
 # A row for each listing; a million of them with a long reason each.
 _LONGEST_REPORT = 512 * _MIB
-_LONGEST_TEXT = 2_000
 
 _SENT_TO: Mapping[UpdateKind, Label] = {
     UpdateKind.ACKNOWLEDGEMENT: "order_acknowledge",
@@ -146,7 +144,7 @@ class Edge:
                 async for file, outcome in fetched:
                     if isinstance(outcome, FileGone):
                         continue
-                    content, body = _read(outcome, partial(_read_error, file.name))
+                    content, body = _read(outcome, partial(read_error, file.name))
                     yield Delivery(file, content, body)
 
     async def confirm(self, file: RemoteFile) -> None:
@@ -269,11 +267,6 @@ def _read(outcome: Fetched, read: Callable[[bytes], T]) -> tuple[bytes, tuple[T 
         return outcome, (read(outcome),)
     except Unreadable as error:
         return outcome, error
-
-
-def _read_error(file_name: str, content: bytes) -> UpdateAnswer:
-    text = " ".join(decode(content).split())[:_LONGEST_TEXT]
-    return UpdateAnswer(reported_update(file_name), accepted=False, text=text or "refused by The Edge without a text")
 
 
 _: type[Marketplace] = Edge

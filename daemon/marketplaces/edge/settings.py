@@ -258,6 +258,7 @@ def _is_known(profile: object) -> bool:
 class EdgeSettings(AccountSettings):
     """An account on The Edge. What it does not say, its profile does (J15); `profiles.py` has them all."""
 
+    has_test_tree: ClassVar[bool] = True
     legal_moves: ClassVar[LegalMoves] = LegalMoves(
         {
             UpdateKind.ACKNOWLEDGEMENT: frozenset({LineState.NEW}),

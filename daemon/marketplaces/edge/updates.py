@@ -7,8 +7,9 @@ from datetime import UTC, date, datetime, timedelta
 
 from daemon.errors import NotAllowed
 from daemon.marketplaces.edge import sections
+from daemon.marketplaces.edge.sections import decode
 from daemon.marketplaces.edge.settings import DISPATCH_FIELDS, Column, EdgeSettings, UpdatesTable
-from daemon.model import OrderUpdate, UpdateKind, UpdateLine
+from daemon.model import OrderUpdate, UpdateAnswer, UpdateKind, UpdateLine
 
 _NAMES = {
     UpdateKind.ACKNOWLEDGEMENT: "order-{}.ack",
@@ -21,6 +22,7 @@ _NAMES = {
 # (Edge section 7, "odd point"), and what becomes of the ending then is not known: the kind and the digits name it.
 _REPORTED = re.compile(r"(order|cancel|dispatch)(?:_ack)?-([0-9]{20})(?![0-9])")
 _ENDINGS = {"order": "ack", "cancel": "ack", "dispatch": "txt"}
+_LONGEST_TEXT = 2_000
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
@@ -33,6 +35,12 @@ def reported_update(error_name: str) -> str:
     """The name of the update that an error file is about."""
     found = _REPORTED.match(error_name)
     return f"{found[1]}-{found[2]}.{_ENDINGS[found[1]]}" if found else error_name.removesuffix(".err")
+
+
+def read_error(error_name: str, content: bytes) -> UpdateAnswer:
+    """What an error file says of the update that it is about (J13); raises Unreadable for what is no text."""
+    text = " ".join(decode(content).split())[:_LONGEST_TEXT]
+    return UpdateAnswer(reported_update(error_name), accepted=False, text=text or "refused by The Edge without a text")
 
 
 def write_update(update: OrderUpdate, settings: EdgeSettings) -> bytes:
