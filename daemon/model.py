@@ -211,6 +211,23 @@ class StockKnobs:
 
 
 @dataclass(frozen=True, slots=True)
+class StockExtras:
+    """What a retailer's stock file may want of a listing beside its units, as it is written there; empty is unsaid.
+
+    Days are ISO 8601, units and days whole numbers; the rest are the retailer's own words.
+    """
+
+    back_in_stock_date: str = ""
+    low_stock: str = ""
+    ring_fenced_units: str = ""
+    standard_lead_time_days: str = ""
+    max_lead_time_days: str = ""
+    lead_time_from: str = ""
+    availability_status: str = ""
+    product_status: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class OfferTerms:
     """What an account makes of the seller's figures before they are sent (L6, L10, L11); the default changes nothing.
 
@@ -218,6 +235,7 @@ class OfferTerms:
     none where that is less than `threshold`. `rrp_discount_bp` is Discount RRP in hundredths of a percent, None with
     Calculate RRP off. `reduction_policy` says what becomes of a reduction that breaks C1 or C2, `unknown_history` of
     one for which no earlier price is known. `period` and `nature` are those of an offer without a promotion.
+    `stock_form` stands for whatever else of the account goes into each row of stock, such as its lead time.
     """
 
     safety_stock: int = 0
@@ -230,6 +248,7 @@ class OfferTerms:
     unknown_history: Literal["allow", "warn", "block"] = "warn"
     period: timedelta | None = None
     nature: str = ""
+    stock_form: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +284,7 @@ class FeedObject:
     ended: bool
     handling_days: int | None
     promotion: Promotion | None = None
+    extras: StockExtras = StockExtras()
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,7 +313,7 @@ class FeedRule:
     `needs_channel_item_id` is (J2). `interval` counts from the end of one send to the start of the next.
     `one_at_a_time` holds the next feed back while one is unanswered, until `patience` has passed and it lapses. Where
     `silence_is_yes` is set, an unanswered feed counts as accepted after that time. A send that takes longer than
-    `deadline` is ended.
+    `deadline` is ended. `most` is how many listings one feed carries at most, what is out of stock first.
     """
 
     kind: FeedKind
@@ -307,6 +327,7 @@ class FeedRule:
     one_at_a_time: bool
     needs_channel_item_id: bool = False
     silence_is_yes: timedelta | None = None
+    most: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -454,6 +475,7 @@ class OrderUpdate:
     """What is to be said to the marketplace about lines of one order; a dispatch carries its parcel.
 
     `name` is unique for ever and made before anything is sent, so that a repeat is recognised as the same thing.
+    `received_at` is when its order came to us, for the day from which handling is counted.
     `earlier` are the dispatches of the order that went before, for marketplaces that want them repeated (J8).
     """
 
@@ -464,6 +486,7 @@ class OrderUpdate:
     name: str = ""
     parcel: Parcel | None = None
     handling_days: int | None = None
+    received_at: datetime | None = None
     earlier: "tuple[OrderUpdate, ...]" = ()
 
 

@@ -23,7 +23,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
-from daemon.model import Advice, Deadlines, FeedKind, FeedRule, ItemLimits, LegalMoves, OfferTerms
+from daemon.model import Advice, Deadlines, FeedKind, FeedRule, ItemLimits, LegalMoves, OfferTerms, Sku
 
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\s*")
 _UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -275,7 +275,17 @@ class AccountSettings(Table):
             cap=rules.cap,
             threshold=rules.below,
             reserve_open_orders=rules.reserve_open_orders,
+            stock_form=self.stock_form,
         )
+
+    def listing_fault(self, sku: Sku, channel_item_id: str) -> str:  # noqa: ARG002 - of this account's listings
+        """Why nothing of a listing may be sent, by what is not in its item (J2); empty where it may."""
+        return ""
+
+    @property
+    def stock_form(self) -> str:
+        """What of the account goes into each row of stock beside the rules for its units."""
+        return ""
 
     @property
     def update_answer_wait(self) -> timedelta:

@@ -487,9 +487,7 @@ class _Listings(_Intake[_ListingCells]):
         """Why it cannot be sent: one marketplace wants whole items (L4), another only its own article number (J2)."""
         if self.account.item_limits is not None:
             return self.verdict(row.sku).error
-        if any(rule.needs_channel_item_id for rule in self.account.feed_rules.values()):
-            return rules.stock_number_fault(row.channel_item_id or (known.channel_item_id if known else ""))
-        return ""
+        return self.account.listing_fault(row.sku, row.channel_item_id or (known.channel_item_id if known else ""))
 
 
 def _item_row(value: _ListingCells, known: Known | None) -> ItemRow:

@@ -524,7 +524,7 @@ def _load(db: sqlite3.Connection, where: str, parameters: Sequence[object]) -> l
 
 def _rows(db: sqlite3.Connection, where: str, parameters: Sequence[object]) -> list[sqlite3.Row]:
     return db.execute(
-        'SELECT u.*, o.number FROM order_updates u JOIN orders o ON o.id = u."order" WHERE ' + where,  # noqa: S608
+        'SELECT u.*, o.number, o.received_at FROM order_updates u JOIN orders o ON o.id = u."order" WHERE ' + where,  # noqa: S608
         parameters,
     ).fetchall()
 
@@ -550,6 +550,7 @@ def _update(db: sqlite3.Connection, row: sqlite3.Row) -> OrderUpdate:
         name=row["name"],
         parcel=None if row["parcel"] is None else _parcel_from_json(row["parcel"]),
         handling_days=max(handling, default=None),
+        received_at=from_us(row["received_at"]),
     )
 
 

@@ -61,9 +61,9 @@ class Edge:
         """`inventory-<20 digits>.csv` (J3)."""
         return inventory_name(feed)
 
-    def write_feed(self, feed: Feed) -> FeedFile:  # noqa: ARG002 (every feed of this wire is the same form)
+    def write_feed(self, feed: Feed) -> FeedFile:
         """The stock file (J3)."""
-        return InventoryFile(self._settings)
+        return InventoryFile(self._settings, feed.opened_at)
 
     async def send_feed(self, feed: Feed, spool: Spool) -> str:
         """Write the stock file straight to its name: it is picked up as soon as it appears (J3)."""
@@ -89,10 +89,14 @@ class Edge:
         since: datetime,  # noqa: ARG002 (files wait for us; there is nothing to ask for)
         now: datetime,  # noqa: ARG002
     ) -> AsyncGenerator[Delivery[Order], None]:
-        """Every order whose marker stands in the same listing (J5), one in a file; the marker itself is never read."""
+        """Every order whose marker stands in the same listing (J5), one in a file; the marker itself is never read.
+
+        Where a retailer leaves no markers, the checksum says whether a file was there whole (J6, J15).
+        """
         sftp = self._sftps[self._download.login]
         listed = await sftp.list(self._download.path)
-        whole = self._marked(listed, lambda name: name.startswith("order-") and name.endswith(".txt"))
+        wanted = lambda name: name.startswith("order-") and name.endswith(".txt")  # noqa: E731
+        whole = self._whole(listed, wanted, marked=self._settings.wait_for_marker)
         async with aclosing(sftp.read_many(await inbox.unread(whole), limit=_LONGEST_ORDER)) as fetched:
             async for file, outcome in fetched:
                 if isinstance(outcome, FileGone):
@@ -109,8 +113,8 @@ class Edge:
         return write_update(update, self._settings)
 
     async def send_update(self, update: OrderUpdate, content: bytes) -> None:
-        """Write the file, then its marker, which is what makes it count."""
-        await self._put(self._update_folder(update), update.name, content, Put.MARKER)
+        """Write the file, then its marker, which is what makes it count, unless the retailer wants none (J15)."""
+        await self._put(self._update_folder(update), update.name, content, self._how_updates_go)
 
     async def find_update(self, update: OrderUpdate) -> Whereabouts:
         """Look for what the sending left: a marker or an error means arrived, a file without its marker never counted.
@@ -122,6 +126,8 @@ class Edge:
         marker = f"{update.name}{self._settings.marker}"
         # A file that was refused is renamed beside its error (Edge section 7).
         gone = {marker, f"{marker}.failed", f"{update.name}.failed"}
+        if self._how_updates_go is Put.AT_ONCE:
+            gone.add(update.name)
         there = await self._sftps[folder.login].exists(folder.path, [update.name, *sorted(gone)])
         if there & gone or await self._has_error(update):
             return Whereabouts.ARRIVED
@@ -131,7 +137,7 @@ class Edge:
         """Every error of an update, `X.err` with its marker (J13). There is no positive answer: silence is one."""
         for folder, listed in await self._listed_errors():
             sftp = self._sftps[folder.login]
-            whole = self._marked(listed, lambda name: name.endswith(".err"))
+            whole = self._whole(listed, lambda name: name.endswith(".err"), marked=self._settings.updates.marker)
             async with aclosing(sftp.read_many(await inbox.unread(whole), limit=_LONGEST_ERROR)) as fetched:
                 async for file, outcome in fetched:
                     if isinstance(outcome, FileGone):
@@ -193,9 +199,15 @@ class Edge:
         acknowledges = update.kind is UpdateKind.ACKNOWLEDGEMENT
         return self._settings.folder("order_acknowledge" if acknowledges else "order_shipment")
 
-    def _marked(self, listed: Sequence[RemoteFile], wanted: Callable[[str], bool]) -> list[RemoteFile]:
+    @property
+    def _how_updates_go(self) -> Put:
+        return Put.MARKER if self._settings.updates.marker else Put.AT_ONCE
+
+    def _whole(self, listed: Sequence[RemoteFile], wanted: Callable[[str], bool], *, marked: bool) -> list[RemoteFile]:
+        """The wanted files that are there whole: those with their marker, or all where markers are not used."""
+        found = [file for file in listed if wanted(file.name)]
         names = {file.name for file in listed}
-        return [file for file in listed if wanted(file.name) and f"{file.name}{self._settings.marker}" in names]
+        return [file for file in found if f"{file.name}{self._settings.marker}" in names] if marked else found
 
     def _read_order(self, content: bytes) -> Order:
         return read_order(content, zone=self._settings.zone, city_column=self._settings.city_column)
