@@ -32,6 +32,9 @@ JOBS: Mapping[str, tuple[str, ...]] = {
     "edge": ("offers", "reports", "orders", "updates", "housekeeping"),
 }
 
+#: The jobs that belong to no account: what `[every]` may name.
+SITE_JOBS: tuple[str, ...] = ("housekeeping",)
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _SHORTEST_EVERY = timedelta(seconds=1)
 
@@ -49,6 +52,8 @@ class DaemonTable(Table):
 
     state_dir: Path = Path("/var/lib/sellerd")
     grace: Duration = timedelta(seconds=30)
+    #: a turn of a job that belongs to no account is ended after this
+    turn_deadline: Duration = Field(default=timedelta(minutes=30), gt=timedelta())
 
 
 class WebTable(Table):
@@ -82,6 +87,8 @@ class Config(Table):
     daemon: DaemonTable = DaemonTable()
     web: WebTable = WebTable()
     log: LogTable = LogTable()
+    #: how often the jobs that belong to no account come
+    every: Mapping[str, Duration] = Field(default_factory=dict)
     accounts: Mapping[AccountName, SerializeAsAny[AccountSettings]] = Field(default_factory=dict)
 
     @property
@@ -228,6 +235,8 @@ class _Reading:
         tables = top.pop("accounts", {})
         self._read_profiles(top.pop("profiles", {}))
         shell = self._valid(Config, top, self.path, "", {})
+        if shell is not None:
+            self._check_every(shell.every, SITE_JOBS, "of the site", self.path, "every")
         accounts = self._accounts(tables)
         if shell is None or self.problems:
             return None
@@ -350,7 +359,7 @@ class _Reading:
         told = self.wrong.get(str(table.get("profile", table.get("marketplace"))), set())
         account = self._valid(DIALECTS[speaks].settings, content, file, place, context, told)
         every = account.every if account is not None else table.get("every", {})
-        self._check_every(every, speaks, file, _join(place, "every"))
+        self._check_every(every, JOBS[speaks], "of this account", file, _join(place, "every"))
         for where, login in account.sftp_logins.items() if account is not None else ():
             self._check_keys(login, file, _join(place, where))
         return account
@@ -379,12 +388,12 @@ class _Reading:
             return None
         return spoken
 
-    def _check_every(self, every: object, speaks: str, file: Path, place: str) -> None:
+    def _check_every(self, every: object, jobs: Sequence[str], whose: str, file: Path, place: str) -> None:
         if not isinstance(every, Mapping):
             return
         for job, interval in every.items():
-            if job not in JOBS[speaks]:
-                self._tell(file, f"{_join(place, job)} names no job of this account{_meant(job, JOBS[speaks])}")
+            if job not in jobs:
+                self._tell(file, f"{_join(place, job)} names no job {whose}{_meant(job, jobs)}")
             elif isinstance(interval, timedelta) and interval < _SHORTEST_EVERY:
                 self._tell(file, f"{_join(place, job)} is shorter than a second; write 1s or more")
 

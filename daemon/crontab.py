@@ -1,17 +1,17 @@
-"""The whole timetable on one page: what an account speaks → its jobs, how often each comes, and what it is for."""
+"""The whole timetable on one page: the site's jobs, and by what an account speaks its own: how often, and what for."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from daemon.config import Config
-from daemon.jobs import Job
+from daemon.jobs import Job, SiteJob
 from daemon.jobs.feeds import send_items, send_offers
-from daemon.jobs.housekeeping import tidy
+from daemon.jobs.housekeeping import tidy, tidy_site
 from daemon.jobs.orders import download_orders
 from daemon.jobs.reports import read_reports
 from daemon.jobs.updates import send_refunds, send_updates
-from daemon.model import AccountName
+from daemon.model import SITE, AccountName
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +22,27 @@ class Row:
     every: timedelta
 
 
+def _always(_: Config) -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class SiteRow:
+    """One job that belongs to no account, how often it comes, and whether a configuration has a use for it."""
+
+    job: SiteJob
+    every: timedelta
+    wanted: Callable[[Config], bool] = _always
+
+
 _5_MINUTES, _10_MINUTES, _15_MINUTES = timedelta(minutes=5), timedelta(minutes=10), timedelta(minutes=15)
 _20_MINUTES = timedelta(minutes=20)
 _DAY = timedelta(days=1)
+
+#: what belongs to no account; a turn of the same job never overlaps another here either
+SITE_CRONTAB: Mapping[str, SiteRow] = {
+    "housekeeping": SiteRow(tidy_site, _DAY),  # what nobody's retention covers (D7)
+}
 
 CRONTAB: Mapping[str, Mapping[str, Row]] = {
     # La Redoute
@@ -54,3 +72,18 @@ def timetable(config: Config) -> dict[AccountName, dict[str, Row]]:
         name: {job: Row(row.job, account.every.get(job, row.every)) for job, row in CRONTAB[account.speaks].items()}
         for name, account in config.active_accounts.items()
     }
+
+
+def site_timetable(config: Config) -> dict[str, SiteRow]:
+    """The jobs of no account that this configuration has a use for, each as often as it wants them."""
+    return {
+        job: replace(row, every=config.every.get(job, row.every))
+        for job, row in SITE_CRONTAB.items()
+        if row.wanted(config)
+    }
+
+
+def intervals(config: Config) -> dict[AccountName, dict[str, timedelta]]:
+    """How often every job comes: those of the site under `SITE`, and those of the active accounts."""
+    rows = {name: {job: row.every for job, row in jobs.items()} for name, jobs in timetable(config).items()}
+    return {SITE: {job: row.every for job, row in site_timetable(config).items()}, **rows}

@@ -24,7 +24,7 @@ from starlette.routing import Mount
 from daemon import notify
 from daemon.clock import read_clocks
 from daemon.config import Config, fingerprint, host_keys, load, split_address, warnings
-from daemon.crontab import timetable
+from daemon.crontab import intervals
 from daemon.errors import ConfigError, DaemonError, NotAllowed, StoreError, StoreInUse
 from daemon.health import (
     BEAT_EVERY,
@@ -39,11 +39,12 @@ from daemon.health import (
 from daemon.logs import configure
 from daemon.marketplaces import Marketplace
 from daemon.marketplaces.dialects import DIALECTS
-from daemon.model import AccountName
+from daemon.model import SITE, AccountName
 from daemon.pulse import Pulse
 from daemon.runner import Runner
 from daemon.seller.advice import count_known, explained_by
 from daemon.store import Store, open_store
+from daemon.store.pauses import holding
 from daemon.timetable import Timetable
 from daemon.web import health as health_pages
 from daemon.web.api import control_app
@@ -245,15 +246,21 @@ class Daemon:
     async def run_now(self, account: AccountName, job: str) -> None:
         """Give a job a turn now, or once more right after the one it is in (D13); it asks its gate itself, as always.
 
+        `SITE` stands for no account.
+
         Raises NotAllowed when there is no such job, when the account is held, and while the daemon reloads or stops.
         """
-        if account not in self.config.active_accounts:
+        every = intervals(self.config)
+        if account not in every:
             raise NotAllowed(f"there is no active account {account}; there are {_listed(self.config.active_accounts)}")
-        known = timetable(self.config)[account]
-        if job not in known:
-            raise NotAllowed(f"account {account} has no job {job}; there are {_listed(known)}")
+        if job not in every[account]:
+            whose = "the site" if account == SITE else f"account {account}"
+            raise NotAllowed(f"{whose} has no job {job}; there are {_listed(every[account])}")
         if (held := (await self.store.accounts.held()).get(account)) is not None:
             raise NotAllowed(f"account {account} needs a person: {held[1]}; mend it and reload, or release the account")
+        if (pause := holding(await self.store.pauses.in_force(datetime.now(UTC)), account, job)) is not None:
+            first = f"sellerd jobs resume {account} {pause.job}".rstrip()
+            raise NotAllowed(f"{job} of {account} is paused: {pause.reason}; first: {first}")
         if not self._timetable.give_turn(account, job):
             raise NotAllowed("the daemon is reloading or stopping; ask again in a moment")
 
@@ -261,9 +268,8 @@ class Daemon:
         """The verdict of this moment; see `Watched.health`."""
         fresh = await self._snapshot.ask(self._life) if self._life is not None else None
         snapshot = fresh or replace(self._snapshot.latest or Snapshot(), fresh=False)
-        rows = timetable(self.config)
-        every = {name: {job: row.every for job, row in jobs.items()} for name, jobs in rows.items()}
-        return judge(snapshot, self._pulse.vitals(stopping=self._stopping), self._loaded, every, datetime.now(UTC))
+        vitals = self._pulse.vitals(stopping=self._stopping)
+        return judge(snapshot, vitals, self._loaded, intervals(self.config), datetime.now(UTC))
 
     async def figures(self) -> Figures | None:
         """What the metrics show; see `Watched.figures`."""
@@ -271,7 +277,12 @@ class Daemon:
 
     async def _read_snapshot(self) -> Snapshot:
         waiting = await self.store.views.waiting(datetime.now(UTC))
-        return Snapshot(await self.store.runs.snapshot(), await self.store.accounts.held(), waiting=waiting)
+        return Snapshot(
+            await self.store.runs.snapshot(),
+            await self.store.accounts.held(),
+            waiting=waiting,
+            pauses=await self.store.pauses.in_force(datetime.now(UTC)),
+        )
 
     async def _read_figures(self) -> Figures:
         status = await self.store.views.status(read_clocks())
@@ -426,6 +437,8 @@ class Daemon:
         verdict = await self.health()
         text = f"{len(self.config.active_accounts)} accounts, {len(verdict.jobs)} jobs"
         text += f", {verdict.count(JobHealth.FAILING)} failing, {len(verdict.held)} held"
+        if paused := verdict.count(JobHealth.PAUSED):
+            text += f", {paused} PAUSED"
         if not verdict.config.ok:
             text += f"; the last reload was refused: {verdict.config.problems[0]}"
         if verdict.reasons:

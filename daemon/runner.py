@@ -4,19 +4,21 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import anyio
 import structlog
 from anyio import CancelScope, fail_after, get_cancelled_exc_class
 
 from daemon.clock import read_clocks
+from daemon.config import Config
 from daemon.errors import AccessDenied, DaemonError, StoreError
-from daemon.jobs import Job, Outcome, Run
+from daemon.jobs import Job, Outcome, Run, SiteJob, SiteRun
 from daemon.marketplaces import Marketplace
-from daemon.model import AccountName, Moment
+from daemon.model import SITE, AccountName, Moment
 from daemon.settings import AccountSettings
 from daemon.store import Store
+from daemon.store.pauses import Pause, holding
 from daemon.store.runs import Ending, RunId, Told
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("sellerd")
@@ -35,6 +37,38 @@ class Task:
     def key(self) -> tuple[AccountName, str]:
         """What no two turns may share at a time."""
         return AccountName(self.account.name), self.name
+
+    @property
+    def deadline(self) -> timedelta:
+        """How long a turn may take."""
+        return self.account.turn_deadline
+
+    async def run(self, now: Moment, store: Store, clock: Callable[[], Moment]) -> Outcome:
+        """Do the work of one turn."""
+        return await self.job(Run(self.account, now, store, self.marketplace, clock))
+
+
+@dataclass(frozen=True, slots=True)
+class SiteTask:
+    """One job that belongs to no account, with everything that its turns need."""
+
+    config: Config
+    name: str
+    job: SiteJob
+
+    @property
+    def key(self) -> tuple[AccountName, str]:
+        """What no two turns may share at a time."""
+        return SITE, self.name
+
+    @property
+    def deadline(self) -> timedelta:
+        """How long a turn may take."""
+        return self.config.daemon.turn_deadline
+
+    async def run(self, now: Moment, store: Store, clock: Callable[[], Moment]) -> Outcome:
+        """Do the work of one turn."""
+        return await self.job(SiteRun(self.config, now, store, clock))
 
 
 @dataclass(slots=True)
@@ -64,21 +98,23 @@ class Runner:
     #: turns since the process started, by account, job and outcome
     totals: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     _turns: dict[tuple[AccountName, str], _Turn] = field(default_factory=dict)
+    #: the pauses that were told, by what they hold
+    _paused: dict[tuple[AccountName, str], Pause] = field(default_factory=dict)
     _idle: anyio.Event | None = None
     _storage_failed: anyio.Event = field(default_factory=anyio.Event)
 
-    async def turn(self, task: Task) -> Outcome | None:
+    async def turn(self, task: Task | SiteTask) -> Outcome | None:
         """Give a job a turn; returns its outcome, None when it was not run or did not end well.
 
         The same job of an account never overlaps itself (D1): asked for while it runs, it comes once more after that.
-        A held account is left alone (D10).
+        A held account is left alone (D10), and so is a paused job (D13), whose outcome says when it comes again.
         """
         if (running := self._turns.get(task.key)) is not None:
             running.again = True
             return None
         # Whatever the caller had bound would otherwise stand in every line of this turn (trap C10).
         structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(account=task.account.name, job=task.name)
+        structlog.contextvars.bind_contextvars(**_named(task))
         turn = self._turns[task.key] = _Turn(0.0)
         try:
             outcome = await self._one(task, turn)
@@ -117,14 +153,16 @@ class Runner:
         now = anyio.current_time()
         for (account, job), turn in self._turns.items():
             if turn.ends_by and now > turn.ends_by + limit.total_seconds():
-                yield f"{account} {job}"
+                yield f"{account} {job}".strip()
 
-    async def _one(self, task: Task, turn: _Turn) -> Outcome | None:
+    async def _one(self, task: Task | SiteTask, turn: _Turn) -> Outcome | None:
         account, name = task.key
         if account in await self.store.accounts.held():
             log.debug("not run: the account needs a person")
             return None
         now = self.clock()
+        if (pause := await self._held_back(task, now.at)) is not None:
+            return Outcome(held_until=pause.until, note=f"paused: {pause.reason}")
         run = await self.store.runs.started(account, name, now.at)
         structlog.contextvars.bind_contextvars(run=run)
         log.debug("turn started")
@@ -138,13 +176,27 @@ class Runner:
         await self._ended(task, run, end)
         return end.outcome if end.ending != "failed" else None
 
-    async def _end(self, task: Task, turn: _Turn, now: Moment) -> _End:
-        deadline = task.account.turn_deadline
+    async def _held_back(self, task: Task | SiteTask, at: datetime) -> Pause | None:
+        """The pause because of which a job may not run (D13); its beginning and its end are told once each."""
+        await self.store.pauses.end_expired(at)
+        pause = holding(await self.store.pauses.in_force(at), *task.key)
+        before = self._paused.pop(task.key, None)
+        if pause is not None:
+            self._paused[task.key] = pause
+            tell = log.debug if pause == before else log.warning
+            until = "until it is resumed" if pause.until is None else pause.until.isoformat()
+            tell("not run: the job is paused", reason=pause.reason, until=until)
+        elif before is not None:
+            log.info("the job runs again after a pause")
+        return pause
+
+    async def _end(self, task: Task | SiteTask, turn: _Turn, now: Moment) -> _End:
+        deadline = task.deadline
         turn.ends_by = anyio.current_time() + deadline.total_seconds()
         scope = None
         try:
             with fail_after(deadline.total_seconds()) as scope:
-                outcome = await task.job(Run(task.account, now, self.store, task.marketplace, self.clock))
+                outcome = await task.run(now, self.store, self.clock)
         except Exception as error:  # noqa: BLE001 - the only one: a turn that fails stops nobody else (D2)
             if scope is not None and scope.cancelled_caught:
                 return _failed(f"it took longer than its deadline of {deadline.total_seconds():g} s")
@@ -154,13 +206,13 @@ class Runner:
         finally:
             turn.ends_by = 0.0
 
-    async def _ended(self, task: Task, run: RunId, end: _End) -> None:
+    async def _ended(self, task: Task | SiteTask, run: RunId, end: _End) -> None:
         account, name = task.key
         at = self.clock().at
         outcome = end.outcome
         told = await self.store.runs.ended(run, end.ending, outcome.done, outcome.note, outcome.held_until, at)
         self.totals[account, name, end.ending] += 1
-        if end.denied:
+        if end.denied and account != SITE:
             # The turns beside it are refused for the same reason: that is told once (D11).
             if await self.store.accounts.hold(account, outcome.note, at):
                 log.error(
@@ -184,6 +236,12 @@ class Runner:
             log.info("turn done", done=end.outcome.done, note=note)
         else:
             log.debug("turn done", note=note)
+
+
+def _named(task: Task | SiteTask) -> dict[str, str]:
+    """What every line of a turn says of it."""
+    account, job = task.key
+    return {"job": job} if account == SITE else {"account": account, "job": job}
 
 
 def _failure(error: Exception) -> _End:

@@ -5,7 +5,7 @@ and return (promise M6).
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -18,11 +18,11 @@ from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from daemon.config import Config
-from daemon.crontab import timetable
+from daemon.crontab import site_timetable, timetable
 from daemon.health import CANARY_EVERY, next_due
 from daemon.marketplaces import Marketplace
 from daemon.model import AccountName
-from daemon.runner import Runner, Task
+from daemon.runner import Runner, SiteTask, Task
 from daemon.store import Store
 
 #: overdue jobs do not all start in the same instant
@@ -56,7 +56,7 @@ class Timetable:
         self._scheduler = _Ticks(
             timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         )
-        self._tasks: dict[tuple[AccountName, str], Task] = {}
+        self._tasks: dict[tuple[AccountName, str], Task | SiteTask] = {}
         self._turns: TaskGroup | None = None
         self._hurry = False
         self._drain_scope: CancelScope | None = None
@@ -102,7 +102,10 @@ class Timetable:
         return len(self._tasks)
 
     def give_turn(self, account: AccountName, job: str) -> bool:
-        """Start a turn of a job now; False while the configuration changes or the daemon stops."""
+        """Start a turn of a job of an account, or of `SITE`, now.
+
+        False while the configuration changes or the daemon stops.
+        """
         if self._turns is None:
             return False
         self._turns.start_soon(self._turn, self._tasks[account, job])
@@ -127,21 +130,20 @@ class Timetable:
         states = {(state.account, state.job): state for state in await self._store.runs.snapshot()}
         now, late = datetime.now(UTC), timedelta()
         self._tasks = {}
-        for name, rows in timetable(config).items():
-            for job, row in rows.items():
-                task = self._tasks[name, job] = Task(config.accounts[name], ways[name], job, row.job)
-                state = states.get((name, job))
-                due = next_due(state.last_started_at if state else None, row.every, now)
-                if state is not None and due == now:
-                    due, late = due + late, min(late + _SPREAD, _SPREAD_LIMIT)
-                trigger = IntervalTrigger(seconds=row.every.total_seconds(), timezone=UTC)
-                self._scheduler.add_job(self._tick, trigger, args=[task], id=f"{name}:{job}", next_run_time=due)
-                if state is not None and state.held_until is not None and state.held_until > now:
-                    self._book_turn(task, state.held_until)
+        for task, every in _tasks(config, ways):
+            self._tasks[task.key] = task
+            state = states.get(task.key)
+            due = next_due(state.last_started_at if state else None, every, now)
+            if state is not None and due == now:
+                due, late = due + late, min(late + _SPREAD, _SPREAD_LIMIT)
+            trigger = IntervalTrigger(seconds=every.total_seconds(), timezone=UTC)
+            self._scheduler.add_job(self._tick, trigger, args=[task], id=_name_of(task), next_run_time=due)
+            if state is not None and state.held_until is not None and state.held_until > now:
+                self._book_turn(task, state.held_until)
 
-    def _book_turn(self, task: Task, at: datetime) -> None:
+    def _book_turn(self, task: Task | SiteTask, at: datetime) -> None:
         """One more turn at an instant: what may leave or becomes due then does not wait for the next tick (L8, L11)."""
-        name = f"{task.account.name}:{task.name}:booked"
+        name = f"{_name_of(task)}:booked"
         self._scheduler.add_job(self._tick, DateTrigger(at), args=[task], id=name, replace_existing=True)
 
     def _unbook(self) -> None:
@@ -149,15 +151,29 @@ class Timetable:
             if booked.id != _CANARY:
                 booked.remove()
 
-    async def _tick(self, task: Task) -> None:
+    async def _tick(self, task: Task | SiteTask) -> None:
         # A coroutine, because the scheduler would give a plain function to a thread.
         if self._turns is not None:
             self._turns.start_soon(self._turn, task)
 
-    async def _turn(self, task: Task) -> None:
+    async def _turn(self, task: Task | SiteTask) -> None:
         outcome = await self._runner.turn(task)
         if outcome is not None and outcome.again_at is not None and self._turns is not None:
             self._book_turn(task, outcome.again_at)
 
     def _count(self, event: SchedulerEvent) -> None:
         self.events[_EVENTS[event.code],] += 1
+
+
+def _tasks(config: Config, ways: Mapping[AccountName, Marketplace]) -> Iterator[tuple[Task | SiteTask, timedelta]]:
+    """Every job of a configuration with how often it comes, the site's own first."""
+    for job, site_row in site_timetable(config).items():
+        yield SiteTask(config, job, site_row.job), site_row.every
+    for name, rows in timetable(config).items():
+        for job, row in rows.items():
+            yield Task(config.accounts[name], ways[name], job, row.job), row.every
+
+
+def _name_of(task: Task | SiteTask) -> str:
+    """Its name in the scheduler; no account's name is empty."""
+    return ":".join(task.key)

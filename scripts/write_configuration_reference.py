@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from daemon.config import DaemonTable, LogTable, WebTable
+from daemon.config import SITE_JOBS, DaemonTable, LogTable, WebTable
 from daemon.marketplaces.edge import EdgeSettings
 from daemon.marketplaces.edge.profiles import shipped
 from daemon.marketplaces.edge.settings import Column, Place
@@ -53,11 +53,20 @@ def written() -> str:
     parts = [HEAD]
     for name, table in (("daemon", DaemonTable), ("web", WebTable), ("log", LogTable)):
         parts.append(_section(f"[{name}]", table))
+    parts.append(_every())
     parts.append(_section('[accounts.NAME], speaks = "sellr" (marketplace = "laredoute")', SellrSettings))
     title = '[accounts.NAME], speaks = "edge" (marketplace = "johnlewis", whose profile gives the defaults)'
     parts.append(_section(title, EdgeSettings, shipped()["johnlewis"]))
     parts.append(PROFILES.format(names=" or ".join(f"`{name}`" for name in sorted(shipped()))))
     return "\n".join(parts)
+
+
+def _every() -> str:
+    jobs = " or ".join(f"`{job}`" for job in SITE_JOBS)
+    return (
+        "## [every]\n\nHow often the jobs that belong to no account come by themselves.\n\n"
+        f"| key | form | default |\n|---|---|---|\n| {jobs} | duration | as in config.toml |\n"
+    )
 
 
 def _section(title: str, table: type[BaseModel], profile: Mapping[str, Any] | None = None) -> str:

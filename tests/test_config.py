@@ -7,13 +7,13 @@ from pathlib import Path
 import asyncssh
 import pytest
 
-from daemon.config import JOBS, check, examine, fingerprint, host_keys, load
-from daemon.crontab import CRONTAB, timetable
+from daemon.config import JOBS, SITE_JOBS, check, examine, fingerprint, host_keys, load
+from daemon.crontab import CRONTAB, SITE_CRONTAB, intervals, site_timetable, timetable
 from daemon.errors import ConfigError
 from daemon.hostkeys import pin
 from daemon.marketplaces.dialects import DIALECTS
 from daemon.marketplaces.edge import EdgeSettings
-from daemon.model import AccountName
+from daemon.model import SITE, AccountName
 
 EXAMPLE = Path(__file__).parent.parent / "config.toml"
 
@@ -72,6 +72,7 @@ def test_the_annotated_example_is_right_and_says_the_defaults(folder: Path) -> N
         assert account.model_dump(exclude=told) == needed.accounts[name].model_dump(exclude=told)
         rows = {job: row.every for job, row in CRONTAB[account.speaks].items()}
         assert account.every in ({}, rows)
+    assert said.every == {job: row.every for job, row in SITE_CRONTAB.items()}
 
 
 def test_the_example_is_all_that_can_be_said_of_the_daemon(folder: Path) -> None:  # D3
@@ -259,6 +260,16 @@ def test_the_timetable_has_a_row_for_every_job_that_can_be_named() -> None:  # D
     assert CRONTAB.keys() == JOBS.keys() == DIALECTS.keys()
     for speaks, rows in CRONTAB.items():
         assert tuple(rows) == JOBS[speaks]
+    assert tuple(SITE_CRONTAB) == SITE_JOBS
+
+
+def test_the_site_may_want_a_job_of_its_own_more_often(folder: Path) -> None:  # D1
+    config = load(write(folder, '[every]\nhousekeeping = "1h"\n'))
+
+    assert site_timetable(config)["housekeeping"].every == timedelta(hours=1)
+    assert intervals(config)[SITE]["housekeeping"] == timedelta(hours=1)
+    with pytest.raises(ConfigError, match="every.housekeping names no job of the site; did you mean housekeeping"):
+        load(write(folder, '[every]\nhousekeping = "1h"\n'))
 
 
 def test_where_orders_can_be_cancelled_a_job_of_its_own_sends_that() -> None:  # L14

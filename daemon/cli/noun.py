@@ -12,3 +12,8 @@ class Noun(click.Group):
         if not asks_for_help and (not args or args[0].startswith("-")):
             args = ["list", *args]
         return super().parse_args(ctx, args)
+
+
+def examples(*commands: str) -> str:
+    """The end of a command's help: how it is typed."""
+    return "\b\nExamples:\n" + "\n".join(f"  {command}" for command in commands)

@@ -199,7 +199,7 @@ class WithoutDaemon:
         """There is nobody to give a turn to."""
         from daemon.errors import NotAllowed
 
-        raise NotAllowed(f"no daemon runs, so {job} of {account} cannot; start it with: sellerd run")
+        raise NotAllowed(f"no daemon runs, so {job} of {account or 'the site'} cannot; start it with: sellerd run")
 
 
 class Control:

@@ -24,6 +24,8 @@ async def status(site: Site, *, as_json: bool) -> None:
         print_json(**found)
         return
     rows = [row for account in found["accounts"] for row in _account_rows(account)]
+    if rows:
+        rows += _job_rows("", found["site"]["jobs"])
     print_table(["account", "what", "how", "detail"], rows, empty="There is no account yet.")
 
 
@@ -32,9 +34,11 @@ def _account_rows(account: View) -> list[tuple[object, ...]]:
     rows: list[tuple[object, ...]] = []
     if account["held"]:
         rows.append((name, "account", "NEEDS A PERSON", f"since {account['held_at']}: {account['held_reason']}"))
-    for job in account["jobs"]:
-        how = f"failing ({job['failures']})" if job["failing_since"] else "ok"
-        rows.append((name, f"job {job['job']}", how, _job_detail(job)))
+    for pause in account["pauses"]:
+        what = f"job {pause['job']}" if pause["job"] else "all jobs"
+        until = pause["until"] or "it is resumed"
+        rows.append((name, what, "PAUSED", f"since {pause['paused_at']} until {until}: {pause['reason']}"))
+    rows += _job_rows(name, account["jobs"])
     for part, states in account["listings"].items():
         told = ", ".join(f"{count} {state}" for state, count in states.items() if count)
         rows.append((name, f"listings: {part}", told or "none", ""))
@@ -51,6 +55,18 @@ def _account_rows(account: View) -> list[tuple[object, ...]]:
     if account["updates_in_doubt"]:
         rows.append((name, "order updates in doubt", account["updates_in_doubt"], "see: sellerd orders resolve --help"))
     return rows
+
+
+def _job_rows(account: str, jobs: list[View]) -> list[tuple[object, ...]]:
+    return [
+        (
+            account,
+            f"job {job['job']}",
+            f"failing ({job['failures']})" if job["failing_since"] else "ok",
+            _job_detail(job),
+        )
+        for job in jobs
+    ]
 
 
 def _job_detail(job: View) -> str:

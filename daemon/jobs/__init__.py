@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from daemon.config import Config
 from daemon.marketplaces import Marketplace
 from daemon.model import AccountName, Moment
 from daemon.settings import AccountSettings
@@ -27,6 +28,16 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class SiteRun:
+    """One turn of one job that belongs to no account, with the configuration of its time; otherwise as `Run`."""
+
+    config: Config
+    now: Moment
+    store: Store
+    clock: Callable[[], Moment]
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """How a turn ended: how many things it did, when to come again if something is held, and a note for people.
 
@@ -45,3 +56,4 @@ class Outcome:
 
 
 Job = Callable[[Run], Awaitable[Outcome]]
+SiteJob = Callable[[SiteRun], Awaitable[Outcome]]

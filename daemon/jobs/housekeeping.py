@@ -2,7 +2,8 @@
 
 from datetime import timedelta
 
-from daemon.jobs import Outcome, Run
+from daemon.jobs import Outcome, Run, SiteRun
+from daemon.model import SITE
 
 #: how long the record of single turns is kept
 _RUNS = timedelta(days=30)
@@ -15,7 +16,16 @@ async def tidy(run: Run) -> Outcome:
     store, now = run.store, run.now.at
     erased = await store.orders.erase_customers(run.name, now - run.account.personal_data_retention)
     dropped = await store.payloads.expire(run.name, now - run.account.payload_retention)
-    await store.payloads.sweep(now - _ABANDONED)
     await store.runs.prune(run.name, now - _RUNS)
+    # What was erased must not live on in the log.
     await store.database.checkpoint()
     return Outcome(done=erased + dropped, note=f"{erased} customers erased, {dropped} payloads dropped")
+
+
+async def tidy_site(run: SiteRun) -> Outcome:
+    """Drop what a dead process left half written, prune old turns of the site's jobs, fold the log back."""
+    store, now = run.store, run.now.at
+    swept = await store.payloads.sweep(now - _ABANDONED)
+    await store.runs.prune(SITE, now - _RUNS)
+    await store.database.checkpoint()
+    return Outcome(done=swept, note=f"{swept} half-written payloads dropped")

@@ -499,6 +499,11 @@ def _lapse(db: sqlite3.Connection, account: AccountName, rule: FeedRule, now: Mo
     # A send ends by its deadline; one that still stands long after could not record its end, and nobody else will.
     for row in _beyond(db, account, rule.kind, "state = 'sending'", 2 * rule.deadline, now.at):
         _abandon(db, row, "its turn ended", now)
+    if rule.tearable:
+        for row in db.execute(
+            "SELECT id FROM feeds WHERE account = ? AND kind = ? AND state = 'in_doubt'", (account, rule.kind)
+        ).fetchall():
+            let_torn_lapse(db, row["id"], now.at)
     # Where silence is a yes, a feed that is known to be there never lapses; one in doubt does, and is said again.
     patience = rule.silence_is_yes or rule.patience
     states = "state = 'in_doubt'" if rule.silence_is_yes is not None else "state IN ('sent', 'in_doubt')"
@@ -507,6 +512,13 @@ def _lapse(db: sqlite3.Connection, account: AccountName, rule: FeedRule, now: Mo
         _give_back(db, row["id"], "lapsed", now.at)
         _close(db, row["id"], FeedState.LAPSED, f"no answer within {patience}", now.at)
     return [_feed(row) for row in rows]
+
+
+def let_torn_lapse(db: sqlite3.Connection, feed: int, at: datetime) -> None:
+    """Half of this feed may be there: its parts are Pending again, so that the next turn sends them whole (J3)."""
+    if _stands(db, feed, FeedState.IN_DOUBT):
+        _give_back(db, feed, "lapsed", at)
+        _close(db, feed, FeedState.LAPSED, "its sending was cut; it is sent again whole", at)
 
 
 def _beyond(

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 from daemon.model import (
+    SITE,
     AccountName,
     Deadlines,
     FeedId,
@@ -32,7 +33,9 @@ from daemon.rules.gate import wait
 from daemon.store.database import Database
 from daemon.store.feeds import read_gate
 from daemon.store.listings import item_from_json, knobs_of
+from daemon.store.pauses import Pause, pauses_of
 from daemon.store.times import from_us, to_us
+from daemon.store.times import iso as _iso
 
 View = dict[str, Any]
 
@@ -234,16 +237,12 @@ def _instants(row: sqlite3.Row, *names: str) -> View:
     return {name: _iso(row[name]) for name in names}
 
 
-def _iso(value: int | None) -> str | None:
-    instant = from_us(value)
-    return None if instant is None else instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 def _status(db: sqlite3.Connection, now: Moment) -> View:
     gates = _gates(db, now)
     aside = _counts(db, "SELECT account, count(*) AS n FROM deliveries WHERE state = 'set_aside' GROUP BY account")
     waiting = _waiting(db, now.at)
     doubt = _counts(db, "SELECT account, count(*) AS n FROM order_updates WHERE state = 'in_doubt' GROUP BY account")
+    pauses = pauses_of(db, now.at)
     accounts = []
     for row in db.execute("SELECT * FROM accounts ORDER BY name").fetchall():
         name = row["name"]
@@ -253,6 +252,7 @@ def _status(db: sqlite3.Connection, now: Moment) -> View:
                 **_instants(row, "held_at"),
                 "held": row["held_at"] is not None,
                 "jobs": _jobs(db, name),
+                "pauses": [_paused(pause) for pause in pauses.get(name, ())],
                 "listings": _parts(db, name),
                 "order_lines": _lines_by_state(db, name),
                 "orders_waiting": {each.value: waiting.get((name, each), 0) for each in Timeliness},
@@ -261,7 +261,7 @@ def _status(db: sqlite3.Connection, now: Moment) -> View:
                 "updates_in_doubt": doubt.get(name, 0),
             }
         )
-    return {"now": _iso(to_us(now.at)), "accounts": accounts}
+    return {"now": _iso(to_us(now.at)), "site": {"jobs": _jobs(db, SITE)}, "accounts": accounts}
 
 
 def _counts(db: sqlite3.Connection, sql: str) -> dict[str, int]:
@@ -272,6 +272,11 @@ def _jobs(db: sqlite3.Connection, account: str) -> list[View]:
     rows = db.execute("SELECT * FROM jobs WHERE account = ? ORDER BY job", (account,)).fetchall()
     instants = ("last_started_at", "last_ended_at", "last_succeeded_at", "failing_since", "held_until")
     return [{**_some(row, "job", "failures", "last_error"), **_instants(row, *instants)} for row in rows]
+
+
+def _paused(pause: Pause) -> View:
+    until = None if pause.until is None else _iso(to_us(pause.until))
+    return {"job": pause.job, "reason": pause.reason, "paused_at": _iso(to_us(pause.paused_at)), "until": until}
 
 
 def _parts(db: sqlite3.Connection, account: str) -> dict[str, dict[str, int]]:

@@ -1,4 +1,7 @@
-"""/metrics in the Prometheus text format; labels are accounts, jobs, kinds, parts and states, so they are bounded."""
+"""/metrics in the Prometheus text format.
+
+Labels are accounts (empty: the site), jobs, kinds, parts and states, so they are bounded.
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
@@ -9,6 +12,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
 from daemon.health import Figures, JobHealth, Verdict
+from daemon.model import SITE
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
@@ -55,7 +59,8 @@ def _jobs(verdict: Verdict) -> list[Metric]:
     states = {
         (job.account, job.job, state.value): float(job.state is state) for job in verdict.jobs for state in JobHealth
     }
-    accounts = {job.account for job in verdict.jobs}
+    paused = {(job.account, job.job): float(job.pause is not None) for job in verdict.jobs}
+    accounts = {job.account for job in verdict.jobs if job.account != SITE}
     held = {(account,): float(account in verdict.held) for account in sorted(accounts)}
     return [
         _gauge("sellerd_account_held", "Whether an account needs a person.", held, "account"),
@@ -67,6 +72,7 @@ def _jobs(verdict: Verdict) -> list[Metric]:
             "timeliness",
         ),
         _gauge("sellerd_job_state", "1 for the state that a job is in.", states, "account", "job", "state"),
+        _gauge("sellerd_job_paused", "Whether a person has paused a job.", paused, "account", "job"),
         _gauge("sellerd_job_lag_seconds", "How long ago a job should have started.", lags, "account", "job"),
         _gauge("sellerd_job_last_success_timestamp_seconds", "When a job succeeded last.", succeeded, "account", "job"),
     ]

@@ -87,7 +87,7 @@ class RunningDaemon:
 
     async def run_now(self, account: AccountName, job: str) -> None:
         if job not in ("orders", "offers"):
-            raise NotAllowed(f"{account} has no job {job}")
+            raise NotAllowed(f"{account or 'the site'} has no job {job}")
         self.asked.append(f"{account} {job}")
 
 

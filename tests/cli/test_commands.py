@@ -145,6 +145,7 @@ def test_the_columns_are_printed(say: Say) -> None:  # S1
         (["accounts", "trust", "redoute", "--yes"], 69, "127.0.0.1:1"),
         (["reload"], 1, "no daemon runs"),
         (["jobs", "run", "redoute", "orders"], 1, "no daemon runs"),
+        (["jobs", "run", "housekeeping"], 1, "no daemon runs, so housekeeping of the site cannot"),
         (["listings", "list", "--account", "redoute"], 75, "does not exist yet"),
         (["orders", "accept"], 2, "Missing"),
         (["orders", "ship", "X", "--account", "a", "--carrier", "c", "--tracking", "t", "--line", "L=0"], 2, "REF=2"),
@@ -357,6 +358,8 @@ def test_with_a_daemon_changes_go_through_its_socket(
     assert say("jobs", "run", "redoute", "orders").exit_code == 0
     unknown = say("jobs", "run", "redoute", "nonsense")
     assert (unknown.exit_code, "no job nonsense" in unknown.output) == (1, True)
+    assert "the site has no job nonsense" in say("jobs", "run", "nonsense").output
+    assert say("jobs", "run", "one", "account", "too many").exit_code == 2
     assert running.asked == ["reload", "redoute orders"]
     portal.call(running.store.accounts.hold, AccountName("redoute"), "the password was refused", NOON)
     assert "NEEDS A PERSON" in say("status").output

@@ -1,11 +1,13 @@
 """Turns: started, ended, cut; what they come to is what health and the error ladder go by."""
 
+import sqlite3
 from datetime import timedelta
 
 import pytest
 
 from daemon.errors import StoreError
-from daemon.store.database import Database
+from daemon.model import SITE
+from daemon.store.database import Database, migrations, statements
 from daemon.store.runs import JobState, Runs, Told
 from tests.store.conftest import LEWIS, NOON, REDOUTE
 
@@ -91,3 +93,33 @@ async def test_old_turns_are_forgotten_and_the_job_stays(database: Database) -> 
     assert await runs.prune(REDOUTE, NOON + 2 * MINUTE) == 2
 
     assert await runs.due(REDOUTE, "orders") == NOON + 2 * MINUTE
+
+
+async def test_a_job_of_no_account_is_remembered_like_any_other(database: Database) -> None:  # D2
+    runs = Runs(database)
+
+    run = await runs.started(SITE, "housekeeping", NOON)
+    await runs.ended(run, "done", 1, "", None, NOON + MINUTE)
+
+    assert await runs.due(SITE, "housekeeping") == NOON
+    assert await runs.prune(REDOUTE, NOON + timedelta(days=1)) == 0
+    assert await runs.prune(SITE, NOON + timedelta(days=1)) == 1
+
+
+def test_what_was_known_of_jobs_outlives_the_change_of_their_tables() -> None:  # D2
+    db = sqlite3.connect(":memory:", isolation_level=None)
+    db.execute("PRAGMA foreign_keys = ON")
+    texts = [text for _, name, text in migrations() if not name.endswith("_site.sql")]
+    (site,) = [text for _, name, text in migrations() if name.endswith("_site.sql")]
+    for text in texts:
+        for statement in statements(text):
+            db.execute(statement)
+    db.execute("INSERT INTO accounts (name, marketplace) VALUES ('lr', 'laredoute')")
+    db.execute("INSERT INTO jobs VALUES ('lr', 'orders', 1, 2, 3, 4, 5, 'six', 7)")
+    db.execute("INSERT INTO job_runs VALUES (8, 'lr', 'orders', 9, 10, 'held', 11, 'twelve')")
+
+    for statement in statements(site):
+        db.execute(statement)
+
+    assert db.execute("SELECT * FROM jobs").fetchall() == [("lr", "orders", 1, 2, 3, 4, 5, "six", 7)]
+    assert db.execute("SELECT * FROM job_runs").fetchall() == [(8, "lr", "orders", 9, 10, "held", 11, "twelve")]

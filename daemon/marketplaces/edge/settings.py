@@ -360,6 +360,8 @@ class EdgeSettings(AccountSettings):
                 needs_channel_item_id=True,
                 silence_is_yes=self.stock.answer_wait,
                 most=self.stock.max_rows,
+                # With a marker, half a file is never taken.
+                tearable=not self.stock.marker,
             )
         }
 

@@ -1,0 +1,71 @@
+"""The application of the REST interface: its routers, its limits and how its errors are told."""
+
+from collections.abc import Callable
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from daemon.clock import read_clocks
+from daemon.errors import DaemonError
+from daemon.model import Moment
+from daemon.web.api import accounts, feeds, imports, jobs, listings, orders, problems, reference, site
+from daemon.web.api.asking import Control
+
+#: bytes of one import file
+LARGEST_IMPORT = 1 << 30
+
+#: bytes of any other request
+LARGEST_REQUEST = 1 << 20
+
+#: one module of routes per noun
+_NOUNS = (site, imports, orders, listings, reference, accounts, jobs, feeds)
+
+
+def control_app(control: Control, clocks: Callable[[], Moment] = read_clocks) -> FastAPI:
+    """The application over one running daemon, or over what stands in for it when none runs."""
+    app = FastAPI(
+        title="sellerd",
+        version="1",
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        exception_handlers={
+            DaemonError: problems.tell_fault,
+            HTTPException: problems.tell_http,
+            RequestValidationError: problems.tell_invalid,
+            ClientDisconnect: problems.tell_nobody,
+            Exception: problems.tell_unforeseen,
+        },
+    )
+    app.add_middleware(_Limit)
+    app.state.control = control
+    app.state.clocks = clocks
+    # Two imports of one account at a time would each fill the columns that they lack from before the other.
+    app.state.importing = {}
+    for noun in _NOUNS:
+        app.include_router(noun.router)
+    return app
+
+
+class _Limit:
+    """Ends a request whose body is longer than it may be, before it is held in memory; an import is, on disk."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, counting its bytes."""
+        size, limit = 0, LARGEST_IMPORT if "/imports/" in scope.get("path", "") else LARGEST_REQUEST
+
+        async def counted() -> Message:
+            nonlocal size
+            message = await receive()
+            size += len(message.get("body", b""))
+            if size > limit:
+                raise HTTPException(413, f"the request is longer than {limit} bytes")
+            return message
+
+        await self._app(scope, counted, send)

@@ -1,0 +1,65 @@
+"""Feeds with what they carried and what came of it, and what came in (guide L16, D7, D9)."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Path
+from fastapi.responses import StreamingResponse
+from starlette.exceptions import HTTPException
+
+from daemon.model import AccountName, FeedId, Sku
+from daemon.seller.advice import advise_feed, explained_by
+from daemon.store.views import PAGE, View
+from daemon.web.api.asking import MOST_ROWS, Before, Limit, TheControl, found_or_404
+
+router = APIRouter(prefix="/api/v1")
+
+FeedNumber = Annotated[int, Path(alias="feed", ge=1, le=MOST_ROWS)]
+DeliveryNumber = Annotated[int, Path(alias="delivery", ge=1, le=MOST_ROWS)]
+
+
+@router.get("/feeds")
+async def feeds(control: TheControl, account: str | None = None, limit: Limit = PAGE, before: Before = None) -> View:
+    """Feeds, the newest first (L16)."""
+    page = await control.store.views.feeds(
+        AccountName(account) if account else None, limit=limit, before=FeedId(before) if before else None
+    )
+    return {"version": 1, "feeds": page, "next": page[-1]["id"] if len(page) == limit else None}
+
+
+@router.get("/feeds/{feed}")
+async def feed(feed: FeedNumber, control: TheControl, limit: Limit = PAGE, after: str | None = None) -> View:
+    """One feed with its timeline, what was received for it, and a page of what it carried and what came of it (L16)."""
+    found = await control.store.views.feed(FeedId(feed), limit=limit, after=Sku(after) if after else None)
+    found = advise_feed(found_or_404(found, f"there is no feed {feed}"), explained_by(control.config.accounts))
+    carried = found["objects"]
+    return {"version": 1, "feed": found, "next": carried[-1]["sku"] if len(carried) == limit else None}
+
+
+@router.get("/feeds/{feed}/payload")
+async def feed_payload(feed: FeedNumber, control: TheControl) -> StreamingResponse:
+    """The exact bytes of a feed, as long as they are kept (D7)."""
+    payload = await control.store.views.feed_payload(FeedId(feed))
+    if payload is None:
+        raise HTTPException(404, f"no bytes of feed {feed} are kept")
+    return StreamingResponse(control.store.payloads.chunks(payload), media_type="application/octet-stream")
+
+
+@router.get("/feeds/{feed}/received/{delivery}")
+async def feed_received(feed: FeedNumber, delivery: DeliveryNumber, control: TheControl) -> StreamingResponse:
+    """The exact bytes of something received that answered a feed, as long as they are kept (L16, D7)."""
+    payload = await control.store.views.received_payload(FeedId(feed), delivery)
+    if payload is None:
+        raise HTTPException(404, f"delivery {delivery} did not answer feed {feed}")
+    return StreamingResponse(control.store.payloads.chunks(payload), media_type="application/octet-stream")
+
+
+@router.get("/deliveries")
+async def deliveries(
+    control: TheControl,
+    account: str | None = None,
+    state: Literal["kept", "applied", "waiting", "set_aside"] | None = None,
+    limit: Limit = PAGE,
+) -> View:
+    """What came in, the newest first (D9)."""
+    name = AccountName(account) if account else None
+    return {"version": 1, "deliveries": await control.store.views.deliveries(name, state=state, limit=limit)}

@@ -1,0 +1,190 @@
+"""Orders, and what the seller decides about them (guide L12 to L14, J8 to J10)."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from fastapi.responses import StreamingResponse
+from pydantic import AfterValidator, AwareDatetime, Field
+
+from daemon.model import AccountName, Moment, OrderNumber, OrderUpdate, Parcel, UpdateKind
+from daemon.seller.exports import ExportFormat, orders_as
+from daemon.settings import AccountSettings
+from daemon.store.views import PAGE, View
+from daemon.web.api.asking import (
+    MOST_ROWS,
+    Account,
+    Before,
+    Body,
+    Control,
+    Limit,
+    Now,
+    TheControl,
+    found_or_404,
+    in_utc,
+    name_of,
+)
+
+router = APIRouter(prefix="/api/v1")
+
+
+class LineChoice(Body):
+    """One line of an order; without a quantity, all its units for which it is possible."""
+
+    ref: str
+    quantity: int | None = Field(default=None, ge=1, le=MOST_ROWS)
+
+
+class Decision(Body):
+    """Which lines are accepted or refused; null means every line for which that is legal."""
+
+    lines: list[LineChoice] | None = None
+    reason: str = Field(default="", max_length=500)
+
+
+class Refusal(Decision):
+    """Which lines are refused; out of stock is a reason of its own, for which a marketplace may have a word."""
+
+    out_of_stock: bool = False
+
+
+class Shipment(Body):
+    """How goods left. Without a URL the account's default template gives it (L13); without an instant it is now."""
+
+    carrier: str = Field(min_length=1, max_length=100)
+    tracking_number: str = Field(default="", max_length=100)
+    tracking_url: str = Field(default="", max_length=1000)
+    shipped_at: Annotated[AwareDatetime, AfterValidator(in_utc)] | None = None
+    lines: list[LineChoice] | None = None
+
+
+class Resolution(Body):
+    """What became of an update in doubt: it is there, or it is to be sent again."""
+
+    arrived: bool
+
+
+@router.get("/accounts/{account}/orders/{number:path}")
+async def order(number: str, account: Account, control: TheControl, now: Now, *, personal: bool = False) -> View:
+    """One order with its updates and timeline; `personal` adds who gets it (D12)."""
+    found = await control.store.views.order(name_of(account), OrderNumber(number), personal=personal, now=now.at)
+    return {"version": 1, "order": found_or_404(found, f"account {account.name} has no order {number}")}
+
+
+@router.post("/accounts/{account}/orders/{number:path}/accept")
+async def accept(number: str, decision: Decision, account: Account, control: TheControl, now: Now) -> View:
+    """Accept lines of an order (L13)."""
+    return await _decide(control, account, number, UpdateKind.ACCEPTANCE, decision.lines, now, reason=decision.reason)
+
+
+@router.post("/accounts/{account}/orders/{number:path}/refuse")
+async def refuse(number: str, refusal: Refusal, account: Account, control: TheControl, now: Now) -> View:
+    """Refuse lines of an order, because they are out of stock or otherwise (L13)."""
+    return await _decide(
+        *(control, account, number, UpdateKind.REFUSAL, refusal.lines, now),
+        reason=refusal.reason,
+        out_of_stock=refusal.out_of_stock,
+    )
+
+
+@router.post("/accounts/{account}/orders/{number:path}/cancel")
+async def cancel(number: str, decision: Decision, account: Account, control: TheControl, now: Now) -> View:
+    """Cancel or refund lines of an order, each by what is possible for it now (L14, J9, J10)."""
+    await _known(control, account, number)
+    done = await control.store.updates.cancel(
+        *(name_of(account), OrderNumber(number), _units(decision.lines)),
+        legal_moves=account.legal_moves,
+        at=now.at,
+        reason=decision.reason,
+    )
+    updates = [{"kind": update.kind, "lines": _said(update)} for update in done.updates]
+    return {"version": 1, "order": number, "updates": updates, "left_out": list(done.left_out)}
+
+
+@router.post("/accounts/{account}/orders/{number:path}/ship")
+async def ship(number: str, shipment: Shipment, account: Account, control: TheControl, now: Now) -> View:
+    """Say that lines of an order have left, whole or in part (L13, J8)."""
+    parcel = Parcel(
+        shipment.carrier,
+        shipment.tracking_number,
+        shipment.tracking_url or account.tracking_url_of(shipment.tracking_number),
+        shipment.shipped_at or now.at,
+    )
+    return await _decide(control, account, number, UpdateKind.DISPATCH, shipment.lines, now, parcel=parcel)
+
+
+async def _decide(
+    control: Control,
+    account: AccountSettings,
+    number: str,
+    kind: UpdateKind,
+    lines: Sequence[LineChoice] | None,
+    now: Moment,
+    *,
+    parcel: Parcel | None = None,
+    reason: str = "",
+    out_of_stock: bool = False,
+) -> View:
+    await _known(control, account, number)
+    update = await control.store.updates.open(
+        name_of(account),
+        OrderNumber(number),
+        kind,
+        _units(lines),
+        legal_moves=account.legal_moves,
+        at=now.at,
+        parcel=parcel,
+        reason=reason,
+        out_of_stock=out_of_stock,
+    )
+    return {"version": 1, "order": number, "kind": update.kind, "lines": _said(update)}
+
+
+async def _known(control: Control, account: AccountSettings, number: str) -> None:
+    order = await control.store.views.order(name_of(account), OrderNumber(number), personal=False)
+    found_or_404(order, f"account {account.name} has no order {number}")
+
+
+def _units(lines: Sequence[LineChoice] | None) -> list[tuple[str, int | None]] | None:
+    return None if lines is None else [(line.ref, line.quantity) for line in lines]
+
+
+def _said(update: OrderUpdate) -> list[View]:
+    return [{"ref": line.ref, "quantity": line.quantity} for line in update.lines]
+
+
+@router.post("/accounts/{account}/orders/{number:path}/resolve")
+async def resolve(number: str, resolution: Resolution, account: Account, control: TheControl, now: Now) -> View:
+    """Settle an update that is in doubt by what a person has found out."""
+    await control.store.updates.resolve(name_of(account), OrderNumber(number), arrived=resolution.arrived, at=now.at)
+    return {"version": 1, "order": number, "arrived": resolution.arrived}
+
+
+@router.get("/accounts/{account}/orders-export")
+async def export_orders(
+    account: Account,
+    control: TheControl,
+    since: AwareDatetime | None = None,
+    form: Annotated[ExportFormat, Query(alias="format")] = ExportFormat.JSON,
+) -> StreamingResponse:
+    """Orders that changed since, with personal data, as JSON or as CSV for spreadsheets (S2)."""
+    pieces = orders_as(form, control.store.views.export_orders(name_of(account), since))
+    kind = "text/csv; charset=utf-8" if form is ExportFormat.CSV else "application/json"
+    return StreamingResponse(pieces, media_type=kind)
+
+
+@router.get("/orders")
+async def orders(
+    control: TheControl,
+    now: Now,
+    *,
+    account: str | None = None,
+    state: str | None = None,
+    late: bool = False,
+    limit: Limit = PAGE,
+    before: Before = None,
+) -> View:
+    """Orders without personal data, the newest first; `late` gives only those past a deadline."""
+    name = AccountName(account) if account else None
+    page = await control.store.views.orders(name, state=state, limit=limit, before=before, now=now.at, late=late)
+    return {"version": 1, "orders": page, "next": page[-1]["id"] if len(page) == limit else None}
