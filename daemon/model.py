@@ -316,8 +316,9 @@ class FeedRule:
     `needs_channel_item_id` is (J2). `interval` counts from the end of one send to the start of the next.
     `one_at_a_time` holds the next feed back while one is unanswered, until `patience` has passed and it lapses. Where
     `silence_is_yes` is set, an unanswered feed counts as accepted after that time. A send that takes longer than
-    `deadline` is ended. `most` is how many listings one feed carries at most, what is out of stock first. With `tearable`, a send that is cut may leave half of a file which the marketplace takes as it
-    stands: such a feed goes out again whole with the next turn, and no answer to the half rejects a listing (J3).
+    `deadline` is ended. `most` is how many listings one feed carries at most, what is out of stock first. With
+    `tearable`, a send that is cut may leave half of a file which the marketplace takes as it stands: such a feed goes
+    out again whole with the next turn, and no answer to the half rejects a listing (J3).
     """
 
     kind: FeedKind

@@ -4,7 +4,7 @@ import csv
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from functools import partial
 from itertools import islice
@@ -25,6 +25,7 @@ from daemon.model import (
     Photo,
     Promotion,
     Sku,
+    StockExtras,
     StockKnobs,
 )
 from daemon.rules import listing as rules
@@ -50,7 +51,9 @@ _CODE = re.compile(r"[^=*|;\s]+")
 _TIMESTAMP = re.compile(r"([0-9]{9,10})(?:[.,]0+)?")
 _MILLISECONDS = re.compile(r"[0-9]{12,13}")
 _WITH_A_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}")
+_DAY = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ]00:00(?::00(?:\.0+)?)?)?")
 _LONGEST_NATURE = 50
+_LONGEST_WORD = 100
 _YES = frozenset({"yes", "y", "true", "1", "oui"})
 _NO = frozenset({"no", "n", "false", "0", "non"})
 _LONGEST_SKU = 100
@@ -81,17 +84,35 @@ class Column:
     meaning: str
     example: str
     required: bool = False
+    #: what other systems call it
+    also: tuple[str, ...] = ()
 
 
-_SKU = Column("sku", "the seller's own number of the listing", "LAMP-01", required=True)
+_SKU = Column(
+    *("sku", "the seller's own number of the listing", "LAMP-01"),
+    required=True,
+    also=("seller_sku", "partner_sku", "supplier_sku"),
+)
 
 #: The columns of each kind of file, by header name, in any order. A column that is not there leaves its values as they
 #: are; an empty cell empties its value, but in channel_item_id, end and handling_days it leaves it as it is.
 COLUMNS: Mapping[ImportKind, tuple[Column, ...]] = {
     ImportKind.LISTINGS: (
         _SKU,
-        Column("ean", "the EAN-13, as text", "3701234567891"),
-        Column("channel_item_id", "the marketplace's own article number (John Lewis: 8 digits)", "12345678"),
+        Column("ean", "the EAN-13, as text", "3701234567891", also=("ean_13", "ean13", "barcode", "gtin")),
+        Column(
+            "channel_item_id",
+            "the marketplace's own article number (John Lewis: the Stock Number, 8 digits)",
+            "12345678",
+            also=(
+                "stock_number",
+                "jl_stock_number",
+                "john_lewis_stock_number",
+                "part_number",
+                "stock_no",
+                "item_number",
+            ),
+        ),
         Column("category", "the leaf category", "S001"),
         Column("product_id", "what groups the variants of one product", "LAMP"),
         Column("master_sku", "the SKU of the product that this is a variant of", "LAMP-00"),
@@ -111,7 +132,15 @@ COLUMNS: Mapping[ImportKind, tuple[Column, ...]] = {
             "A0485*=V123|Rouge; A1303=V77|Bleu nuit",
         ),
         Column("end", "yes ends the listing, no takes that back", "no"),
-        Column("handling_days", "days until it leaves the warehouse", "2"),
+        Column("handling_days", "days until it leaves the warehouse", "2", also=("handling_time",)),
+        Column("back_in_stock_date", "the day on which it is back in stock; empty for none", "2026-12-24"),
+        Column("low_stock", "the marketplace's own word for low stock; empty for none", "Y"),
+        Column("ring_fenced_units", "units kept for this marketplace; empty for none", "10"),
+        Column("standard_lead_time_days", "its usual lead time; empty for the account's", "4"),
+        Column("max_lead_time_days", "its longest lead time; empty for none", "14"),
+        Column("lead_time_from", "the day from which its lead time holds; empty for none", "2026-12-24"),
+        Column("availability_status", "the marketplace's own word; empty for none", "Available"),
+        Column("product_status", "the marketplace's own word; empty for none", "Live"),
         Column("safety_stock", "units that are never offered; empty for the account's", "2"),
         Column("stock_percentage", "how much of the rest is offered, 0 to 100; empty for the account's", "80"),
         Column("stock_cap", "units that are offered at most; empty for the account's", "50"),
@@ -186,6 +215,10 @@ class ImportReport:
         if change is Change.IMMUTABLE:
             self.refuse([Fault(line, fault.text, fault.fix, fault.field, sku=sku) for fault in verdict.faults])
             return
+        if change is Change.TAKEN:
+            fix = "give each its own number; one that has moved is free once the other SKU is imported with its new one"
+            self.refuse([Fault(line, reason, fix, "channel_item_id", "", sku)])
+            return
         if change is Change.UNKNOWN:
             problem, fix = "this account has no such listing", "import its listing first, or mend the SKU"
             self.refuse([Fault(line, problem, fix, _SKU.name, sku, sku)])
@@ -235,7 +268,8 @@ def open_table(kind: ImportKind, file: BinaryIO) -> Table:
     """A file of this kind at its first row; raises Unreadable when it is none."""
     columns = COLUMNS[kind]
     required = [column.name for column in columns if column.required]
-    return Table(file, [column.name for column in columns], required, _MANY_LINES)
+    also = {name: column.name for column in columns for name in column.also}
+    return Table(file, [column.name for column in columns], required, _MANY_LINES, also)
 
 
 def write_bad_rows(kind: ImportKind, source: BinaryIO, reasons: Mapping[int, str], target: TextIO) -> int:
@@ -431,6 +465,7 @@ class _ListingCells:
     ended: bool | None
     handling_days: int | None
     knobs: Mapping[str, int | None]
+    extras: Mapping[str, str]
 
 
 class _Listings(_Intake[_ListingCells]):
@@ -452,6 +487,7 @@ class _Listings(_Intake[_ListingCells]):
             cells.read("end", _yes_or_no),
             cells.read("handling_days", _days),
             _knobs(cells),
+            _extras(cells),
         )
 
     async def put(self, values: Sequence[_ListingCells]) -> list[tuple[Change, str]]:
@@ -461,12 +497,32 @@ class _Listings(_Intake[_ListingCells]):
         reasons = [self._reason(row, known.get(row.sku)) for row in rows]
         warnings = [self.verdict(row.sku).warnings for row in rows]
         changes = await self.store.listings.put_items(
-            self.name, rows, self.at, reasons, item_feed=self._item_feed, warnings=warnings
+            *(self.name, rows, self.at, reasons),
+            item_feed=self._item_feed,
+            warnings=warnings,
+            own_numbers=self._own_numbers,
         )
         for row, change in zip(rows, changes, strict=True):
             if change is Change.IMMUTABLE:
                 self._verdicts[row.sku] = Verdict(rules.immutable_changes(known[row.sku].item, row.item))
+        reasons = await self._with_holders(rows, changes, reasons)
         return list(zip(changes, reasons, strict=True))
+
+    async def _with_holders(
+        self, rows: Sequence[ItemRow], changes: Sequence[Change], reasons: Sequence[str]
+    ) -> list[str]:
+        """The reasons, and for a number that another listing has, both of them (J2)."""
+        taken = [change is Change.TAKEN for change in changes]
+        numbers = [row.channel_item_id or "" for row, each in zip(rows, taken, strict=True) if each]
+        holders = await self.store.listings.holders(self.name, numbers) if numbers else {}
+        return [
+            _two_on_one(row.channel_item_id or "", holders, row.sku) if each else reason
+            for row, each, reason in zip(rows, taken, reasons, strict=True)
+        ]
+
+    @property
+    def _own_numbers(self) -> bool:
+        return any(rule.needs_channel_item_id for rule in self.account.feed_rules.values())
 
     def verdict(self, sku: Sku) -> Verdict:
         """What the rules say of a listing of the batch that was stored last."""
@@ -490,11 +546,19 @@ class _Listings(_Intake[_ListingCells]):
         return self.account.listing_fault(row.sku, row.channel_item_id or (known.channel_item_id if known else ""))
 
 
+def _two_on_one(number: str, holders: Mapping[str, Sku], sku: Sku) -> str:
+    # It is nobody's where the listing that gave it up took another one in the same breath.
+    holder = holders.get(number, "a listing that was to have another one")
+    return f"the number {number} is that of {holder}, and {sku} would have it too; no two listings may have the same"
+
+
 def _item_row(value: _ListingCells, known: Known | None) -> ItemRow:
     kept, kept_knobs = (known.item, known.knobs) if known else (Item(), StockKnobs())
     fields = {name: getattr(kept, name) for name in Item.__slots__} | dict(value.item)
     knobs = replace(kept_knobs, **value.knobs) if value.knobs else None
-    return ItemRow(value.sku, Item(**fields), value.channel_item_id, value.ended, value.handling_days, knobs)
+    kept_extras = known.extras if known else StockExtras()
+    extras = replace(kept_extras, **value.extras) if value.extras else None
+    return ItemRow(value.sku, Item(**fields), value.channel_item_id, value.ended, value.handling_days, knobs, extras)
 
 
 _MOST_STOCK = 999_999_999
@@ -514,6 +578,16 @@ def _knobs(cells: _Cells) -> dict[str, int | None]:
         given = cells.read(column, partial(_whole, most=most))
         if given is not None:
             found[name] = given if given >= 0 else None
+    return found
+
+
+def _extras(cells: _Cells) -> dict[str, str]:
+    """What a stock file may want besides, of which the file has a column; an empty cell empties it."""
+    found: dict[str, str] = {}
+    for column, parse in _EXTRAS.items():
+        given = cells.read(column, parse)
+        if given is not None:
+            found[column] = given
     return found
 
 
@@ -603,8 +677,54 @@ def _ean(cell: str) -> str:
 
 
 def _channel_item_id(cell: str) -> str:
-    mended = re.fullmatch(r"([0-9]{8})[.,]0+", cell)
+    if _SCIENTIFIC.fullmatch(cell):
+        fix = "its digits are lost: type it once more in a column formatted as text"
+        raise _Wrong("a spreadsheet has turned the article number into a rounded number", fix)
+    mended = re.fullmatch(r"([0-9]+)[.,]0+", cell)
     return mended[1] if mended else cell
+
+
+def _day(cell: str) -> str:
+    """A day as ISO 8601 has it, with the midnight that a spreadsheet adds or without."""
+    found = _DAY.fullmatch(cell)
+    try:
+        return date.fromisoformat(found[1]).isoformat() if found else _empty(cell)
+    except ValueError:
+        raise _Wrong("there is no such day", "write it like 2026-12-24") from None
+
+
+def _empty(cell: str) -> str:
+    if cell:
+        raise _Wrong("this is not a day", "write it like 2026-12-24, or nothing")
+    return ""
+
+
+def _count(cell: str) -> str:
+    if not cell:
+        return ""
+    number = _NUMBER.fullmatch(cell)
+    if number is None:
+        raise _Wrong("this is not a whole number", "write one from 0 to 999999999, or nothing")
+    return str(int(number[1]))
+
+
+def _word(cell: str) -> str:
+    if len(cell) > _LONGEST_WORD:
+        raise _Wrong(f"the text has {len(cell)} characters", f"at most {_LONGEST_WORD} are taken")
+    return cell
+
+
+#: the columns of `StockExtras`, and what each may hold
+_EXTRAS: Mapping[str, Callable[[str], str]] = {
+    "back_in_stock_date": _day,
+    "low_stock": _word,
+    "ring_fenced_units": _count,
+    "standard_lead_time_days": _count,
+    "max_lead_time_days": _count,
+    "lead_time_from": _day,
+    "availability_status": _word,
+    "product_status": _word,
+}
 
 
 def _yes_or_no(cell: str) -> bool | None:

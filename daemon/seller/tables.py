@@ -69,17 +69,24 @@ class Table:
     """
 
     def __init__(
-        self, file: BinaryIO, columns: Collection[str], required: Collection[str], many_lines: Collection[str] = ()
+        self,
+        file: BinaryIO,
+        columns: Collection[str],
+        required: Collection[str],
+        many_lines: Collection[str] = (),
+        also: Mapping[str, str] | None = None,
     ) -> None:
         """Read up to the header; raises Unreadable when the file is no such table. `file` must be able to seek.
 
-        Of the known columns, only the cells of `many_lines` may hold line breaks.
+        Of the known columns, only the cells of `many_lines` may hold line breaks. `also` are other names of columns,
+        taken where the column does not stand there under its own.
         """
+        also = also or {}
         self._text = TextIOWrapper(file, _encoding(file), newline="")
         try:
             self._lines = _Lines(self._text)
-            self.delimiter, self.header = _header(self._lines, columns)
-            self._names = [_name(title) for title in self.header]
+            self.delimiter, self.header = _header(self._lines, columns, also)
+            self._names = _called([_name(title) for title in self.header], also)
             self.columns = frozenset(self._names) & frozenset(columns)
             self._check(columns, required)
         except BaseException:
@@ -259,7 +266,7 @@ def _csv_fault(line: int, error: str) -> Fault:
     return Fault(line, f"the row cannot be taken apart: {error}", "save the file as CSV once more")
 
 
-def _header(lines: _Lines, columns: Collection[str]) -> tuple[str, list[str]]:
+def _header(lines: _Lines, columns: Collection[str], also: Collection[str]) -> tuple[str, list[str]]:
     """The delimiter and the titles: the delimiter that finds the most known columns in the first line with text."""
     while (taken := lines.take()) is not None:
         _, line = taken
@@ -267,7 +274,8 @@ def _header(lines: _Lines, columns: Collection[str]) -> tuple[str, list[str]]:
             raise Unreadable(f"line {taken[0]}: this is no CSV file, its first line is too long")
         if line.strip(" \t\r\n,;") and not _SEP_LINE.fullmatch(line):
             found = max(
-                (_titles(line, delimiter) for delimiter in _DELIMITERS), key=lambda found: _score(found, columns)
+                (_titles(line, delimiter) for delimiter in _DELIMITERS),
+                key=lambda found: _score(found, {*columns, *also}),
             )
             if len(found[1]) > _MOST_COLUMNS:
                 raise Unreadable(
@@ -284,13 +292,22 @@ def _titles(line: str, delimiter: str) -> tuple[str, list[str]]:
         return delimiter, []
 
 
-def _score(reading: tuple[str, list[str]], columns: Collection[str]) -> tuple[int, int]:
-    return len({_name(title) for title in reading[1]} & set(columns)), len(reading[1])
+def _score(reading: tuple[str, list[str]], known: set[str]) -> tuple[int, int]:
+    return len({_name(title) for title in reading[1]} & known), len(reading[1])
 
 
 def _name(title: str) -> str:
     """A column's name without regard to case, spaces and hyphens: `Channel item ID` is `channel_item_id`."""
     return re.sub(r"[\s_-]+", "_", title.strip().casefold())
+
+
+def _called(names: list[str], also: Mapping[str, str]) -> list[str]:
+    """The names, with those of `also` put right where that gives a column that is not there yet."""
+    right: list[str] = []
+    for name in names:
+        meant = also.get(name, name)
+        right.append(name if meant in names or meant in right else meant)
+    return right
 
 
 def _spoken(delimiter: str) -> str:
