@@ -229,9 +229,10 @@ class TheEdge:
     def _stock_files(self, folder: Path) -> Iterator[Path]:
         """Give the stock files to be taken, in the order in which they came."""
         files = [path for path in folder.iterdir() if path.is_file()]
+        if self.settings.stock_marker:
+            files = [path for path in files if path.with_name(path.name + _DONE) in files]
         for path in sorted(files, key=lambda file: (file.stat().st_mtime_ns, file.name)):
-            marked = path.with_name(path.name + _DONE).is_file() and not path.name.endswith(_DONE)
-            if _seen(path) in self._left or (self.settings.stock_marker and not marked):
+            if _seen(path) in self._left:
                 continue
             # Our own SFTP server knows its uploads; files may also come through another one on the same folder.
             if self.settings.pickup == "at_once" or not (self._uploads.is_open(path) or is_being_written(path)):
