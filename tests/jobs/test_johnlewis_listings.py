@@ -209,6 +209,35 @@ async def test_many_rows_go_out_in_several_files_what_is_out_of_stock_first(tmp_
         }
 
 
+async def test_an_error_about_the_whole_file_is_every_listings(lewis: Scene) -> None:  # J4
+    errors = lewis.sandbox.johnlewis.files / "live/inventory/errors"
+    await listings(lewis, f"sku,stock_number\nLAMP-1,{STOCK_NUMBER}\nCHAIR-1,{OTHER}\n")
+    await stock(lewis, "sku,stock\nLAMP-1,5\nCHAIR-1,2\n")
+    await lewis.turn(send_offers, MINUTE)
+    ((name,),) = await lewis.all("feeds", "name")
+    # It comes after silence was taken for a yes, and counts all the same.
+    await lewis.turn(read_reports, HOUR)
+    assert await lewis.all("listings", "stock_state") == [("not_needed",)] * 2
+    (errors / f"{name}.err").write_text("The header is not known\n")
+    await lewis.turn(read_reports, 2 * HOUR)
+    told = ("error", "The header is not known")
+    assert await lewis.all("listings", "stock_state", "stock_error") == [told] * 2
+
+
+@pytest.mark.parametrize(("environment", "folder"), [("live", "live"), ("uat", "uat"), ("sandbox", "live")])
+async def test_the_environment_chooses_the_tree(tmp_path: Path, environment: str, folder: str) -> None:  # J1
+    async with scene(tmp_path, "edge", environment=environment) as lewis:
+        await lewis.want()
+        await lewis.turn(send_offers, MINUTE)
+        there = lewis.sandbox.johnlewis
+        assert len(list((there.files / folder / "inventory").glob("inventory-*.csv"))) == 1
+        placed = there.place_order(STOCK_NUMBER, 1, environment=folder)
+        assert (await lewis.turn(download_orders, 2 * MINUTE)).done == 1
+        assert (there.files / folder / "incoming/processed" / placed.file_name).exists()
+        await lewis.answer()
+        assert there.stock[STOCK_NUMBER].environment == folder
+
+
 COLUMNS: list[Any] = [
     "part_number",
     {"name": "supplier_free_stock", "field": "free_stock"},

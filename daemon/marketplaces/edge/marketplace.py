@@ -95,8 +95,8 @@ class Edge:
         """
         sftp = self._sftps[self._download.login]
         listed = await sftp.list(self._download.path)
-        wanted = lambda name: name.startswith("order-") and name.endswith(".txt")  # noqa: E731
-        whole = self._whole(listed, wanted, marked=self._settings.wait_for_marker)
+        wait = self._settings.wait_for_marker
+        whole = self._marked(listed, lambda name: name.startswith("order-") and name.endswith(".txt"), wait=wait)
         async with aclosing(sftp.read_many(await inbox.unread(whole), limit=_LONGEST_ORDER)) as fetched:
             async for file, outcome in fetched:
                 if isinstance(outcome, FileGone):
@@ -137,7 +137,8 @@ class Edge:
         """Every error of an update, `X.err` with its marker (J13). There is no positive answer: silence is one."""
         for folder, listed in await self._listed_errors():
             sftp = self._sftps[folder.login]
-            whole = self._whole(listed, lambda name: name.endswith(".err"), marked=self._settings.updates.marker)
+            wait = self._settings.updates.marker
+            whole = self._marked(listed, lambda name: name.endswith(".err"), wait=wait)
             async with aclosing(sftp.read_many(await inbox.unread(whole), limit=_LONGEST_ERROR)) as fetched:
                 async for file, outcome in fetched:
                     if isinstance(outcome, FileGone):
@@ -203,11 +204,11 @@ class Edge:
     def _how_updates_go(self) -> Put:
         return Put.MARKER if self._settings.updates.marker else Put.AT_ONCE
 
-    def _whole(self, listed: Sequence[RemoteFile], wanted: Callable[[str], bool], *, marked: bool) -> list[RemoteFile]:
-        """The wanted files that are there whole: those with their marker, or all where markers are not used."""
-        found = [file for file in listed if wanted(file.name)]
+    def _marked(self, listed: Sequence[RemoteFile], wanted: Callable[[str], bool], *, wait: bool) -> list[RemoteFile]:
+        """The wanted files; where we are to wait for markers, those beside which one stands."""
         names = {file.name for file in listed}
-        return [file for file in found if f"{file.name}{self._settings.marker}" in names] if marked else found
+        found = [file for file in listed if wanted(file.name)]
+        return [file for file in found if f"{file.name}{self._settings.marker}" in names] if wait else found
 
     def _read_order(self, content: bytes) -> Order:
         return read_order(content, zone=self._settings.zone, city_column=self._settings.city_column)
