@@ -18,8 +18,6 @@ import anyio
 import structlog
 from anyio import create_task_group, to_thread
 from anyio.abc import TaskGroup, TaskStatus
-from starlette.applications import Starlette
-from starlette.routing import Mount
 
 from daemon import notify
 from daemon.clock import read_clocks
@@ -46,8 +44,7 @@ from daemon.seller.advice import count_known, explained_by
 from daemon.store import Store, open_store
 from daemon.store.pauses import holding
 from daemon.timetable import Timetable
-from daemon.web import health as health_pages
-from daemon.web.api import control_app
+from daemon.web.app import whole_app
 from daemon.web.serve import listen_at, listen_on, serving
 from daemon.web.state import Question
 
@@ -198,20 +195,23 @@ class Daemon:
     async def live(self, ready: Callable[[], None]) -> int:
         """Work until a signal or a failed database ends it; returns the exit code."""
         now = read_clocks()
+        if self.store.database.restored:
+            log.warning(
+                "the database was restored from an older one: every gate starts its time again, and what may have been"
+                " sent since is in doubt"
+            )
         await self.store.feeds.recover(now)
         await self.store.updates.recover(now.at)
         await self.store.runs.cut(now.at)
         await self._configure(now.at)
-        public = health_pages.routes(self)
-        whole = Starlette(routes=[*public, Mount("/", control_app(self))])
         with (
             closing(listen_on(*split_address(self.config.web.listen))) as port,
             closing(listen_at(self.config.socket)) as door,
         ):
             async with (
                 create_task_group() as self._life,
-                serving(Starlette(routes=public), port),
-                serving(whole, door),
+                serving(whole_app(self, "web"), port),
+                serving(whole_app(self, "socket"), door),
             ):
                 await self._life.start(self._listen_to_signals)
                 self._timetable.start(self._pulse.canary)

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping
 from datetime import date, time, timedelta
 from enum import StrEnum
 from pathlib import Path
+from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from daemon.config import SITE_JOBS, DaemonTable, LogTable, WebTable
+from daemon.config import SITE_JOBS, BackupTable, DaemonTable, LogTable, WebTable
 from daemon.marketplaces.edge import EdgeSettings
 from daemon.marketplaces.edge.profiles import shipped
 from daemon.marketplaces.edge.settings import Column, Place
@@ -51,7 +52,7 @@ A retailer on The Edge that is not shipped (or another form of one that is): eve
 def written() -> str:
     """The whole page."""
     parts = [HEAD]
-    for name, table in (("daemon", DaemonTable), ("web", WebTable), ("log", LogTable)):
+    for name, table in (("daemon", DaemonTable), ("web", WebTable), ("log", LogTable), ("backup", BackupTable)):
         parts.append(_section(f"[{name}]", table))
     parts.append(_every())
     parts.append(_section('[accounts.NAME], speaks = "sellr" (marketplace = "laredoute")', SellrSettings))
@@ -100,6 +101,9 @@ def _rows(
 
 def _table_in(annotation: Any) -> type[BaseModel] | None:
     plain = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+    # A table that may be left out: Table | None.
+    given = [each for each in get_args(plain) if each is not type(None)] if get_origin(plain) is UnionType else []
+    plain = given[0] if len(given) == 1 else plain
     is_table = isinstance(plain, type) and issubclass(plain, BaseModel) and not issubclass(plain, Place | Column)
     return plain if is_table else None
 

@@ -13,7 +13,8 @@ from daemon.jobs.orders import download_orders
 from daemon.jobs.reports import read_reports
 from daemon.model import Sku
 from daemon.sandbox import JohnLewisSettings
-from daemon.seller.imports import ImportKind, ImportReport, import_file
+from daemon.seller.columns import ImportKind
+from daemon.seller.imports import ImportReport, import_file
 from tests.jobs.scene import HOUR, LAMP, MINUTE, NOON, STOCK_NUMBER, Scene, scene
 
 OTHER = "87654321"
