@@ -119,6 +119,24 @@ class UpdateState(StrEnum):
     FAILED = "failed"
 
 
+class ClaimState(StrEnum):
+    """Where a request of the marketplace about an order stands (J12).
+
+    INCOMPLETE until a corrected one comes; WAITING for its order; OPEN for a person or a rule; ACCEPTED: the answer is
+    decided, and on its way; ANSWERED: the answer has succeeded. OUTRUN: units left after it was asked, which is the
+    refusal. TOO_LATE: they had left before, and a person should know. CLOSED: a person has seen it.
+    """
+
+    INCOMPLETE = "incomplete"
+    WAITING = "waiting"
+    OPEN = "open"
+    ACCEPTED = "accepted"
+    ANSWERED = "answered"
+    OUTRUN = "outrun"
+    TOO_LATE = "too_late"
+    CLOSED = "closed"
+
+
 class Whereabouts(StrEnum):
     """What the marketplace says when it is asked whether an update of ours is there."""
 
@@ -537,6 +555,7 @@ class UpdateLine:
     """One line of an order update: which line, how many units, and the marketplace's own name of the article.
 
     `reason` is for people; `out_of_stock` is the one reason of a refusal that a marketplace may have a word for.
+    `handling_days` are those of its listing, None for the account's.
     """
 
     ref: str
@@ -544,6 +563,7 @@ class UpdateLine:
     channel_item_id: str = ""
     reason: str = ""
     out_of_stock: bool = False
+    handling_days: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -562,7 +582,8 @@ class OrderUpdate:
 
     `name` is unique for ever and made before anything is sent, so that a repeat is recognised as the same thing.
     `received_at` is when its order came to us, for the day from which handling is counted.
-    `earlier` are the dispatches of the order that went before, for marketplaces that want them repeated (J8).
+    `earlier` are the dispatches of the order that went before, for marketplaces that want them repeated (J8), or what
+    a refund takes back (J10). `in_answer`: the marketplace has asked for it (J12).
     """
 
     kind: UpdateKind
@@ -571,9 +592,33 @@ class OrderUpdate:
     created_at: datetime
     name: str = ""
     parcel: Parcel | None = None
-    handling_days: int | None = None
     received_at: datetime | None = None
     earlier: "tuple[OrderUpdate, ...]" = ()
+    in_answer: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimLine:
+    """One line of an order as the marketplace asks about it, with the units that it means."""
+
+    ref: str
+    quantity: int
+    channel_item_id: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CancellationRequest:
+    """The marketplace asks to cancel units of an order (J12); lines that it does not mean are not in it.
+
+    `incomplete` says why it must not be worked on yet; `reason` is the marketplace's own, for people.
+    """
+
+    order: OrderNumber
+    lines: tuple[ClaimLine, ...]
+    reason: str = ""
+    incomplete: str = ""
+    extra: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

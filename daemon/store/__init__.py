@@ -8,6 +8,7 @@ from daemon.store.accounts import Accounts
 from daemon.store.answers import Answers
 from daemon.store.audit import Audit
 from daemon.store.backups import Backups
+from daemon.store.claims import Claims
 from daemon.store.codes import Codes
 from daemon.store.database import Database, open_database, open_for_reading
 from daemon.store.deliveries import Deliveries
@@ -36,6 +37,7 @@ class Store:
         self.accounts = Accounts(database)
         self.answers = Answers(database)
         self.backups = Backups(database)
+        self.claims = Claims(database)
         self.audit = Audit(database)
         self.codes = Codes(database)
         self.deliveries = Deliveries(database)

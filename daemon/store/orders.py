@@ -3,30 +3,28 @@
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 
 from daemon.errors import Unreadable
 from daemon.model import AccountName, Customer, Delivery, LineState, Order, OrderLine
 from daemon.rules.moves import Standing, told
+from daemon.store.claim_fates import follow, match
 from daemon.store.database import Database
-from daemon.store.deliveries import DeliveryId, DeliveryKind, DeliveryState, move, record
+from daemon.store.deliveries import (
+    DeliveryId,
+    DeliveryKind,
+    DeliveryState,
+    Kept,
+    move,
+    other_content,
+    record,
+    set_aside,
+)
 from daemon.store.events import tell
 from daemon.store.payloads import keep
+from daemon.store.standings import change_stamp, put_standing, standing
 from daemon.store.times import from_us, to_us
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """What a batch of deliveries brought: orders never seen, orders that moved, and what could not be read."""
-
-    new: int = 0
-    moved: int = 0
-    set_aside: tuple[str, ...] = ()
-
-    def __add__(self, other: "Kept") -> "Kept":
-        return Kept(self.new + other.new, self.moved + other.moved, self.set_aside + other.set_aside)
-
 
 # A line in one of these still has something before it.
 _OPEN = "('new', 'accepted', 'to_ship', 'to_cancel', 'refunding')"
@@ -71,6 +69,11 @@ class Orders:
                 # Columns that we have no word for may hold anything, so they go too.
                 db.execute("UPDATE orders SET extra = '{}' WHERE id = ?", (order,))
                 db.execute("UPDATE order_lines SET extra = '{}' WHERE \"order\" = ?", (order,))
+                db.execute("UPDATE claims SET extra = '{}' WHERE \"order\" = ?", (order,))
+            db.execute(
+                "UPDATE claims SET extra = '{}' WHERE account = ? AND \"order\" IS NULL AND changed_at < ?",
+                (account, to_us(before)),
+            )
             return len(closed)
 
         return await self._database.write(work)
@@ -78,15 +81,15 @@ class Orders:
 
 def _keep(db: sqlite3.Connection, account: AccountName, delivery: Delivery[Order], at: datetime) -> Kept:
     payload = keep(db, delivery.content, at)
-    other = _other_content(db, account, delivery, payload)
+    other = other_content(db, account, delivery.file, payload)
     kept = record(db, account, DeliveryKind.ORDER, delivery.file, payload, at)
     if kept.known and kept.state is not DeliveryState.KEPT:
         return Kept()
     if isinstance(delivery.body, Unreadable):
-        return _set_aside(db, kept.id, delivery.file.name, str(delivery.body))
+        return set_aside(db, kept.id, delivery.file.name, str(delivery.body))
     orders = [entry for entry in delivery.body if isinstance(entry, Order)]
     if other and not all(_is_incomplete(db, account, order) for order in orders):
-        return _set_aside(db, kept.id, delivery.file.name, "a file of this name with other content was kept before")
+        return set_aside(db, kept.id, delivery.file.name, "a file of this name with other content was kept before")
     result, faults = Kept(), [str(entry) for entry in delivery.body if isinstance(entry, Unreadable)]
     for order in orders:
         put = _put_alone(db, account, order, kept.id, at)
@@ -96,25 +99,9 @@ def _keep(db: sqlite3.Connection, account: AccountName, delivery: Delivery[Order
             faults.append(put)
     if faults:
         # What could be read is in; the delivery stays in sight with what could not.
-        return result + _set_aside(db, kept.id, delivery.file.name, "; ".join(faults))
+        return result + set_aside(db, kept.id, delivery.file.name, "; ".join(faults))
     move(db, kept.id, DeliveryState.APPLIED)
     return result
-
-
-def _set_aside(db: sqlite3.Connection, delivery: DeliveryId, name: str, reason: str) -> Kept:
-    move(db, delivery, DeliveryState.SET_ASIDE, reason)
-    return Kept(set_aside=(f"{name}: {reason}",))
-
-
-def _other_content(db: sqlite3.Connection, account: AccountName, delivery: Delivery[Order], payload: int) -> bool:
-    # A reply of a service is never the same twice; only files are held to their names (J14).
-    if delivery.file.folder == "reply":
-        return False
-    row = db.execute(
-        "SELECT 1 FROM deliveries WHERE account = ? AND folder = ? AND name = ? AND payload <> ? AND state = 'applied'",
-        (account, delivery.file.folder, delivery.file.name, payload),
-    ).fetchone()
-    return row is not None
 
 
 def _is_incomplete(db: sqlite3.Connection, account: AccountName, order: Order) -> bool:
@@ -169,6 +156,7 @@ def _insert(db: sqlite3.Connection, account: AccountName, order: Order, delivery
     for position, line in enumerate(order.lines):
         _insert_line(db, account, number, position, line, order.ordered_at or at)
     tell(db, at, account, ("order", number), "received", moved=("", _summary(order.lines)), why=order.incomplete)
+    match(db, account, order.number, number, at)
 
 
 def _put_customer(db: sqlite3.Connection, order_id: int, order: Order) -> None:
@@ -192,22 +180,6 @@ def _insert_line(
             *(order_id, line.ref, position, line.quantity, stands.shipped, stands.cancelled, stands.refunded),
             *(stands.state, to_us(since), line.ean, line.channel_item_id, _listing(db, account, line), line.title),
             *(None if price is None else price.minor, "" if price is None else price.currency, _text(line.extra)),
-        ),
-    )
-
-
-def standing(row: sqlite3.Row) -> Standing:
-    """How the line of a row stands."""
-    return Standing(LineState(row["state"]), row["quantity"], row["shipped"], row["cancelled"], row["refunded"])
-
-
-def put_standing(db: sqlite3.Connection, row: sqlite3.Row, stands: Standing, at: datetime) -> None:
-    """Let the line of a row stand like that from now on; a state that it has already it keeps since when it has it."""
-    db.execute(
-        "UPDATE order_lines SET state = ?, shipped = ?, cancelled = ?, refunded = ?, since = ? WHERE id = ?",
-        (
-            *(stands.state, stands.shipped, stands.cancelled, stands.refunded),
-            *(row["since"] if stands.state == row["state"] else to_us(at), row["id"]),
         ),
     )
 
@@ -242,6 +214,7 @@ def _complete(db: sqlite3.Connection, row: sqlite3.Row, order: Order, delivery: 
     for position, line in enumerate(order.lines):
         _insert_line(db, row["account"], row["id"], position, line, order.ordered_at or at)
     tell(db, at, row["account"], ("order", row["id"]), "completed", moved=("incomplete", _summary(order.lines)))
+    follow(db, row["id"], at)
     return Kept(moved=1)
 
 
@@ -266,17 +239,8 @@ def _follow(db: sqlite3.Connection, account: AccountName, row: sqlite3.Row, orde
         moved = True
     if moved:
         db.execute("UPDATE orders SET changed_at = ? WHERE id = ?", (change_stamp(db, account, at), row["id"]))
+        follow(db, row["id"], at)
     return moved
-
-
-def change_stamp(db: sqlite3.Connection, account: str, at: datetime) -> int:
-    """The `changed_at` of an order that changes now: never before one that is kept already.
-
-    `at` was read at the top of a turn, which may end long after another change was seen; whoever goes on from the
-    last change that he saw must not miss this one (S2).
-    """
-    last = db.execute("SELECT max(changed_at) FROM orders WHERE account = ?", (account,)).fetchone()[0]
-    return max(to_us(at), last or 0)
 
 
 def _customer(customer: Customer) -> str:

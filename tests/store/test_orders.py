@@ -8,8 +8,8 @@ from typing import Any
 from daemon.errors import Unreadable
 from daemon.model import Customer, Delivery, LineState, Money, Order, OrderLine, OrderNumber, RemoteFile
 from daemon.store.database import Database
-from daemon.store.deliveries import Deliveries
-from daemon.store.orders import Kept, Orders
+from daemon.store.deliveries import Deliveries, Kept
+from daemon.store.orders import Orders
 from daemon.store.views import Views
 from tests.store.conftest import LEWIS, NOON, REDOUTE
 from tests.store.steps import steps_of

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from daemon.errors import Unreadable
 
 _COUNT = re.compile(r"[0-9]{1,9}")
+_EMPTY = frozenset({"", "null", "NULL"})
 _HEADERS = 3  # order headers, order values, item headers: what must be whole before anything can be said of an order
 
 
@@ -69,6 +70,21 @@ def read(content: bytes) -> Sections:
         return Sections(order, tuple(_row(item_names, record) for record in body), "")
     whole = (record for record in body if len(record.fields) == len(item_names))
     return Sections(order, tuple(_row(item_names, record) for record in whole), incomplete)
+
+
+def value(row: Row, column: str) -> str:
+    """The text of a column, trimmed; a column that is not there and a null are empty."""
+    text = row.values.get(column, "").strip()
+    return "" if text in _EMPTY else text
+
+
+def needed(row: Row, column: str) -> str:
+    """The text of a column that must say something; raises Unreadable."""
+    if column not in row.values:
+        raise Unreadable(f"line {row.line}: its header has no column {column}")
+    if text := value(row, column):
+        return text
+    raise Unreadable(f"line {row.line}, {column}: it is empty")
 
 
 def write(order: Mapping[str, str], columns: Sequence[str], items: Iterable[Sequence[str]]) -> bytes:

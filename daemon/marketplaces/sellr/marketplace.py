@@ -16,6 +16,7 @@ from daemon.marketplaces.sellr.wire import utc
 from daemon.marketplaces.sellr.xmlread import Node
 from daemon.model import (
     AnswerLine,
+    CancellationRequest,
     Delivery,
     Feed,
     FeedKind,
@@ -146,6 +147,12 @@ class Sellr:
             return orders.read_orders(self._settings, _root(reply))
         except Unreadable as error:
             return error
+
+    async def claims(self, inbox: Inbox) -> AsyncGenerator[Delivery[CancellationRequest], None]:  # noqa: ARG002
+        """None: La Redoute asks for nothing, it moves the lines itself (L12)."""
+        nothing: tuple[Delivery[CancellationRequest], ...] = ()
+        for each in nothing:
+            yield each
 
     def update_name(self, update: OrderUpdate) -> str:
         """`order-update-` and 20 digits of UTC, down to the microsecond."""

@@ -63,18 +63,27 @@ def days(update: OrderUpdate, **changes: Any) -> tuple[str, str]:
 
 
 def test_days_are_those_of_the_account_with_its_handling_and_delivery() -> None:  # J7
-    late = replace(ACKNOWLEDGEMENT, created_at=datetime(2024, 7, 15, 23, 30, tzinfo=UTC), handling_days=2)
-    assert days(late) == ("2024-07-18", "2024-07-23")  # over a weekend
-    own = replace(late, handling_days=None)
-    assert days(own, handling_days=0, standard_delivery_days=0) == ("2024-07-16", "2024-07-16")
+    late = replace(ACKNOWLEDGEMENT, created_at=datetime(2024, 7, 15, 23, 30, tzinfo=UTC))
+    assert days(late, handling_days=2) == ("2024-07-18", "2024-07-23")  # over a weekend
+    assert days(late, handling_days=0, standard_delivery_days=0) == ("2024-07-16", "2024-07-16")
+
+
+@pytest.mark.parametrize(
+    ("own", "dispatch"), [((0, 0), "2024-01-15"), ((0, None), "2024-01-17"), ((3, None), "2024-01-18")]
+)
+def test_a_listings_own_handling_counts_and_the_longest_of_an_order(
+    own: tuple[int | None, ...], dispatch: str
+) -> None:  # J7
+    lines = tuple(replace(line, handling_days=each) for line, each in zip(ACKNOWLEDGEMENT.lines, own, strict=True))
+    assert days(replace(ACKNOWLEDGEMENT, lines=lines), handling_days=2)[0] == dispatch
 
 
 EVERY_DAY = {"working_days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"], "holidays": ""}
 
 
 def test_every_day_may_count() -> None:  # J7
-    late = replace(ACKNOWLEDGEMENT, created_at=datetime(2024, 7, 15, 23, 30, tzinfo=UTC), handling_days=2)
-    assert days(late, calendar=EVERY_DAY) == ("2024-07-18", "2024-07-21")
+    late = replace(ACKNOWLEDGEMENT, created_at=datetime(2024, 7, 15, 23, 30, tzinfo=UTC))
+    assert days(late, handling_days=2, calendar=EVERY_DAY) == ("2024-07-18", "2024-07-21")
 
 
 @pytest.mark.parametrize(
@@ -182,7 +191,7 @@ def test_a_dispatch_without_its_parcel_is_refused() -> None:  # J8
 @pytest.mark.parametrize("kind", [UpdateKind.ACCEPTANCE, UpdateKind.REFUSAL])
 def test_what_the_edge_does_not_take_is_refused(kind: UpdateKind) -> None:
     update = replace(ACKNOWLEDGEMENT, kind=kind)
-    with pytest.raises(NotAllowed, match="takes acknowledgements and dispatches"):
+    with pytest.raises(NotAllowed, match="takes acknowledgement, cancellation, dispatch, refund; it has no"):
         update_name(update)
     with pytest.raises(NotAllowed):
         write_update(update, account())
