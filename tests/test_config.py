@@ -431,3 +431,19 @@ def test_an_account_hears_of_its_own_profile_alone(folder: Path) -> None:  # D3
     assert account is not None
     assert told == []
     assert len(problems(path)) == 1
+
+
+def test_the_examples_of_the_page_about_john_lewis_are_right(folder: Path) -> None:  # J15
+    page = (EXAMPLE.parent / "docs" / "john-lewis.md").read_text("utf-8")
+    examples = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    for name in ("johnlewis", "harbour"):
+        examples = [example.replace(f"/etc/sellerd/secrets/{name}", "secret") for example in examples]
+    # Those that show tables of the account of the first are put below it.
+    alone = [example for example in examples if "marketplace =" in example]
+    tables = [example for example in examples if "marketplace =" not in example]
+    for example in (*alone, *(alone[0] + table for table in tables)):
+        assert load(write(folder, example)).accounts
+    harbour = load(write(folder, alone[1])).accounts[AccountName("harbour-au")]
+    assert isinstance(harbour, EdgeSettings)
+    assert (harbour.marketplace, harbour.updates.shipments) == ("Harbour & Sons", "cumulative")
+    assert len(examples) >= 4
