@@ -30,7 +30,8 @@ async def send_offers(run: Run) -> Outcome:
     outcome = await _send_due(run, FeedKind.OFFER)
     if Part.PRICE not in run.account.feed_rules[FeedKind.OFFER].parts:
         return outcome
-    return replace(outcome, due_at=await run.store.promotions.next_change(run.name, run.now.at))
+    changes_at = await run.store.promotions.next_change(run.name, run.now.at)
+    return replace(outcome, due_at=min(filter(None, (outcome.due_at, changes_at)), default=None))
 
 
 async def _send_due(run: Run, kind: FeedKind) -> Outcome:

@@ -15,7 +15,7 @@ from daemon.model import AccountName, Item, OrderNumber, Parcel, Sku, UpdateKind
 from daemon.sandbox import EdgeFolders, JohnLewisSettings, Sandbox, SandboxSettings
 from daemon.store import open_store
 from daemon.store.listings import ItemRow, StockRow
-from tests.jobs.scene import HOUR, MINUTE, NOON, Scene
+from tests.jobs.scene import HOUR, MINUTE, NOON, Scene, scene
 
 PART = "HN-4711/A"
 CONFIG = """
@@ -104,6 +104,12 @@ async def harbour(tmp_path: Path) -> AsyncIterator[Scene]:
             await marketplace.aclose()
 
 
+async def receive(harbour: Scene) -> None:
+    """Two turns: without markers a file must have stood still."""
+    assert (await harbour.turn(download_orders, MINUTE)).done == 0
+    assert (await harbour.turn(download_orders, 2 * MINUTE)).done == 1
+
+
 async def ship(harbour: Scene, number: str, units: int, at: int) -> None:
     parcel = Parcel("post", f"PARCEL-{at}", "", NOON + at * MINUTE)
     await harbour.store.updates.open(
@@ -137,12 +143,12 @@ async def test_stock_goes_out_in_the_retailers_own_columns_with_a_marker(harbour
 async def test_an_order_runs_from_its_file_to_its_second_parcel(harbour: Scene) -> None:  # J15 J5 J7 J8
     there = harbour.sandbox.johnlewis
     placed = there.place_order(PART, 3)
-    await harbour.turn(download_orders, MINUTE)
+    await receive(harbour)
     order = await harbour.store.views.order(harbour.name, OrderNumber(placed.number), personal=True)
     assert order is not None
     assert (there.files / "live/au/orders/new/processed" / placed.file_name).exists()
 
-    assert (await harbour.turn(send_updates, 2 * MINUTE)).done == 1
+    assert (await harbour.turn(send_updates, 3 * MINUTE)).done == 1
     assert not list((there.files / "live/au/replies").glob("*.DONE"))
     await harbour.answer()
     assert there.arrivals[-1].outcome == "accepted"
@@ -166,8 +172,8 @@ async def test_a_refusal_without_a_marker_is_read_where_the_retailer_leaves_it(h
     there = harbour.sandbox.johnlewis
     there.faults.add("reject_file", error="unknown supplier")
     there.place_order(PART, 1)
-    await harbour.turn(download_orders, MINUTE)
-    await harbour.turn(send_updates, 2 * MINUTE)
+    await receive(harbour)
+    await harbour.turn(send_updates, 3 * MINUTE)
     await harbour.answer()
     await harbour.turn(send_updates, 5 * MINUTE)
     ((state, error),) = await harbour.all("order_updates", "state", "error")
@@ -178,10 +184,48 @@ async def test_a_refusal_without_a_marker_is_read_where_the_retailer_leaves_it(h
 async def test_an_update_that_was_cut_is_found_without_a_marker(harbour: Scene) -> None:  # J15
     there = harbour.sandbox.johnlewis
     there.place_order(PART, 1)
-    await harbour.turn(download_orders, MINUTE)
-    await harbour.turn(send_updates, 2 * MINUTE)
+    await receive(harbour)
+    await harbour.turn(send_updates, 3 * MINUTE)
     await harbour.store.database.write(
         lambda db: db.execute("UPDATE order_updates SET state = 'in_doubt', sent_at = NULL").rowcount
     )
-    await harbour.turn(send_updates, 3 * MINUTE)
+    await harbour.turn(send_updates, 4 * MINUTE)
     assert await harbour.all("order_updates", "state") == [("sent",)]
+
+
+async def test_an_order_without_a_marker_is_not_read_while_it_is_written(harbour: Scene) -> None:  # J15 D9
+    there = harbour.sandbox.johnlewis
+    placed = there.place_order(PART, 1)
+    file = there.files / "live/au/orders/new" / placed.file_name
+    file.write_bytes(placed.content[:100])
+    await harbour.turn(download_orders, MINUTE)
+    file.write_bytes(placed.content)
+    assert (await harbour.turn(download_orders, 2 * MINUTE)).done == 0
+    assert (await harbour.turn(download_orders, 3 * MINUTE)).done == 1
+    assert await harbour.all("orders", "incomplete") == [("",)]
+
+
+ARGOS = JohnLewisSettings(
+    shipments="cumulative",
+    stock_columns=("part_number", "current_lead_time_to_delivery_in_days", "free_stock"),
+    part_form="[0-9]{3}/[0-9]{4}",
+)
+
+
+async def test_argos_is_shipped(tmp_path: Path) -> None:  # J15 J8
+    async with scene(tmp_path, "edge", johnlewis=ARGOS, marketplace="argos", name="argos-gb") as argos:
+        await argos.want(stock_number="123/4567", stock=4)
+        assert (await argos.turn(send_offers, MINUTE)).done == 1
+        there = argos.sandbox.johnlewis
+        placed = there.place_order("123/4567", 2)
+        await argos.turn(download_orders, 2 * MINUTE)
+        await argos.turn(send_updates, 3 * MINUTE)
+        await argos.answer()
+        assert there.stock["123/4567"].free == 4
+        assert b'"N"' in there.arrivals[0].content
+        for at in (40, 80):
+            await ship(argos, placed.number, 1, at)
+            await argos.turn(send_updates, (at + 1) * MINUTE)
+            await argos.answer()
+        assert {arrival.outcome for arrival in there.arrivals} == {"accepted"}
+        assert there.orders[placed.number].state == "dispatched"

@@ -66,6 +66,8 @@ class Edge:
             self._sftps[table] = Sftp(sftp_login(table, keys))
         self._download = settings.folder("order_download")
         self._requests = settings.folder("cancellation_request")
+        #: how files without markers stood when they were listed last, by folder and kind
+        self._stood: dict[tuple[str, str], frozenset[RemoteFile]] = {}
 
     def feed_name(self, feed: Feed) -> str:
         """`inventory-<20 digits>.csv` (J3)."""
@@ -101,7 +103,7 @@ class Edge:
     ) -> AsyncGenerator[Delivery[Order], None]:
         """Every order whose marker stands in the same listing (J5), one in a file; the marker itself is never read.
 
-        Where a retailer leaves no markers, the checksum says whether a file was there whole (J6, J15).
+        Where a retailer leaves no markers, a file counts once it stands as it did in the listing before (J15).
         """
         async with aclosing(self._whole(inbox, self._download, "order-", self._read_order)) as deliveries:
             async for delivery in deliveries:
@@ -219,6 +221,11 @@ class Edge:
         listed = await sftp.list(place.path)
         wait = self._settings.wait_for_marker
         whole = self._marked(listed, lambda name: name.startswith(prefix) and name.endswith(".txt"), wait=wait)
+        if not wait:
+            # One that is moved away while it is still being written would never be whole.
+            before = self._stood.get((place.path, prefix), frozenset())
+            self._stood[place.path, prefix] = frozenset(whole)
+            whole = [file for file in whole if file in before]
         async with aclosing(sftp.read_many(await inbox.unread(whole), limit=_LONGEST_ORDER)) as fetched:
             async for file, outcome in fetched:
                 if isinstance(outcome, FileGone):

@@ -375,7 +375,7 @@ class EdgeSettings(AccountSettings):
     #: the item column that is the price of one unit, for refunds by amount ("" = none is); a guess (Edge section 3b)
     unit_price_column: str = "cost"
     marker: str = Field(default=".DONE", min_length=1, pattern="^[^/]+$")
-    #: whether an order is read only once its marker stands beside it
+    #: whether an order is read only once its marker stands beside it; otherwise once two listings show it the same
     wait_for_marker: bool = True
     after_keeping: Literal["move", "leave", "delete"] = "move"
     #: the subfolder of the download folder that kept orders move to (J14)
