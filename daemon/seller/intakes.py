@@ -261,8 +261,7 @@ class Listings(Intake[_ListingCells]):
 
     @staticmethod
     def _two_on_one(row: ItemRow, holders: Mapping[str, Sku]) -> Took:
-        # It is nobody's where two listings were to swap and one of them may not.
-        holder = holders.get(row.channel_item_id or "", "a listing that was to have another one")
+        holder = holders.get(row.channel_item_id or "", "another listing")
         reason = f"the number {row.channel_item_id} is that of {holder}, and {row.sku} would have it too"
         fix = "give each its own number; one that has moved is free once the other SKU is imported with its new one"
         return Took(Change.TAKEN, reason, fix=fix)

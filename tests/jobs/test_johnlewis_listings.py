@@ -74,6 +74,15 @@ async def test_two_skus_on_one_stock_number_are_told_with_both(lewis: Scene) -> 
     assert await numbers(lewis) == {"LAMP-1": STOCK_NUMBER, "RUG-1": OTHER}
 
 
+async def test_a_dry_run_tells_them_as_well(lewis: Scene) -> None:  # J2 S1
+    content = BytesIO(f"sku,stock_number\nLAMP-1,{STOCK_NUMBER}\nCHAIR-1,{STOCK_NUMBER}\n".encode())
+    report = await import_file(lewis.store, lewis.account, ImportKind.LISTINGS, content, NOON, dry_run=True)
+    ((line, _, problem),) = faults(report)
+    assert line == 3
+    assert all(word in problem for word in ("LAMP-1", "CHAIR-1"))
+    assert await numbers(lewis) == {}
+
+
 async def test_stock_numbers_may_be_swapped_and_passed_on_in_one_file(lewis: Scene) -> None:  # J2
     await listings(lewis, "sku,stock_number\nA,10000001\nB,10000002\nC,10000003\n")
     report = await listings(lewis, "sku,stock_number\nA,10000002\nB,10000001\nC,10000004\nD,10000003\n")
