@@ -71,6 +71,8 @@ class Snapshot:
     fresh: bool = True
     #: (account, timeliness) → orders that wait for the seller
     waiting: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    #: (account, severity) → things that are wrong with orders
+    order_errors: Mapping[tuple[str, str], int] = field(default_factory=dict)
     #: what a person has paused (D13)
     pauses: Sequence[Pause] = ()
 
@@ -120,6 +122,8 @@ class Verdict:
     held: Mapping[AccountName, tuple[datetime, str]]
     #: (account, timeliness) → orders that wait for the seller
     waiting: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    #: (account, severity) → things that are wrong with orders
+    order_errors: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
     def count(self, state: JobHealth) -> int:
         """How many jobs are in a state."""
@@ -140,6 +144,7 @@ class Verdict:
                     "held_since": _iso(held[0] if held else None),
                     "held_reason": held[1] if held else "",
                     "orders_waiting": {how: n for (name, how), n in self.waiting.items() if name == job.account},
+                    "order_errors": {how: n for (name, how), n in self.order_errors.items() if name == job.account},
                     "jobs": {},
                 },
             )
@@ -193,7 +198,17 @@ def judge(snapshot: Snapshot, vitals: Vitals, config: Loaded, timetable: Timetab
         for account, rows in timetable.items()
         for job, every in rows.items()
     )
-    return Verdict(not reasons, tuple(reasons), config, now, vitals.started_at, jobs, held, snapshot.waiting)
+    return Verdict(
+        not reasons,
+        tuple(reasons),
+        config,
+        now,
+        vitals.started_at,
+        jobs,
+        held,
+        waiting=snapshot.waiting,
+        order_errors=snapshot.order_errors,
+    )
 
 
 def next_due(last_started_at: datetime | None, every: timedelta, now: datetime) -> datetime:

@@ -119,6 +119,25 @@ class UpdateState(StrEnum):
     FAILED = "failed"
 
 
+class OrderFault(StrEnum):
+    """What can be wrong with an order that a person should see (J6, J14).
+
+    INCOMPLETE: its file was not whole. OTHER_CONTENT: it came once more and said something else. UNKNOWN_LISTING: no
+    listing has the article of a line.
+    """
+
+    INCOMPLETE = "incomplete"
+    OTHER_CONTENT = "other_content"
+    UNKNOWN_LISTING = "unknown_listing"
+
+
+class Severity(StrEnum):
+    """How much an order error matters: HIGH keeps the order from being worked on, or makes what is known doubtful."""
+
+    HIGH = "high"
+    MEDIUM = "medium"
+
+
 class ClaimState(StrEnum):
     """Where a request of the marketplace about an order stands (J12).
 
@@ -492,7 +511,11 @@ class OrderLine:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One order as one delivery gave it; `incomplete` says why it must not be worked on yet (J6)."""
+    """One order as one delivery gave it; `incomplete` says why it must not be worked on yet (J6).
+
+    `sent_once` is for a marketplace that gives an order once and whole: what comes again under its number changes
+    nothing, and is a contradiction where it says something else (J14).
+    """
 
     number: OrderNumber
     lines: tuple[OrderLine, ...]
@@ -503,6 +526,7 @@ class Order:
     payment_method: str = ""
     test: bool = False
     incomplete: str = ""
+    sent_once: bool = False
     extra: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -156,7 +156,12 @@ def record(
         (account, file.folder, file.name, payload),
     ).fetchone()
     if row is not None:
-        db.execute("UPDATE deliveries SET size = ?, modified_at = ? WHERE id = ?", (file.size, modified_at, row["id"]))
+        # The same once more is a file that lies there again, to be confirmed again.
+        db.execute(
+            "UPDATE deliveries SET size = ?, modified_at = ?, confirmed_at = NULL WHERE id = ?"
+            " AND (size <> ? OR modified_at IS NOT ?)",
+            (file.size, modified_at, row["id"], file.size, modified_at),
+        )
         return replace(_kept(row), file=file, known=True)
     delivery = db.execute(
         "INSERT INTO deliveries (account, kind, folder, name, size, modified_at, payload, state, received_at)"

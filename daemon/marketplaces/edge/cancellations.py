@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from daemon.errors import Unreadable
 from daemon.marketplaces.edge import sections
-from daemon.marketplaces.edge.sections import Row, needed, value
+from daemon.marketplaces.edge.sections import Row, needed, shown, value
 from daemon.model import CancellationRequest, ClaimLine, OrderNumber
 
 _WHOLE = re.compile(r"[0-9]{1,9}")
@@ -70,7 +70,9 @@ def _line(item: Row, seen: set[str], reason_columns: Sequence[str]) -> ClaimLine
         raise Unreadable(f"line {item.line}: its header has no column quantity")
     quantity = value(item, "quantity") or "0"
     if not _WHOLE.fullmatch(quantity):
-        raise Unreadable(f'line {item.line}, quantity: a whole number, null or nothing was expected, "{quantity}" read')
+        raise Unreadable(
+            f'line {item.line}, quantity: a whole number, null or nothing was expected, "{shown(quantity)}" read'
+        )
     seen.add(ref)
     return ClaimLine(ref, int(quantity), value(item, "part_number"), _reason(item, reason_columns))
 

@@ -160,16 +160,19 @@ class Edge:
     async def confirm(self, file: RemoteFile) -> None:
         """Put an order or a request away with its marker as the account says (J14); errors stay there, remembered.
 
-        The marker goes last: one that is left alone by a crash says nothing, and goes when this is done again.
+        The marker goes last: one that is left alone by a crash says nothing, and goes when this is done again. Where
+        another file has come under the name meanwhile, that one and its marker wait to be read.
         """
         place = self._requests if file.name.startswith("cancel-") else self._download
         if file.folder != place.path or self._settings.after_keeping == "leave":
             return
         sftp = self._sftps[place.login]
+        if await sftp.is_other(file):
+            return
         processed = f"{file.folder}/{self._settings.processed}"
         for name in (file.name, f"{file.name}{self._settings.marker}"):
             if self._settings.after_keeping == "move":
-                await sftp.move(file.folder, name, processed)
+                await sftp.move(file.folder, name, processed, beside=True)
             else:
                 await sftp.remove(file.folder, name)
 

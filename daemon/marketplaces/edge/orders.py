@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from daemon.errors import Unreadable
 from daemon.marketplaces.edge import sections
-from daemon.marketplaces.edge.sections import Row, needed, value
+from daemon.marketplaces.edge.sections import LONGEST_PART, Row, needed, shown, value
 from daemon.model import Customer, LineState, Money, Order, OrderLine, OrderNumber
 
 _WHOLE = re.compile(r"0*[1-9][0-9]{0,8}")
@@ -70,6 +70,7 @@ def read_order(content: bytes, *, zone: ZoneInfo, city_column: str, unit_price: 
         shipping=_recipient(read.order, city_column),
         test=value(read.order, "test_flag").lower() in _YES,
         incomplete=read.incomplete,
+        sent_once=True,
         extra={name: text for name, text in read.order.values.items() if name not in worded},
     )
 
@@ -107,14 +108,14 @@ def _line(item: Row, others: Mapping[str, OrderLine], unit_price: UnitPrice) -> 
         raise Unreadable(f"line {item.line}, line_ref: {ref} is there twice")
     quantity = needed(item, "quantity")
     if not _WHOLE.fullmatch(quantity):
-        raise Unreadable(f'line {item.line}, quantity: a whole number above 0 was expected, "{quantity}" read')
+        raise Unreadable(f'line {item.line}, quantity: a whole number above 0 was expected, "{shown(quantity)}" read')
     price = unit_price.of(item)
     worded = _LINE_WORDS | ({unit_price.column.lower()} if price else set())
     return OrderLine(
         ref=ref,
         quantity=int(quantity),
         state=LineState.NEW,
-        channel_item_id=needed(item, "part_number"),
+        channel_item_id=needed(item, "part_number", LONGEST_PART),
         title=value(item, "description"),
         unit_price=price,
         extra={name: text for name, text in item.values.items() if name not in worded},

@@ -187,7 +187,7 @@ class Sellr:
         if file.folder == REPLY_FOLDER:
             return
         if self._settings.after_keeping == "archive":
-            await self._sftp.move(file.folder, file.name, self._settings.folders.archive)
+            await self._sftp.move(file.folder, file.name, self._settings.folders.archive, beside=True)
         elif self._settings.after_keeping == "delete":
             await self._sftp.remove(file.folder, file.name)
 
