@@ -19,7 +19,7 @@ from pydantic_core import ErrorDetails
 from daemon.errors import ConfigError
 from daemon.hostkeys import FILE_NAME, pinned
 from daemon.marketplaces.dialects import DIALECTS, PROFILED, SPEAKS
-from daemon.marketplaces.edge.profiles import BARE, Profile, resolved, shipped
+from daemon.marketplaces.edge.profiles import Profile, resolved, shipped
 from daemon.marketplaces.edge.settings import profile_faults
 from daemon.model import AccountName
 from daemon.rules.catalogue import Catalogue, load_catalogue
@@ -310,8 +310,9 @@ class _Reading:
 
     path: Path
     problems: list[str] = field(default_factory=list)
-    #: the retailers of the configuration and those that are shipped, and where the former are wrong
+    #: the retailers of the configuration and those that are shipped; of the former, what is wrong and at which places
     profiles: Mapping[str, Profile] = field(default_factory=shipped)
+    told: dict[str, list[str]] = field(default_factory=dict)
     wrong: dict[str, set[tuple[int | str, ...]]] = field(default_factory=dict)
 
     def config(self) -> Config | None:
@@ -362,15 +363,10 @@ class _Reading:
             # A file that cannot be read may have held it.
             return (None, self.problems) if self.problems else None
         file, place, table = found
-        used = table.get("profile", table.get("marketplace")) if isinstance(table, dict) else None
-        self.problems = [
-            problem
-            for problem in self.problems
-            if problem.startswith(f"{file}: ")
-            and (
-                not problem.startswith(f"{self.path}: profiles") or problem.startswith(f"{self.path}: profiles.{used}")
-            )
-        ]
+        of_profiles = {problem for told in self.told.values() for problem in told}
+        own = [problem for problem in self.problems if problem.startswith(f"{file}: ") and problem not in of_profiles]
+        used = str(table.get("profile", table.get("marketplace"))) if isinstance(table, dict) else ""
+        self.problems = [*self.told.get(used, ()), *own]
         account = self._account(name, table, file, place)
         return (None if self.problems else account), self.problems
 
@@ -379,24 +375,35 @@ class _Reading:
         if not isinstance(tables, dict):
             self._tell(self.path, "profiles holds tables; write [profiles.NAME] above the keys of a retailer")
             return
-        named = {}
+        named: dict[str, Profile] = {}
         for name, table in tables.items():
-            if isinstance(table, dict):
-                named[name] = table
+            if not _NAME.fullmatch(name):
+                self._tell_of(name, f"{name!r} cannot be a profile's name: use up to 64 letters, digits, - and _")
+            elif not isinstance(table, dict):
+                self._tell_of(name, f"profiles.{name} is no table; write [profiles.{name}] above its keys")
             else:
-                self._tell(self.path, f"profiles.{name} is no table; write [profiles.{name}] above its keys")
-        try:
-            self.profiles = resolved(named, shipped())
-        except ValueError as error:
-            self._tell(self.path, f"profiles.{error}")
-            # Unknown profiles would be told of accounts as well.
-            self.profiles = {**shipped(), **dict.fromkeys(named, shipped()[BARE])}
-            return
+                named[name] = table
+        self.profiles = self._resolved(named)
         for name in named:
             faults = profile_faults(self.profiles[name], {"folder": self.path.absolute().parent})
             self.wrong[name] = {fault["loc"] for fault in faults}
             for fault in faults:
-                self._tell(self.path, _sentence(DIALECTS[PROFILED].settings, fault, f"profiles.{name}"))
+                self._tell_of(name, _sentence(DIALECTS[PROFILED].settings, fault, f"profiles.{name}"))
+
+    def _resolved(self, named: Mapping[str, Profile]) -> Mapping[str, Profile]:
+        """The profiles, each laid over what it extends; one that extends nothing that is there stands alone."""
+        named = dict(named)
+        while True:
+            try:
+                return resolved(named, shipped())
+            except ValueError as error:
+                wrong, _, problem = str(error).partition(".")
+                self._tell_of(wrong, f"profiles.{wrong}.{problem}")
+                named[wrong] = {key: value for key, value in named[wrong].items() if key != "extends"}
+
+    def _tell_of(self, profile: str, problem: str) -> None:
+        self._tell(self.path, problem)
+        self.told.setdefault(profile, []).append(self.problems[-1])
 
     def _accounts(self, tables: object) -> dict[AccountName, AccountSettings]:
         accounts = {}

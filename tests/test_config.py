@@ -433,6 +433,30 @@ def test_an_account_hears_of_its_own_profile_alone(folder: Path) -> None:  # D3
     assert len(problems(path)) == 1
 
 
+def test_an_account_in_a_file_of_its_own_hears_what_is_wrong_with_its_retailer(folder: Path) -> None:  # D3
+    write(folder / "accounts.d", LEWIS.replace('"johnlewis"', '"other"'), "one.toml")
+    (folder / "accounts.d" / "secret").write_bytes((folder / "secret").read_bytes())
+    (folder / "accounts.d" / "secret").chmod(0o600)
+    path = write(folder, HARBOUR + '\n[profiles.other]\nextends = "johnlewis"\nmarker = 1\n')
+    account, told = examine(path, "one") or (None, ["nothing"])
+    assert account is None
+    assert [problem.replace(str(folder), "") for problem in told] == [
+        '/config.toml: profiles.other.marker = 1: should be a text in quotes ("…")'
+    ]
+    assert len(problems(path)) == 1
+
+
+def test_one_wrong_profile_leaves_the_others_what_they_are(folder: Path) -> None:  # D3
+    path = write(folder, HARBOUR + '\n[profiles.a]\nextends = "b"\n[profiles.b]\nextends = "a"\n[profiles."a b"]\n')
+    assert problems(path) == [
+        "/config.toml: 'a b' cannot be a profile's name: use up to 64 letters, digits, - and _",
+        "/config.toml: profiles.a.extends: it ends where it began: a, b",
+    ]
+    account, told = examine(path, "harbour-au") or (None, ["nothing"])
+    assert account is not None
+    assert told == []
+
+
 def test_the_examples_of_the_page_about_john_lewis_are_right(folder: Path) -> None:  # J15
     page = (EXAMPLE.parent / "docs" / "john-lewis.md").read_text("utf-8")
     examples = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
