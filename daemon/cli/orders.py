@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from daemon.cli.failures import REFUSED, Failure
-from daemon.cli.noun import Noun
+from daemon.cli.noun import Noun, examples
 from daemon.cli.output import LIMIT, NUMBER, amount, json_option, print_facts, print_json, print_table
 from daemon.cli.site import Site, account_option, address, asynchronous
 from daemon.cli.values import Instant
@@ -391,6 +391,35 @@ async def resolve(site: Site, *, account: str, number: str, arrived: bool) -> No
     async with site.control() as control:
         await control.tell(address("accounts", account, "orders", number, "resolve"), {"arrived": arrived})
     click.echo("It counts as arrived." if arrived else "It will be sent once more.")
+
+
+@orders.command(
+    "erase",
+    epilog=examples('sellerd orders erase --account laredoute-fr 2000000123 --reason "asked on 2 March, ticket 4711"'),
+)
+@account_option
+@click.argument("number")
+@click.option("--reason", required=True, help="Why, for the proof; without the name of the customer.")
+@click.option("--although-open", is_flag=True, help="Even while a line of the order is open.")
+@click.option("--yes", is_flag=True, help="Without a question.")
+@click.pass_obj
+@asynchronous
+async def erase(site: Site, *, account: str, number: str, reason: str, although_open: bool, yes: bool) -> None:
+    """Forget the customer of an order for good, when he asks for it; the figures of the order stay.
+
+    Names, addresses, unknown fields, reasons and tracking numbers go, and the kept bytes of what brought the order. A
+    proof stays, with when and why. What lies at the marketplace, in exports, in outgoing folders and in backups is not
+    touched: backups of before end with their rotation, and one that is put back must be erased from again.
+    """
+    if not yes and not click.confirm(f"Forget the customer of order {number} for good?"):
+        raise Failure("nothing was erased", REFUSED)
+    async with site.control() as control:
+        answer = await control.tell(
+            address("accounts", account, "orders", number, "erase"),
+            {"reason": reason, "although_open": although_open},
+        )
+    was = "The customer is" if answer["customer"] else "The customer had been"
+    click.echo(f"{was} erased; the bytes of {answer['payloads']} deliveries and updates are gone.")
 
 
 def _chosen(lines: tuple[Line, ...]) -> list[Line] | None:

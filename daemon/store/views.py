@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 from daemon.model import (
+    ERROR_NAMES,
     SITE,
     AccountName,
     Deadlines,
@@ -27,6 +28,7 @@ from daemon.model import (
     PayloadId,
     Severity,
     Sku,
+    StockExtras,
     StockKnobs,
     Timeliness,
 )
@@ -36,7 +38,7 @@ from daemon.store import claim_views
 from daemon.store.database import Database
 from daemon.store.feeds import read_gate
 from daemon.store.generation import restored_at
-from daemon.store.listings import item_from_json, knobs_of, levies_of, vat_rate_of
+from daemon.store.listings import extras_of, item_from_json, knobs_of, levies_of, vat_rate_of
 from daemon.store.order_errors import OPEN
 from daemon.store.pauses import Pause, pauses_of
 from daemon.store.times import from_us, to_us
@@ -60,6 +62,7 @@ class Known:
     rrp_minor: int | None
     knobs: StockKnobs
     levies: Levies
+    extras: StockExtras
 
 
 class Views:
@@ -162,7 +165,12 @@ class Views:
         )
         return {
             Sku(row["sku"]): Known(
-                item_from_json(row["item"]), row["channel_item_id"], row["rrp_minor"], knobs_of(row), levies_of(row)
+                item_from_json(row["item"]),
+                row["channel_item_id"],
+                row["rrp_minor"],
+                knobs_of(row),
+                levies_of(row),
+                extras_of(row),
             )
             for row in rows
         }
@@ -437,6 +445,7 @@ def _listing(row: sqlite3.Row) -> View:
         "rejection": json.loads(row["rejection"]) if row["rejection"] else None,
         "warnings": [*json.loads(row["warnings"]), *_price_warnings(row)],
         "stock_knobs": asdict(knobs_of(row)),
+        "stock_extras": {name: text for name, text in asdict(extras_of(row)).items() if text},
         **_instants(row, "created_at", "changed_at"),
     }
 
@@ -468,7 +477,12 @@ def _part(row: sqlite3.Row, part: Part) -> View:
     blocked = ""
     if rejection and rejection["blocked_at"] is not None and rejection["revision"] == row[f"{part}_revision"]:
         blocked = f"rejected {rejection['times']} times in a row with the same words"
-    return {"state": row[f"{part}_state"], "error": row[f"{part}_error"], "blocked": blocked}
+    return {
+        "state": row[f"{part}_state"],
+        "error": row[f"{part}_error"],
+        "error_name": ERROR_NAMES[part],
+        "blocked": blocked,
+    }
 
 
 def _listing_whole(db: sqlite3.Connection, account: AccountName, sku: Sku) -> View | None:
@@ -487,6 +501,7 @@ def _listing_whole(db: sqlite3.Connection, account: AccountName, sku: Sku) -> Vi
     return {
         **_listing(row),
         "item": json.loads(row["item"]),
+        "former_channel_item_ids": _former_numbers(db, row["id"]),
         "promotions": _promotions(db, row["id"]),
         "prices": _prices(db, row["id"]),
         "timeline": _timeline(db, "listing", row["id"]),
@@ -495,6 +510,12 @@ def _listing_whole(db: sqlite3.Connection, account: AccountName, sku: Sku) -> Vi
             for feed in carried
         ],
     }
+
+
+def _former_numbers(db: sqlite3.Connection, listing: int) -> list[View]:
+    """The article numbers that it had before, the last of them first (J2)."""
+    rows = db.execute("SELECT * FROM former_numbers WHERE listing = ? ORDER BY until DESC", (listing,)).fetchall()
+    return [{**_some(row, "channel_item_id"), **_instants(row, "until")} for row in rows]
 
 
 def _answer(row: sqlite3.Row) -> View:
@@ -648,10 +669,17 @@ def _order_whole(
     return {
         **_order(db, row, personal=personal, now=now),
         "received": {**_some(came, "id", "folder", "name", "size"), **_instants(came, "received_at")} if came else None,
+        "erased": _erased(db, row["id"]),
         "updates": [_update(db, update) for update in updates],
         "claims": claim_views.claims(db, account, order=row["id"], limit=PAGE, now=now),
         "timeline": _timeline(db, "order", row["id"]),
     }
+
+
+def _erased(db: sqlite3.Connection, order: int) -> View | None:
+    """When and why the customer was erased on request; None when nobody asked (D12)."""
+    row = db.execute('SELECT at, reason FROM erasures WHERE "order" = ? ORDER BY id DESC LIMIT 1', (order,)).fetchone()
+    return None if row is None else {**_instants(row, "at"), "reason": row["reason"]}
 
 
 def _update(db: sqlite3.Connection, row: sqlite3.Row) -> View:
