@@ -287,6 +287,7 @@ class Daemon:
             await self.store.runs.snapshot(),
             await self.store.accounts.held(),
             waiting=waiting,
+            attention=await self.store.views.attention(),
             order_errors=await self.store.views.order_errors(),
             pauses=await self.store.pauses.in_force(datetime.now(UTC)),
         )

@@ -32,6 +32,8 @@ from daemon.model import (
     LegalMoves,
     OfferTerms,
     Parcel,
+    PhotoTerms,
+    Sku,
     VatTerritory,
 )
 
@@ -261,6 +263,8 @@ class AccountSettings(Table):
     tracking_url: Annotated[str, AfterValidator(_tracking_template)] = ""
     orders: DeadlinesTable = DeadlinesTable()
 
+    #: whether its marketplace has a test tree, in which test orders can be rehearsed
+    has_test_tree: ClassVar[bool] = False
     #: what the seller may say of order lines here, and when (Sell-R A6, guide J7-J10)
     legal_moves: ClassVar[LegalMoves]
 
@@ -291,6 +295,11 @@ class AccountSettings(Table):
         return None
 
     @property
+    def photo_terms(self) -> PhotoTerms | None:
+        """How large photos must be (C6); None where they are not to be looked at."""
+        return None
+
+    @property
     def offer_terms(self) -> OfferTerms:
         """What it makes of the seller's figures before they are sent (L6, L10, L11)."""
         rules = self.stock_rules
@@ -300,7 +309,17 @@ class AccountSettings(Table):
             cap=rules.cap,
             threshold=rules.below,
             reserve_open_orders=rules.reserve_open_orders,
+            stock_form=self.stock_form,
         )
+
+    def listing_fault(self, sku: Sku, channel_item_id: str) -> str:  # noqa: ARG002 - of this account's listings
+        """Why nothing of a listing may be sent, by what is not in its item (J2); empty where it may."""
+        return ""
+
+    @property
+    def stock_form(self) -> str:
+        """What of the account goes into each row of stock beside the rules for its units."""
+        return ""
 
     @property
     def vat_territory(self) -> VatTerritory | None:

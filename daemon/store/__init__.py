@@ -20,8 +20,10 @@ from daemon.store.pauses import Pauses
 from daemon.store.payloads import Payloads
 from daemon.store.promotions import Promotions
 from daemon.store.reference import ReferenceData
+from daemon.store.rehearsals import Rehearsals
 from daemon.store.retention import Retention
 from daemon.store.runs import Runs
+from daemon.store.stock import Stock
 from daemon.store.updates import Updates
 from daemon.store.users import Sessions, SignIns, Tokens, Users
 from daemon.store.values import Values
@@ -37,9 +39,9 @@ class Store:
         self.database = database
         self.accounts = Accounts(database)
         self.answers = Answers(database)
+        self.audit = Audit(database)
         self.backups = Backups(database)
         self.claims = Claims(database)
-        self.audit = Audit(database)
         self.codes = Codes(database)
         self.deliveries = Deliveries(database)
         self.erasures = Erasures(database)
@@ -50,10 +52,12 @@ class Store:
         self.payloads = Payloads(database)
         self.promotions = Promotions(database)
         self.reference = ReferenceData(database)
+        self.rehearsals = Rehearsals(database)
         self.retention = Retention(database)
         self.runs = Runs(database)
         self.sessions = Sessions(database)
         self.sign_ins = SignIns(database)
+        self.stock = Stock(database)
         self.tokens = Tokens(database)
         self.updates = Updates(database)
         self.users = Users(database)

@@ -23,6 +23,7 @@ from daemon.model import (
     LineState,
     OfferTerms,
     Part,
+    PhotoTerms,
     Safety,
     SafetyTerms,
     UpdateKind,
@@ -289,6 +290,18 @@ class SafetyTable(Table):
         return SafetyTerms(Safety(**{name: getattr(self, name) for name in safety.FIELDS}), dict(self.attributes))
 
 
+class PhotosTable(Table):
+    """Whether photos may be looked at where they lie, by `sellerd listings check-photos` (consumer rules C6).
+
+    With `check`, that command asks each URL for its first 256 KiB and reads the size of the picture. `least` and
+    `wanted` are pixels on each side: what third parties report as La Redoute's own limits.
+    """
+
+    check: bool = False
+    least: int = Field(default=400, ge=1)
+    wanted: int = Field(default=1200, ge=1)
+
+
 class ItemsTable(Table):
     """Item feeds (A4, guide L2, L4, L5). `checksum` is what stands in Media/Checksum: the MD5 of the URL, or nothing.
 
@@ -309,6 +322,7 @@ class ItemsTable(Table):
     wanted_attributes: tuple[AttributeCode, ...] = ()
     vendor_elements: VendorElements = VendorElements()
     safety: SafetyTable = SafetyTable()
+    photos: PhotosTable = PhotosTable()
 
 
 class SellrSettings(AccountSettings):
@@ -341,6 +355,13 @@ class SellrSettings(AccountSettings):
         },
         cancels=(UpdateKind.REFUSAL, UpdateKind.REFUND),
     )
+
+    @field_validator("currency")
+    @classmethod
+    def _euros(cls, currency: str) -> str:
+        if currency != "EUR":
+            raise ValueError('La Redoute takes prices in euros only; write "EUR", or leave it out')
+        return currency
 
     @field_validator("urls")
     @classmethod
@@ -436,6 +457,12 @@ class SellrSettings(AccountSettings):
             items.wanted_attributes,
             items.safety.terms if items.safety.check else None,
         )
+
+    @property
+    def photo_terms(self) -> PhotoTerms | None:
+        """How large photos must be (C6); None where they are not to be looked at."""
+        photos = self.items.photos
+        return PhotoTerms(photos.least, photos.wanted) if photos.check else None
 
     @property
     def vat_territory(self) -> VatTerritory:
