@@ -33,6 +33,7 @@ from daemon.model import (
     OfferTerms,
     Parcel,
     PhotoTerms,
+    Sku,
     VatTerritory,
 )
 
@@ -247,6 +248,8 @@ class AccountSettings(Table):
     tracking_url: Annotated[str, AfterValidator(_tracking_template)] = ""
     orders: DeadlinesTable = DeadlinesTable()
 
+    #: whether its marketplace has a test tree, in which test orders can be rehearsed
+    has_test_tree: ClassVar[bool] = False
     #: what the seller may say of order lines here, and when (Sell-R A6, guide J7-J10)
     legal_moves: ClassVar[LegalMoves]
 
@@ -291,7 +294,17 @@ class AccountSettings(Table):
             cap=rules.cap,
             threshold=rules.below,
             reserve_open_orders=rules.reserve_open_orders,
+            stock_form=self.stock_form,
         )
+
+    def listing_fault(self, sku: Sku, channel_item_id: str) -> str:  # noqa: ARG002 - of this account's listings
+        """Why nothing of a listing may be sent, by what is not in its item (J2); empty where it may."""
+        return ""
+
+    @property
+    def stock_form(self) -> str:
+        """What of the account goes into each row of stock beside the rules for its units."""
+        return ""
 
     @property
     def vat_territory(self) -> VatTerritory | None:
@@ -330,6 +343,11 @@ class AccountSettings(Table):
     def explain(self, code: str, text: str) -> Advice | None:  # noqa: ARG002 - of this account's errors
         """What is known of an error that its marketplace tells, None where nobody has said."""
         return None
+
+    @property
+    def service_urls(self) -> Mapping[str, str]:
+        """Every address of a service by its place in the configuration; none where all goes by files."""
+        return {}
 
     @property
     def sftp_logins(self) -> Mapping[str, SftpTable]:

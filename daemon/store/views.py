@@ -28,15 +28,17 @@ from daemon.model import (
     PayloadId,
     Severity,
     Sku,
+    StockExtras,
     StockKnobs,
     Timeliness,
 )
 from daemon.rules.deadlines import due_at, timeliness, worst
 from daemon.rules.gate import wait
+from daemon.store import claim_views
 from daemon.store.database import Database
 from daemon.store.feeds import read_gate
 from daemon.store.generation import restored_at
-from daemon.store.listings import item_from_json, knobs_of, levies_of, vat_rate_of
+from daemon.store.listings import extras_of, item_from_json, knobs_of, levies_of, vat_rate_of
 from daemon.store.order_errors import OPEN
 from daemon.store.pauses import Pause, pauses_of
 from daemon.store.times import from_us, to_us
@@ -60,6 +62,7 @@ class Known:
     rrp_minor: int | None
     knobs: StockKnobs
     levies: Levies
+    extras: StockExtras
 
 
 class Views:
@@ -162,7 +165,12 @@ class Views:
         )
         return {
             Sku(row["sku"]): Known(
-                item_from_json(row["item"]), row["channel_item_id"], row["rrp_minor"], knobs_of(row), levies_of(row)
+                item_from_json(row["item"]),
+                row["channel_item_id"],
+                row["rrp_minor"],
+                knobs_of(row),
+                levies_of(row),
+                extras_of(row),
             )
             for row in rows
         }
@@ -216,6 +224,30 @@ class Views:
         """One order with its updates and timeline; None when there is none. `personal` adds who gets it (D12)."""
         return await self._database.read(lambda db: _order_whole(db, account, number, personal=personal, now=now))
 
+    async def claims(
+        self,
+        account: AccountName | None = None,
+        *,
+        state: str | None = None,
+        limit: int = PAGE,
+        before: int | None = None,
+        now: datetime | None = None,
+    ) -> list[View]:
+        """Requests of marketplaces about orders, the newest first; with `now` each says whether it is late (J12)."""
+        return await self._database.read(
+            partial(claim_views.claims, account=account, state=state, limit=min(limit, MOST), before=before, now=now)
+        )
+
+    async def claim(
+        self, account: AccountName, claim: int, *, personal: bool = False, now: datetime | None = None
+    ) -> View | None:
+        """One claim with the updates that answered it; None when there is none (J12)."""
+        return await self._database.read(lambda db: claim_views.claim(db, account, claim, personal=personal, now=now))
+
+    async def attention(self) -> dict[tuple[str, str], int]:
+        """How much waits for a person, by account and what: claims, updates that failed, updates in doubt."""
+        return await self._database.read(claim_views.attention)
+
     async def export_orders(self, account: AccountName, since: datetime | None = None) -> AsyncIterator[list[View]]:
         """Orders that changed at or after `since`, the oldest change first, with personal data, in pages (S2)."""
         sql = (
@@ -263,8 +295,8 @@ def _status(db: sqlite3.Connection, now: Moment) -> View:
     gates = _gates(db, now)
     aside = _counts(db, "SELECT account, count(*) AS n FROM deliveries WHERE state = 'set_aside' GROUP BY account")
     waiting = _waiting(db, now.at)
+    attention = claim_views.attention(db)
     wrong = _order_errors(db)
-    doubt = _counts(db, "SELECT account, count(*) AS n FROM order_updates WHERE state = 'in_doubt' GROUP BY account")
     pauses = pauses_of(db, now.at)
     accounts = []
     for row in db.execute("SELECT * FROM accounts ORDER BY name").fetchall():
@@ -281,7 +313,9 @@ def _status(db: sqlite3.Connection, now: Moment) -> View:
                 "orders_waiting": {each.value: waiting.get((name, each), 0) for each in Timeliness},
                 "gates": [gate for gate in gates if gate["account"] == name],
                 "set_aside": aside.get(name, 0),
-                "updates_in_doubt": doubt.get(name, 0),
+                "updates_in_doubt": attention[name, "updates_in_doubt"],
+                "updates_failed": attention[name, "updates_failed"],
+                "claims": {state.value: attention[name, f"claims_{state}"] for state in claim_views.NEEDS_A_PERSON},
                 "order_errors": {each.value: wrong[name, each.value] for each in Severity},
             }
         )
@@ -411,6 +445,7 @@ def _listing(row: sqlite3.Row) -> View:
         "rejection": json.loads(row["rejection"]) if row["rejection"] else None,
         "warnings": [*json.loads(row["warnings"]), *_price_warnings(row)],
         "stock_knobs": asdict(knobs_of(row)),
+        "stock_extras": {name: text for name, text in asdict(extras_of(row)).items() if text},
         **_instants(row, "created_at", "changed_at"),
     }
 
@@ -466,6 +501,7 @@ def _listing_whole(db: sqlite3.Connection, account: AccountName, sku: Sku) -> Vi
     return {
         **_listing(row),
         "item": json.loads(row["item"]),
+        "former_channel_item_ids": _former_numbers(db, row["id"]),
         "promotions": _promotions(db, row["id"]),
         "prices": _prices(db, row["id"]),
         "timeline": _timeline(db, "listing", row["id"]),
@@ -474,6 +510,12 @@ def _listing_whole(db: sqlite3.Connection, account: AccountName, sku: Sku) -> Vi
             for feed in carried
         ],
     }
+
+
+def _former_numbers(db: sqlite3.Connection, listing: int) -> list[View]:
+    """The article numbers that it had before, the last of them first (J2)."""
+    rows = db.execute("SELECT * FROM former_numbers WHERE listing = ? ORDER BY until DESC", (listing,)).fetchall()
+    return [{**_some(row, "channel_item_id"), **_instants(row, "until")} for row in rows]
 
 
 def _answer(row: sqlite3.Row) -> View:
@@ -627,9 +669,17 @@ def _order_whole(
     return {
         **_order(db, row, personal=personal, now=now),
         "received": {**_some(came, "id", "folder", "name", "size"), **_instants(came, "received_at")} if came else None,
+        "erased": _erased(db, row["id"]),
         "updates": [_update(db, update) for update in updates],
+        "claims": claim_views.claims(db, account, order=row["id"], limit=PAGE, now=now),
         "timeline": _timeline(db, "order", row["id"]),
     }
+
+
+def _erased(db: sqlite3.Connection, order: int) -> View | None:
+    """When and why the customer was erased on request; None when nobody asked (D12)."""
+    row = db.execute('SELECT at, reason FROM erasures WHERE "order" = ? ORDER BY id DESC LIMIT 1', (order,)).fetchone()
+    return None if row is None else {**_instants(row, "at"), "reason": row["reason"]}
 
 
 def _update(db: sqlite3.Connection, row: sqlite3.Row) -> View:
@@ -639,7 +689,7 @@ def _update(db: sqlite3.Connection, row: sqlite3.Row) -> View:
         (row["id"],),
     ).fetchall()
     return {
-        **_some(row, "kind", "state", "name", "error", "bytes"),
+        **_some(row, "id", "kind", "state", "name", "error", "bytes", "claim", "resends"),
         **_instants(row, "created_at", "sent_at", "settled_at"),
         "parcel": _parcel(row["parcel"]),
         "cancels": bool(row["cancels"]),

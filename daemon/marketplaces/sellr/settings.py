@@ -485,6 +485,11 @@ class SellrSettings(AccountSettings):
         return (own.explain(code, text) if own else None) or shipped().explain(code, text)
 
     @property
+    def service_urls(self) -> Mapping[str, str]:
+        """The three services."""
+        return {f"urls.{name}": url for name, url in self.urls}
+
+    @property
     def sftp_logins(self) -> Mapping[str, SftpTable]:
         """The account's one SFTP login."""
         return {"sftp": self.sftp}
