@@ -32,6 +32,7 @@ from daemon.model import (
     LegalMoves,
     OfferTerms,
     Parcel,
+    Sku,
     VatTerritory,
 )
 
@@ -287,7 +288,17 @@ class AccountSettings(Table):
             cap=rules.cap,
             threshold=rules.below,
             reserve_open_orders=rules.reserve_open_orders,
+            stock_form=self.stock_form,
         )
+
+    def listing_fault(self, sku: Sku, channel_item_id: str) -> str:  # noqa: ARG002 - of this account's listings
+        """Why nothing of a listing may be sent, by what is not in its item (J2); empty where it may."""
+        return ""
+
+    @property
+    def stock_form(self) -> str:
+        """What of the account goes into each row of stock beside the rules for its units."""
+        return ""
 
     @property
     def vat_territory(self) -> VatTerritory | None:

@@ -21,6 +21,7 @@ from daemon.store.promotions import Promotions
 from daemon.store.reference import ReferenceData
 from daemon.store.rehearsals import Rehearsals
 from daemon.store.runs import Runs
+from daemon.store.stock import Stock
 from daemon.store.updates import Updates
 from daemon.store.users import Sessions, SignIns, Tokens, Users
 from daemon.store.values import Values
@@ -52,6 +53,7 @@ class Store:
         self.runs = Runs(database)
         self.sessions = Sessions(database)
         self.sign_ins = SignIns(database)
+        self.stock = Stock(database)
         self.tokens = Tokens(database)
         self.updates = Updates(database)
         self.users = Users(database)

@@ -217,7 +217,12 @@ def _listing(db: sqlite3.Connection, account: str, line: OrderLine) -> int | Non
         ).fetchone()
         if row is not None:
             return int(row["id"])
-    return None
+    # The retailer may still name a number that it has changed since (J2).
+    row = db.execute(
+        "SELECT listing FROM former_numbers WHERE account = ? AND channel_item_id = ? ORDER BY until DESC LIMIT 1",
+        (account, line.channel_item_id),
+    ).fetchone()
+    return None if row is None else int(row["listing"])
 
 
 def _flag_unknown(db: sqlite3.Connection, account: str, order: int, at: datetime) -> None:

@@ -283,6 +283,12 @@ async def test_more_than_one_batch(store: Store) -> None:  # S1
     assert [fault.line for fault in report.faults] == [2, 502, 1_002, 1_502, 2_002]
 
 
+def test_no_other_name_of_a_column_is_that_of_another() -> None:  # S1
+    for columns in COLUMNS.values():
+        names = [name for column in columns for name in (column.name, *column.also)]
+        assert len(set(names)) == len(names)
+
+
 def test_every_column_is_documented() -> None:  # S1
     for kind, columns in COLUMNS.items():
         assert columns[0].name == KEYS[kind]
