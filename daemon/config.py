@@ -157,6 +157,18 @@ class BackupTable(Table):
     folder: Path | None = None
 
 
+class RetentionTable(Table):
+    """`[retention]`: how long what only grows is kept: single turns of jobs, events (timelines), what feeds carried.
+
+    The last object of each listing and kind of feed stays, and so do feeds with their counts. Bytes and personal data
+    have their own times, by account (`payload_retention`, `personal_data_retention`).
+    """
+
+    turns: Duration = timedelta(days=30)
+    events: Duration = timedelta(days=400)
+    feed_objects: Duration = timedelta(days=400)
+
+
 class Config(Table):
     """The whole configuration. Paths are absolute; inactive accounts are in it and have no jobs."""
 
@@ -164,6 +176,7 @@ class Config(Table):
     web: WebTable = WebTable()
     log: LogTable = LogTable()
     backup: BackupTable = BackupTable()
+    retention: RetentionTable = RetentionTable()
     #: how often the jobs that belong to no account come
     every: Mapping[str, Duration] = Field(default_factory=dict)
     accounts: Mapping[AccountName, SerializeAsAny[AccountSettings]] = Field(default_factory=dict)

@@ -47,6 +47,15 @@ class Part(StrEnum):
     END = "end"
 
 
+#: what the guide calls the error text of each part (L2, L6, L7); of ending it says nothing, that name is ours
+ERROR_NAMES: Mapping[Part, str] = {
+    Part.ITEM: "Update Item Error",
+    Part.STOCK: "Error Updating Quantity",
+    Part.PRICE: "Error Updating Price",
+    Part.END: "Error Ending Item",
+}
+
+
 class ChannelStatus(StrEnum):
     """How far a listing has come at the marketplace (L3)."""
 
@@ -271,6 +280,14 @@ class ItemLimits:
     description_min: int = 10
     wanted_attributes: tuple[str, ...] = ()
     safety: SafetyTerms | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoTerms:
+    """How large photos must be on each side, and how large they had better be, in pixels (C6)."""
+
+    least: int
+    wanted: int
 
 
 @dataclass(frozen=True, slots=True)

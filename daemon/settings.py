@@ -32,6 +32,7 @@ from daemon.model import (
     LegalMoves,
     OfferTerms,
     Parcel,
+    PhotoTerms,
     Sku,
     VatTerritory,
 )
@@ -279,6 +280,11 @@ class AccountSettings(Table):
         return None
 
     @property
+    def photo_terms(self) -> PhotoTerms | None:
+        """How large photos must be (C6); None where they are not to be looked at."""
+        return None
+
+    @property
     def offer_terms(self) -> OfferTerms:
         """What it makes of the seller's figures before they are sent (L6, L10, L11)."""
         rules = self.stock_rules
@@ -337,6 +343,11 @@ class AccountSettings(Table):
     def explain(self, code: str, text: str) -> Advice | None:  # noqa: ARG002 - of this account's errors
         """What is known of an error that its marketplace tells, None where nobody has said."""
         return None
+
+    @property
+    def service_urls(self) -> Mapping[str, str]:
+        """Every address of a service by its place in the configuration; none where all goes by files."""
+        return {}
 
     @property
     def sftp_logins(self) -> Mapping[str, SftpTable]:

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from daemon.config import SITE_JOBS, BackupTable, DaemonTable, LogTable, WebTable
+from daemon.config import SITE_JOBS, BackupTable, DaemonTable, LogTable, RetentionTable, WebTable
 from daemon.marketplaces.edge import EdgeSettings
 from daemon.marketplaces.edge.profiles import shipped
 from daemon.marketplaces.edge.settings import Column, Place
@@ -52,7 +52,13 @@ A retailer on The Edge that is not shipped (or another form of one that is): eve
 def written() -> str:
     """The whole page."""
     parts = [HEAD]
-    for name, table in (("daemon", DaemonTable), ("web", WebTable), ("log", LogTable), ("backup", BackupTable)):
+    for name, table in (
+        ("daemon", DaemonTable),
+        ("web", WebTable),
+        ("log", LogTable),
+        ("backup", BackupTable),
+        ("retention", RetentionTable),
+    ):
         parts.append(_section(f"[{name}]", table))
     parts.append(_every())
     parts.append(_section('[accounts.NAME], speaks = "sellr" (marketplace = "laredoute")', SellrSettings))

@@ -49,6 +49,13 @@ def _account_rows(account: View) -> list[tuple[object, ...]]:
     rows += [(name, f"gate {gate['kind']}", _gate_state(gate), gate["why"]) for gate in account["gates"]]
     if account["set_aside"]:
         rows.append((name, "set aside", account["set_aside"], "see: sellerd deliveries"))
+    rows += [
+        (name, f"claims {state}", count, f"see: sellerd claims list --state {state}")
+        for state, count in account["claims"].items()
+        if count
+    ]
+    if account["updates_failed"]:
+        rows.append((name, "order updates failed", account["updates_failed"], "see: sellerd orders resend --help"))
     if account["updates_in_doubt"]:
         rows.append((name, "order updates in doubt", account["updates_in_doubt"], "see: sellerd orders resolve --help"))
     return rows

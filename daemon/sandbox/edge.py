@@ -152,7 +152,7 @@ class TheEdge:
         order.requests.append(EdgeRequest(path.name, dict(units)))
         self._with_marker(path, content)
         if again := self.faults.take("repeat_request"):
-            changed = content.replace(b'"N"', b'"Y"') if again["changed"] else content
+            changed = content.replace(b',"",', b',"OTHER",', 1) if again["changed"] else content
             self._send_again(path, changed, same_name=again["same_name"])
         return path.name
 

@@ -40,13 +40,13 @@ from daemon.store.rejections import count_rejections
 from daemon.store.stock import follow_form
 from daemon.store.times import from_us, to_us
 from daemon.store.values import (
-    PROMOTION,
     follow_terms,
-    less_eco,
     named_terms,
     offered,
+    promotion,
     reference,
     reserve,
+    sellable,
     sold,
     withhold,
 )
@@ -288,7 +288,7 @@ def _due(rule: FeedRule) -> str:
     if Part.STOCK in rule.parts:
         conditions.append("(stock IS NOT NULL OR ended = 1)")
     if rule.needs_price:
-        conditions.append(f"price_minor IS NOT NULL AND {less_eco('price_minor')} > 0")
+        conditions.append(sellable())
     if rule.needs_channel_item_id:
         conditions.append("channel_item_id <> '' AND item_state <> 'error'")
     return " AND ".join(conditions)
@@ -350,7 +350,7 @@ def _claim_objects(db: sqlite3.Connection, feed: FeedId, rule: FeedRule, due: st
         "INSERT INTO feed_objects (feed, listing, ean, channel_item_id, item_revision, stock_revision, price_revision,"  # noqa: S608
         " end_revision, stock, price_minor, rrp_minor, promotion, ended)"
         f" SELECT :feed, id, ean, channel_item_id, {revisions},"
-        f" {offered()}, {sold()}, {reference()}, {PROMOTION}, ended"
+        f" {offered()}, {sold()}, {reference()}, {promotion()}, ended"
         # What is out of stock goes first, where not everything goes.
         f" FROM listings WHERE {due} ORDER BY {f'coalesce({offered()}, 1) = 0 DESC,' if rule.most else ''} id"
         " LIMIT :most",

@@ -28,6 +28,8 @@ from daemon.store.standings import change_stamp, put_standing, standing
 from daemon.store.times import from_us, to_us
 
 # A line in one of these still has something before it.
+#: customers of one transaction
+_ERASED_AT_ONCE = 500
 _OPEN = "('new', 'accepted', 'to_ship', 'to_cancel', 'refunding')"
 
 
@@ -60,11 +62,11 @@ class Orders:
         sql = (
             'SELECT o.id FROM orders o JOIN customers c ON c."order" = o.id WHERE o.account = ?'  # noqa: S608 - our own words
             f' AND o.changed_at < ? AND NOT EXISTS (SELECT 1 FROM order_lines l WHERE l."order" = o.id'
-            f" AND l.state IN {_OPEN})"
+            f" AND l.state IN {_OPEN}) LIMIT ?"
         )
 
         def work(db: sqlite3.Connection) -> int:
-            closed = db.execute(sql, (account, to_us(before))).fetchall()
+            closed = db.execute(sql, (account, to_us(before), _ERASED_AT_ONCE)).fetchall()
             for (order,) in closed:
                 db.execute('DELETE FROM customers WHERE "order" = ?', (order,))
                 # Columns that we have no word for may hold anything, so they go too.
@@ -77,7 +79,10 @@ class Orders:
             )
             return len(closed)
 
-        return await self._database.write(work)
+        erased = 0
+        while count := await self._database.write(work):
+            erased += count
+        return erased
 
 
 def _keep(db: sqlite3.Connection, account: AccountName, delivery: Delivery[Order], at: datetime) -> Kept:

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 from daemon.model import (
+    ERROR_NAMES,
     SITE,
     AccountName,
     Deadlines,
@@ -33,6 +34,7 @@ from daemon.model import (
 )
 from daemon.rules.deadlines import due_at, timeliness, worst
 from daemon.rules.gate import wait
+from daemon.store import claim_views
 from daemon.store.database import Database
 from daemon.store.feeds import read_gate
 from daemon.store.generation import restored_at
@@ -222,6 +224,30 @@ class Views:
         """One order with its updates and timeline; None when there is none. `personal` adds who gets it (D12)."""
         return await self._database.read(lambda db: _order_whole(db, account, number, personal=personal, now=now))
 
+    async def claims(
+        self,
+        account: AccountName | None = None,
+        *,
+        state: str | None = None,
+        limit: int = PAGE,
+        before: int | None = None,
+        now: datetime | None = None,
+    ) -> list[View]:
+        """Requests of marketplaces about orders, the newest first; with `now` each says whether it is late (J12)."""
+        return await self._database.read(
+            partial(claim_views.claims, account=account, state=state, limit=min(limit, MOST), before=before, now=now)
+        )
+
+    async def claim(
+        self, account: AccountName, claim: int, *, personal: bool = False, now: datetime | None = None
+    ) -> View | None:
+        """One claim with the updates that answered it; None when there is none (J12)."""
+        return await self._database.read(lambda db: claim_views.claim(db, account, claim, personal=personal, now=now))
+
+    async def attention(self) -> dict[tuple[str, str], int]:
+        """How much waits for a person, by account and what: claims, updates that failed, updates in doubt."""
+        return await self._database.read(claim_views.attention)
+
     async def export_orders(self, account: AccountName, since: datetime | None = None) -> AsyncIterator[list[View]]:
         """Orders that changed at or after `since`, the oldest change first, with personal data, in pages (S2)."""
         sql = (
@@ -269,8 +295,8 @@ def _status(db: sqlite3.Connection, now: Moment) -> View:
     gates = _gates(db, now)
     aside = _counts(db, "SELECT account, count(*) AS n FROM deliveries WHERE state = 'set_aside' GROUP BY account")
     waiting = _waiting(db, now.at)
+    attention = claim_views.attention(db)
     wrong = _order_errors(db)
-    doubt = _counts(db, "SELECT account, count(*) AS n FROM order_updates WHERE state = 'in_doubt' GROUP BY account")
     pauses = pauses_of(db, now.at)
     accounts = []
     for row in db.execute("SELECT * FROM accounts ORDER BY name").fetchall():
@@ -287,7 +313,9 @@ def _status(db: sqlite3.Connection, now: Moment) -> View:
                 "orders_waiting": {each.value: waiting.get((name, each), 0) for each in Timeliness},
                 "gates": [gate for gate in gates if gate["account"] == name],
                 "set_aside": aside.get(name, 0),
-                "updates_in_doubt": doubt.get(name, 0),
+                "updates_in_doubt": attention[name, "updates_in_doubt"],
+                "updates_failed": attention[name, "updates_failed"],
+                "claims": {state.value: attention[name, f"claims_{state}"] for state in claim_views.NEEDS_A_PERSON},
                 "order_errors": {each.value: wrong[name, each.value] for each in Severity},
             }
         )
@@ -449,7 +477,12 @@ def _part(row: sqlite3.Row, part: Part) -> View:
     blocked = ""
     if rejection and rejection["blocked_at"] is not None and rejection["revision"] == row[f"{part}_revision"]:
         blocked = f"rejected {rejection['times']} times in a row with the same words"
-    return {"state": row[f"{part}_state"], "error": row[f"{part}_error"], "blocked": blocked}
+    return {
+        "state": row[f"{part}_state"],
+        "error": row[f"{part}_error"],
+        "error_name": ERROR_NAMES[part],
+        "blocked": blocked,
+    }
 
 
 def _listing_whole(db: sqlite3.Connection, account: AccountName, sku: Sku) -> View | None:
@@ -636,9 +669,17 @@ def _order_whole(
     return {
         **_order(db, row, personal=personal, now=now),
         "received": {**_some(came, "id", "folder", "name", "size"), **_instants(came, "received_at")} if came else None,
+        "erased": _erased(db, row["id"]),
         "updates": [_update(db, update) for update in updates],
+        "claims": claim_views.claims(db, account, order=row["id"], limit=PAGE, now=now),
         "timeline": _timeline(db, "order", row["id"]),
     }
+
+
+def _erased(db: sqlite3.Connection, order: int) -> View | None:
+    """When and why the customer was erased on request; None when nobody asked (D12)."""
+    row = db.execute('SELECT at, reason FROM erasures WHERE "order" = ? ORDER BY id DESC LIMIT 1', (order,)).fetchone()
+    return None if row is None else {**_instants(row, "at"), "reason": row["reason"]}
 
 
 def _update(db: sqlite3.Connection, row: sqlite3.Row) -> View:
@@ -648,7 +689,7 @@ def _update(db: sqlite3.Connection, row: sqlite3.Row) -> View:
         (row["id"],),
     ).fetchall()
     return {
-        **_some(row, "kind", "state", "name", "error", "bytes"),
+        **_some(row, "id", "kind", "state", "name", "error", "bytes", "claim", "resends"),
         **_instants(row, "created_at", "sent_at", "settled_at"),
         "parcel": _parcel(row["parcel"]),
         "cancels": bool(row["cancels"]),

@@ -72,6 +72,13 @@ def _jobs(verdict: Verdict) -> list[Metric]:
             "timeliness",
         ),
         _gauge(
+            "sellerd_attention",
+            "Claims and order updates that wait for a person, by what they are.",
+            verdict.attention,
+            "account",
+            "what",
+        ),
+        _gauge(
             "sellerd_order_errors",
             "Things that are wrong with orders and wait for somebody.",
             verdict.order_errors,

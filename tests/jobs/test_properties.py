@@ -98,6 +98,8 @@ OFFERS = st.fixed_dictionaries(
     {
         "reductions": st.sampled_from(["warn", "block"]),
         "unknown_history": st.sampled_from(["allow", "warn", "block"]),
+        "prices_include_eco_contribution": st.booleans(),
+        "vat_rate": st.sampled_from(["0.20", "0.055"]),
     }
 )
 ACCOUNT: st.SearchStrategy[dict[str, Any]] = st.one_of(
@@ -130,6 +132,7 @@ LA_REDOUTE = steps(
     step("changes_promotion", GOOD, st.integers(0, 2), st.integers(700, 1004), st.integers(1, 240)),
     step("takes_back", GOOD, st.integers(0, 2)),
     step("holds_back", GOOD, KNOBS),
+    step("is_levied", GOOD, st.sampled_from([None, 0, 60, 750, 1002]), st.sampled_from([None, "0.2", "0.055"])),
     step("configures", ACCOUNT),
     step("configures", ACCOUNT),
     step("unblocks", GOOD),
@@ -202,7 +205,9 @@ async def play(dialect: str, story: list[Step], account: Mapping[str, Any] = Map
 
 @given(account=ACCOUNT, story=LA_REDOUTE)
 @few
-async def test_la_redoute_whatever_happens(account: dict[str, Any], story: list[Step]) -> None:  # L6 L8 L10 L11 L14
+async def test_la_redoute_whatever_happens(
+    account: dict[str, Any], story: list[Step]
+) -> None:  # L6 L8 L10 L11 L14 C4 C8
     await play("sellr", story, account)
 
 

@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
@@ -30,6 +31,7 @@ from daemon.marketplaces.sellr.settings import OrdersTable
 from daemon.model import (
     AccountName,
     FeedKind,
+    Levies,
     LineState,
     Moment,
     Money,
@@ -41,6 +43,7 @@ from daemon.model import (
     StockKnobs,
     UpdateKind,
 )
+from daemon.rules import eco
 from daemon.rules import rrp as recommended
 from daemon.rules import stock as units
 from daemon.rules.moves import LEADS_TO, reachable
@@ -253,6 +256,11 @@ class World:
     async def holds_back(self, good: int, knobs: StockKnobs) -> None:
         await self._put_item(good, knobs=knobs)
 
+    async def is_levied(self, good: int, eco: int | None, rate: str | None) -> None:
+        """An eco-contribution in cents, and a VAT rate of its own."""
+        levies = Levies(None if rate is None else Decimal(rate), eco, "FR-DEA" if eco else "")
+        await self._put_item(good, levies=levies)
+
     async def promotes(self, good: int, cents: int, starts_in: int, lasts: int) -> None:
         """A promotion so many minutes from now and so long; one that another stands in the way of is turned down."""
         starts_at = NOON + self.passed + starts_in * MINUTE
@@ -395,13 +403,20 @@ class World:
             note(f"    not allowed: {error}")
 
     async def _put_item(
-        self, good: int, *, title: str | None = None, ended: bool | None = None, knobs: StockKnobs | None = None
+        self,
+        good: int,
+        *,
+        title: str | None = None,
+        ended: bool | None = None,
+        knobs: StockKnobs | None = None,
+        levies: Levies | None = None,
     ) -> None:
         kept = await self._kept(good)
         if kept is None:
             return
         item = item_from_json(kept)
-        row = ItemRow(GOODS[good][0], item if title is None else replace(item, title=title), ended=ended, knobs=knobs)
+        named = item if title is None else replace(item, title=title)
+        row = ItemRow(GOODS[good][0], named, ended=ended, knobs=knobs, levies=levies)
         await self.scene.store.listings.put_items(
             self.scene.name, [row], self.now().at, [""], item_feed=FeedKind.ITEM in self.scene.account.feed_rules
         )
@@ -763,14 +778,18 @@ class World:
         found += [f"order {number} is not here" for number in set(self.numbers) - set(await self._numbers_here())]
         found += [f"order {number} is incomplete" for number in await self._numbers_here("incomplete <> ''")]
         takes_items = FeedKind.ITEM in self.scene.account.feed_rules
-        for sku, item, stock, price, end, status, ended in await self._read(
-            "SELECT sku, item_state, stock_state, price_state, end_state, channel_status, ended FROM listings"
+        less_eco = self.scene.account.offer_terms.less_eco
+        for sku, item, stock, price, end, status, ended, cents, contribution, charged in await self._read(
+            "SELECT sku, item_state, stock_state, price_state, end_state, channel_status, ended, price_minor, eco_minor,"
+            " EXISTS (SELECT 1 FROM prices p WHERE p.listing = listings.id) FROM listings"
         ):
             waits = {"pending", "sent"}
             if item in waits:
                 found.append(f"{sku}: item {item}")
             needed = "offer_integrated" if ended else "product_integrated"
             if takes_items and status not in {needed, "offer_integrated"}:
+                continue
+            if takes_items and not charged and eco.without(cents, contribution, included=less_eco) <= 0:
                 continue
             found += [
                 f"{sku}: {part} {state}"
@@ -818,8 +837,8 @@ class World:
                 free, wanted = self.scene.sandbox.johnlewis.stock[part].free, 0 if ended else stock
                 assert free == wanted, f"{sku}: stock {free} there, {wanted} here"
             return
-        for listing, sku, ean, stock, price, rrp, ended, *knobs in await self._read(
-            "SELECT id, sku, ean, stock, price_minor, rrp_minor, ended,"
+        for listing, sku, ean, stock, price, rrp, ended, contribution, basis_points, *knobs in await self._read(
+            "SELECT id, sku, ean, stock, price_minor, rrp_minor, ended, eco_minor, vat_bp,"
             " safety_stock, stock_percentage, stock_cap, stock_threshold FROM listings"
             " WHERE 'error' NOT IN (item_state, stock_state, price_state, end_state)"
             " AND channel_status = 'offer_integrated'"
@@ -828,16 +847,21 @@ class World:
             reserved = await self._reserved(listing)
             wanted = units.offered(stock, StockKnobs(*knobs), terms, reserved=reserved, ended=bool(ended))
             assert offer.stock == wanted, f"{sku}: stock {offer.stock} there, {wanted} here"
+            without = partial(eco.without, eco_minor=contribution, included=terms.less_eco)
+            ordinary = without(price) or 0
             if promotion := self._promotion_of(sku):
-                sold, beside = promotion.price.minor, price
+                sold, beside = without(promotion.price.minor), ordinary
                 self._check_period(sku, offer, promotion)
             else:
-                sold, beside = price, recommended.sent(price, rrp, terms.rrp_discount_bp)
+                reference = None if rrp is None else without(rrp)
+                sold, beside = ordinary, recommended.sent(ordinary, reference, terms.rrp_discount_bp) or 0
                 assert offer.nature == terms.nature, f"{sku}: {offer.nature} there, and no promotion is in force"
                 assert offer.ends_at - offer.starts_at == terms.period, f"{sku}: {offer.starts_at} to {offer.ends_at}"
             there = offer.amount, offer.blocked
-            figures = Decimal(sold) / 100, Decimal(max(sold, beside or 0)) / 100
+            figures = Decimal(sold) / 100, Decimal(max(sold, beside)) / 100
             assert there == figures, f"{sku}: price and reference {there} there, {figures} here"
+            rate = terms.vat_rate if basis_points is None else Decimal(basis_points) / 10_000
+            assert offer.vat_rate == rate, f"{sku}: VAT rate {offer.vat_rate} there, {rate} here"
 
     async def _check_forbidden(self) -> None:
         """A reduction that may not be announced is not shown, where the stock that goes out without it has arrived."""

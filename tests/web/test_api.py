@@ -310,6 +310,13 @@ async def test_a_number_that_no_row_can_have_is_told(client: ControlClient) -> N
         assert problem["problems"]
 
 
+async def test_a_long_list_of_codes_is_taken(client: ControlClient) -> None:  # L4 S3
+    codes = b"code;label\n" + b"".join(f"B{number};{'x' * 1000}\n".encode() for number in range(1100))
+    reply = await client.request("POST", "/api/v1/accounts/redoute/reference/brands", content=codes)
+    assert reply.status == 200
+    assert json.loads(reply.body)["rows"] == 1100
+
+
 async def test_a_request_that_is_too_long_is_not_held_in_memory(client: ControlClient) -> None:  # S3
     problem = await post(client, f"{ORDER}/accept", {"reason": "x" * (1 << 20)}, 413)
     assert problem["detail"] == "the request is longer than 1048576 bytes"
