@@ -31,7 +31,7 @@ JOBS: Mapping[str, tuple[str, ...]] = {
 }
 
 #: The jobs that belong to no account: what `[every]` may name.
-SITE_JOBS: tuple[str, ...] = ("housekeeping",)
+SITE_JOBS: tuple[str, ...] = ("housekeeping", "backup")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _SHORTEST_EVERY = timedelta(seconds=1)
@@ -144,12 +144,24 @@ class LogTable(Table):
     format: Literal["auto", "json", "console"] = "auto"
 
 
+class BackupTable(Table):
+    """`[backup]`: how many copies of the database are kept, and where (empty: `backups` in the state folder).
+
+    How often one is made by itself is `backup` of `[every]`. With `keep = 0` none is, and none is removed. Copies hold
+    the personal data of their time: no longer than `keep` times that interval.
+    """
+
+    keep: int = Field(default=7, ge=0, le=10_000)
+    folder: Path | None = None
+
+
 class Config(Table):
     """The whole configuration. Paths are absolute; inactive accounts are in it and have no jobs."""
 
     daemon: DaemonTable = DaemonTable()
     web: WebTable = WebTable()
     log: LogTable = LogTable()
+    backup: BackupTable = BackupTable()
     #: how often the jobs that belong to no account come
     every: Mapping[str, Duration] = Field(default_factory=dict)
     accounts: Mapping[AccountName, SerializeAsAny[AccountSettings]] = Field(default_factory=dict)
@@ -158,6 +170,11 @@ class Config(Table):
     def database(self) -> Path:
         """The database file."""
         return self.daemon.state_dir / "sellerd.db"
+
+    @property
+    def backups(self) -> Path:
+        """The folder of the copies of the database."""
+        return self.backup.folder or self.daemon.state_dir / "backups"
 
     @property
     def known_hosts(self) -> Path:
@@ -308,9 +325,10 @@ class _Reading:
 
     def _absolute(self, shell: Config) -> dict[str, Table]:
         folder = self.path.absolute().parent
-        socket = shell.web.socket
+        socket, backups = shell.web.socket, shell.backup.folder
         return {
             "daemon": shell.daemon.model_copy(update={"state_dir": folder / shell.daemon.state_dir}),
+            "backup": shell.backup.model_copy(update={"folder": folder / backups if backups else None}),
             "web": shell.web.model_copy(update={"socket": folder / socket if socket else None}),
         }
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from daemon.config import Config
 from daemon.jobs import Job, SiteJob
+from daemon.jobs.backups import back_up
 from daemon.jobs.feeds import send_items, send_offers
 from daemon.jobs.housekeeping import tidy, tidy_site
 from daemon.jobs.orders import download_orders
@@ -20,6 +21,10 @@ class Row:
 
     job: Job
     every: timedelta
+
+
+def _keeps_backups(config: Config) -> bool:
+    return config.backup.keep > 0
 
 
 def _always(_: Config) -> bool:
@@ -42,6 +47,7 @@ _DAY = timedelta(days=1)
 #: what belongs to no account; a turn of the same job never overlaps another here either
 SITE_CRONTAB: Mapping[str, SiteRow] = {
     "housekeeping": SiteRow(tidy_site, _DAY),  # what nobody's retention covers (D7)
+    "backup": SiteRow(back_up, _DAY, _keeps_backups),  # a checked copy of the database, the newest ones kept (P29)
 }
 
 CRONTAB: Mapping[str, Mapping[str, Row]] = {

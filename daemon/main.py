@@ -195,6 +195,11 @@ class Daemon:
     async def live(self, ready: Callable[[], None]) -> int:
         """Work until a signal or a failed database ends it; returns the exit code."""
         now = read_clocks()
+        if self.store.database.restored:
+            log.warning(
+                "the database was restored from an older one: every gate starts its time again, and what may have been"
+                " sent since is in doubt"
+            )
         await self.store.feeds.recover(now)
         await self.store.updates.recover(now.at)
         await self.store.runs.cut(now.at)

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from daemon.config import SITE_JOBS, DaemonTable, LogTable, WebTable
+from daemon.config import SITE_JOBS, BackupTable, DaemonTable, LogTable, WebTable
 from daemon.marketplaces.edge import EdgeSettings
 from daemon.marketplaces.edge.profiles import PROFILES
 from daemon.marketplaces.edge.settings import Column, Place
@@ -40,7 +40,7 @@ marketplace about those before you go live.
 def written() -> str:
     """The whole page."""
     parts = [HEAD]
-    for name, table in (("daemon", DaemonTable), ("web", WebTable), ("log", LogTable)):
+    for name, table in (("daemon", DaemonTable), ("web", WebTable), ("log", LogTable), ("backup", BackupTable)):
         parts.append(_section(f"[{name}]", table))
     parts.append(_every())
     parts.append(_section('[accounts.NAME], speaks = "sellr" (marketplace = "laredoute")', SellrSettings))

@@ -14,7 +14,7 @@ from daemon.cli.output import json_option, print_json, print_table
 from daemon.cli.site import Site, account_option, address, asynchronous
 
 if TYPE_CHECKING:
-    from daemon.seller.imports import Column
+    from daemon.seller.columns import Column
 
 _SHOWN = 20
 _KINDS = ("categories", "attributes", "brands")

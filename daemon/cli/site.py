@@ -76,6 +76,12 @@ class Site:
         return self.state_dir / "sellerd.db"
 
     @property
+    def backups(self) -> Path:
+        """The folder of the copies of the database."""
+        given = self._path_in("backup", "folder")
+        return self._folder / given if given else self.state_dir / "backups"
+
+    @property
     def socket(self) -> Path:
         """The control socket."""
         given = self._path_in("web", "socket")

@@ -15,9 +15,11 @@ from anyio import to_thread
 from daemon.errors import Unreadable
 from daemon.model import AccountName
 from daemon.rules.listing import Category
-from daemon.seller.imports import MOST_TOLD, Column
+from daemon.seller.columns import Column
+from daemon.seller.imports import MOST_TOLD
 from daemon.seller.judging import Rejudged, limits_of, rejudge
-from daemon.seller.tables import BrokenRow, Fault, Row, Table
+from daemon.seller.rows import BrokenRow, Fault, Row
+from daemon.seller.sheets import open_table
 from daemon.settings import AccountSettings
 from daemon.store import Store
 from daemon.store.reference import AttributeValue, Brand, ReferenceKind
@@ -98,7 +100,7 @@ def _read(name: str, kind: ReferenceKind, file: BinaryIO) -> tuple[list[Any], Re
     columns = REFERENCE_COLUMNS[kind]
     required = [column.name for column in columns if column.required]
     codes, seen = [], dict[tuple[str, str], int]()
-    with Table(file, [column.name for column in columns], required) as table:
+    with open_table(file, [column.name for column in columns], required) as table:
         report = ReferenceReport(name, kind, ignored_columns=table.ignored)
         for row in table:
             report.rows += 1

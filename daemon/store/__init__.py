@@ -7,12 +7,14 @@ from pathlib import Path
 from daemon.store.accounts import Accounts
 from daemon.store.answers import Answers
 from daemon.store.audit import Audit
+from daemon.store.backups import Backups
 from daemon.store.codes import Codes
 from daemon.store.database import Database, open_database, open_for_reading
 from daemon.store.deliveries import Deliveries
 from daemon.store.feeds import Feeds
 from daemon.store.listings import Listings
 from daemon.store.orders import Orders
+from daemon.store.overview import Overview
 from daemon.store.pauses import Pauses
 from daemon.store.payloads import Payloads
 from daemon.store.promotions import Promotions
@@ -33,12 +35,14 @@ class Store:
         self.database = database
         self.accounts = Accounts(database)
         self.answers = Answers(database)
+        self.backups = Backups(database)
         self.audit = Audit(database)
         self.codes = Codes(database)
         self.deliveries = Deliveries(database)
         self.feeds = Feeds(database)
         self.listings = Listings(database)
         self.orders = Orders(database)
+        self.overview = Overview(database)
         self.pauses = Pauses(database)
         self.payloads = Payloads(database)
         self.promotions = Promotions(database)

@@ -32,6 +32,7 @@ from daemon.rules.gate import Gate, closed_for, nanoseconds, wait
 from daemon.store.codes import count_codes
 from daemon.store.database import Database
 from daemon.store.events import tell
+from daemon.store.generation import count_send, restored_at
 from daemon.store.listings import item_from_json
 from daemon.store.prices import charged, judge
 from daemon.store.promotions import begin_and_end
@@ -77,7 +78,7 @@ class Feeds:
         Before that, promotions begin and end, and what `terms` and open orders change is made Pending (L6, L10, L11).
         The claim closes the gate until the send must be over and the interval has passed after it.
         """
-        return await self._database.write(lambda db: _open(db, account, rule, now, terms))
+        return await self._database.claim(lambda db: _open(db, account, rule, now, terms))
 
     async def objects(self, feed: Feed, currency: str) -> AsyncIterator[list[FeedObject]]:
         """What the feed carries, in batches."""
@@ -311,6 +312,7 @@ def _open(
     tell(db, now.at, account, ("feed", feed), "opened", moved=("", FeedState.SENDING), why=f"{size} listings")
     if rule.interval:
         _set_gate(db, account, rule.kind, closed_for(rule.deadline + rule.interval, now), feed)
+    count_send(db)
     return Feed(feed, account, rule.kind, FeedState.SENDING, now.at, size)
 
 
@@ -382,7 +384,11 @@ def _gate_opens(db: sqlite3.Connection, account: AccountName, rule: FeedRule, no
         return None
     row = db.execute("SELECT * FROM gates WHERE account = ? AND kind = ?", (account, rule.kind)).fetchone()
     if row is None:
-        return None
+        if restored_at(db) is None:
+            return None
+        # The database that this one replaced may have sent the first one (P29).
+        _set_gate(db, account, rule.kind, closed_for(rule.interval, now), None)
+        return now.at + rule.interval
     gate = read_gate(row)
     told = wait(gate, now)
     if told is not None and told <= timedelta():

@@ -32,6 +32,7 @@ from daemon.rules.deadlines import due_at, timeliness, worst
 from daemon.rules.gate import wait
 from daemon.store.database import Database
 from daemon.store.feeds import read_gate
+from daemon.store.generation import restored_at
 from daemon.store.listings import item_from_json, knobs_of
 from daemon.store.pauses import Pause, pauses_of
 from daemon.store.times import from_us, to_us
@@ -66,19 +67,32 @@ class Views:
         """How every account stands: held, jobs, listings by part and state, order lines by state, gates, set aside."""
         return await self._database.read(lambda db: _status(db, now))
 
+    async def sizes(self) -> dict[str, int]:
+        """How many accounts, listings, feeds and orders there are."""
+        tables = ("accounts", "listings", "feeds", "orders")
+        counts = ", ".join(f"(SELECT count(*) FROM {table}) AS {table}" for table in tables)  # noqa: S608 - our own words
+        rows = await self._rows(f"SELECT {counts}")
+        return {table: rows[0][table] for table in tables}
+
     async def gates(self, now: Moment) -> list[View]:
         """Every gate that was ever closed: open now, or until when not, and by which feed (L8)."""
         return await self._database.read(lambda db: _gates(db, now))
 
     async def feeds(
-        self, account: AccountName | None = None, *, limit: int = PAGE, before: FeedId | None = None
+        self,
+        account: AccountName | None = None,
+        *,
+        kind: str = "",
+        state: str = "",
+        limit: int = PAGE,
+        before: FeedId | None = None,
     ) -> list[View]:
-        """Feeds, the newest first; `before` is the last of the page before (L16)."""
+        """Feeds, the newest first, of a kind and in a state; `before` is the last of the page before (L16)."""
         sql = (
             "SELECT * FROM feeds WHERE (:account IS NULL OR account = :account) AND (:before IS NULL OR id < :before)"
-            " ORDER BY id DESC LIMIT :limit"
+            " AND (:kind = '' OR kind = :kind) AND (:state = '' OR state = :state) ORDER BY id DESC LIMIT :limit"
         )
-        rows = await self._rows(sql, account=account, before=before, limit=min(limit, MOST))
+        rows = await self._rows(sql, account=account, kind=kind, state=state, before=before, limit=min(limit, MOST))
         return [_feed(row) for row in rows]
 
     async def feed(self, feed: FeedId, *, limit: int = PAGE, after: Sku | None = None) -> View | None:
@@ -111,10 +125,15 @@ class Views:
         after: Sku | None = None,
         warned: bool = False,
         blocked: bool = False,
+        status: str = "",
+        error: str = "",
+        find: str = "",
     ) -> list[View]:
         """Listings by SKU: those of which `part` (or any part) is in `state`, those whose SKU begins with `sku`.
 
-        `warned`: only those with warnings; `blocked`: only those of which a part was rejected too often (L2).
+        `status` is their channel status; `error` stands in the error of a part, `find` in their SKU, EAN, channel item
+        id or title, without regard to case. `warned`: only those with warnings; `blocked`: only those of which a part
+        was rejected too often (L2).
         """
         parts = [part] if part else list(Part)
         condition = " OR ".join(f"{name}_state = :state" for name in parts)
@@ -122,6 +141,10 @@ class Views:
             f"SELECT *, {_REJECTED} FROM listings WHERE account = :account AND (:state IS NULL OR {condition})"  # noqa: S608 - names of our own enum
             f" AND (NOT :warned OR warnings <> '[]' OR price_warning <> '') AND (NOT :blocked OR {_BLOCKED})"
             " AND (:sku IS NULL OR substr(sku, 1, length(:sku)) = :sku) AND (:after IS NULL OR sku > :after)"
+            " AND (:status = '' OR channel_status = :status) AND (:error = '' OR instr(lower(item_error || ' ' ||"
+            " stock_error || ' ' || price_error || ' ' || end_error), lower(:error)) > 0)"
+            " AND (:find = '' OR instr(lower(sku || ' ' || ean || ' ' || channel_item_id || ' ' ||"
+            " coalesce(json_extract(item, '$.title'), '')), lower(:find)) > 0)"
             " ORDER BY sku LIMIT :limit"
         )
         rows = await self._rows(
@@ -133,6 +156,9 @@ class Views:
             limit=min(limit, MOST),
             warned=warned,
             blocked=blocked,
+            status=status,
+            error=error,
+            find=find,
         )
         return [_listing(row) for row in rows]
 
@@ -161,18 +187,23 @@ class Views:
         before: int | None = None,
         now: datetime | None = None,
         late: bool = False,
+        find: str = "",
     ) -> list[View]:
         """Orders without personal data, the newest first; those of which a line is in `state`.
 
-        With `now` each says whether it is in time for its deadlines; with `late` too, only those that are not.
+        With `now` each says whether it is in time for its deadlines; with `late` too, only those that are not. `find`
+        stands in their number, or in the SKU or EAN of a line, without regard to case.
         """
         sql = (
             "SELECT * FROM orders o WHERE (:account IS NULL OR account = :account)"
             ' AND (:state IS NULL OR EXISTS (SELECT 1 FROM order_lines WHERE "order" = o.id AND state = :state))'
             " AND (:late IS NULL OR id IN (SELECT value FROM json_each(:late)))"
+            " AND (:find = '' OR instr(lower(number), lower(:find)) > 0 OR EXISTS (SELECT 1 FROM order_lines f"
+            ' LEFT JOIN listings s ON s.id = f.listing WHERE f."order" = o.id'
+            " AND instr(lower(coalesce(s.sku, '') || ' ' || f.ean || ' ' || f.channel_item_id), lower(:find)) > 0))"
             " AND (:before IS NULL OR id < :before) ORDER BY id DESC LIMIT :limit"
         )
-        values = {"account": account, "state": state, "before": before, "limit": min(limit, MOST)}
+        values = {"account": account, "state": state, "before": before, "limit": min(limit, MOST), "find": find}
 
         def work(db: sqlite3.Connection) -> list[View]:
             ids = None
@@ -209,24 +240,44 @@ class Views:
             yield page
 
     async def deliveries(
-        self, account: AccountName | None = None, *, state: str | None = None, limit: int = PAGE
+        self,
+        account: AccountName | None = None,
+        *,
+        state: str | None = None,
+        kind: str = "",
+        find: str = "",
+        limit: int = PAGE,
+        before: int | None = None,
     ) -> list[View]:
-        """What came in, the newest first; `state` set_aside for what could not be read, with the reason (D9)."""
+        """What came in, the newest first; `state` set_aside for what could not be read, with the reason (D9).
+
+        `find` stands in the name or the reason; `before` is the last of the page before.
+        """
         sql = (
             "SELECT * FROM deliveries WHERE (:account IS NULL OR account = :account)"
-            " AND (:state IS NULL OR state = :state) ORDER BY id DESC LIMIT :limit"
+            " AND (:state IS NULL OR state = :state) AND (:kind = '' OR kind = :kind)"
+            " AND (:find = '' OR instr(lower(name || ' ' || reason), lower(:find)) > 0)"
+            " AND (:before IS NULL OR id < :before) ORDER BY id DESC LIMIT :limit"
         )
-        rows = await self._rows(sql, account=account, state=state, limit=min(limit, MOST))
-        return [
-            {
-                **_some(row, "id", "account", "kind", "folder", "name", "size", "state", "reason"),
-                **_instants(row, "modified_at", "received_at", "confirmed_at"),
-            }
-            for row in rows
-        ]
+        rows = await self._rows(
+            sql, account=account, state=state, kind=kind, find=find, before=before, limit=min(limit, MOST)
+        )
+        return [_delivery(row) for row in rows]
+
+    async def delivery(self, delivery: int) -> View | None:
+        """One thing that came in, with where its bytes are kept; None when there is none (D9)."""
+        rows = await self._rows("SELECT * FROM deliveries WHERE id = :delivery", delivery=delivery)
+        return {**_delivery(rows[0]), "payload": rows[0]["payload"]} if rows else None
 
     async def _rows(self, sql: str, **values: object) -> list[sqlite3.Row]:
         return await self._database.read(lambda db: db.execute(sql, values).fetchall())
+
+
+def _delivery(row: sqlite3.Row) -> View:
+    return {
+        **_some(row, "id", "account", "kind", "folder", "name", "size", "state", "reason"),
+        **_instants(row, "modified_at", "received_at", "confirmed_at"),
+    }
 
 
 def _some(row: sqlite3.Row, *names: str) -> View:
@@ -261,7 +312,17 @@ def _status(db: sqlite3.Connection, now: Moment) -> View:
                 "updates_in_doubt": doubt.get(name, 0),
             }
         )
-    return {"now": _iso(to_us(now.at)), "site": {"jobs": _jobs(db, SITE)}, "accounts": accounts}
+    return {
+        "now": _iso(to_us(now.at)),
+        "site": {"jobs": _jobs(db, SITE), "restored_at": _restored(db)},
+        "accounts": accounts,
+    }
+
+
+def _restored(db: sqlite3.Connection) -> str | None:
+    """When it was noticed last that the database had been restored from an older one (P29)."""
+    at = restored_at(db)
+    return None if at is None else _iso(to_us(at))
 
 
 def _counts(db: sqlite3.Connection, sql: str) -> dict[str, int]:
@@ -309,6 +370,8 @@ def _gate(row: sqlite3.Row, now: Moment) -> View:
     why = ""
     if left is None:
         why = "the machine was started anew and its clock is not confirmed, so the time starts again with the next turn"
+        if not row["boot_id"]:
+            why = "the database was restored from an older one, so the time starts again with the next turn"
     elif closed:
         why = f"feed {row['feed']} is {row['feed_state']}; the next one keeps its distance" if row["feed"] else ""
     until = _iso(to_us(now.at + left)) if left is not None and closed else None

@@ -3,7 +3,6 @@
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +14,7 @@ import httpx
 
 from daemon.errors import AccessDenied, Refused, TransportError, Unconfirmed, Unreachable, Unreadable
 from daemon.transports.body import Body
+from daemon.transports.tls import trusting
 
 __all__ = ["Body", "ControlClient", "HttpClient", "HttpTimeouts", "Reply"]
 
@@ -78,7 +78,16 @@ class HttpClient:
     so its client is retired: new requests get a new one, and the old one is closed when its last request ends.
     """
 
-    def __init__(self, *, user: str = "", password: str = "", timeouts: HttpTimeouts | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        user: str = "",
+        password: str = "",
+        timeouts: HttpTimeouts | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        """`tls` is for a server whose certificate no root of the system vouches for; see `transports/tls.py`."""
+        self._tls = tls
         self._auth = httpx.BasicAuth(user, password) if user else None
         self._timeouts = timeouts or HttpTimeouts()
         self._pool: _Pool | None = None
@@ -92,23 +101,38 @@ class HttpClient:
         await self.aclose()
 
     async def post(
-        self, url: str, *, headers: Mapping[str, str], body: bytes | Body, deadline: float = 300, limit: int = 64 * MIB
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes | Body,
+        deadline: float = 300,
+        limit: int = 64 * MIB,
+        at: str = "",
     ) -> Reply:
         """Send `body` and return the reply, whatever its status but for the ones below.
 
+        `at` is the IP address to connect to where the host of `url` was resolved already; the certificate is checked
+        for the host of `url` all the same.
         `deadline` is in seconds for the whole exchange, `limit` in bytes of the reply's body. Raises Unreachable
         where nothing can have been delivered; Unconfirmed where the request may have left and no whole reply came;
         AccessDenied for a certificate that is not trusted and the statuses 401, 403 and 407; Refused for a redirect;
         Unreadable for a reply over the limit. What `body.chunks()` raises comes out as it is, and a wrong length of it
         is a ValueError.
         """
-        return await self._request("POST", url, headers=headers, body=body, deadline=deadline, limit=limit)
+        return await self._request("POST", url, headers=headers, body=body, deadline=deadline, limit=limit, at=at)
 
     async def get(
-        self, url: str, *, headers: Mapping[str, str] | None = None, deadline: float = 300, limit: int = 64 * MIB
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        deadline: float = 300,
+        limit: int = 64 * MIB,
+        at: str = "",
     ) -> Reply:
         """Ask for `url`; units and errors are those of `post`."""
-        return await self._request("GET", url, headers=headers or {}, body=b"", deadline=deadline, limit=limit)
+        return await self._request("GET", url, headers=headers or {}, body=b"", deadline=deadline, limit=limit, at=at)
 
     async def aclose(self) -> None:
         """Close what is idle now, and what is in use when its requests end. The client may be used again."""
@@ -117,7 +141,15 @@ class HttpClient:
             await pool.retire()
 
     async def _request(
-        self, method: str, url: str, *, headers: Mapping[str, str], body: bytes | Body, deadline: float, limit: int
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes | Body,
+        deadline: float,
+        limit: int,
+        at: str,
     ) -> Reply:
         where = _host_of(url)
         if self._pool is None:
@@ -130,6 +162,9 @@ class HttpClient:
         try:
             try:
                 request = pool.client.build_request(method, url, headers={**headers, **lengths}, content=content)
+                if at:
+                    request.extensions = {"sni_hostname": request.url.host}
+                    request.url = request.url.copy_with(host=at)
             except httpx.InvalidURL:
                 raise Unreachable(f"{where}: the address is not a valid URL") from None
             journey = _Journey()
@@ -151,7 +186,7 @@ class HttpClient:
             auth=self._auth,
             headers={"accept-encoding": "identity", "user-agent": "sellerd"},
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-            verify=_tls(),
+            verify=self._tls or trusting(),
             trust_env=False,
             follow_redirects=False,
             limits=_LIMITS,
@@ -344,11 +379,3 @@ async def _close(client: httpx.AsyncClient) -> None:
     # Also on the way out of a cancelled request; closing asks nothing of the far side, the bound is for the unforeseen.
     with anyio.move_on_after(2, shield=True):
         await client.aclose()
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    """Build the context that all clients share: the system's roots, host names checked, TLS 1.2 at least."""
-    context = ssl.create_default_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context

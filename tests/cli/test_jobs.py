@@ -6,8 +6,9 @@ from tests.cli.conftest import RunningDaemon, Say, answer
 def test_every_job_is_listed_before_anything_ran(say: Say) -> None:  # D13 S3
     found = answer(say("jobs", "--json"))["jobs"]
 
-    assert [(row["account"], row["job"], row["state"], row["every"]) for row in found[:3]] == [
+    assert [(row["account"], row["job"], row["state"], row["every"]) for row in found[:4]] == [
         ("", "housekeeping", "never", "1d"),
+        ("", "backup", "never", "1d"),
         ("lewis", "offers", "never", "15m"),
         ("lewis", "reports", "never", "5m"),
     ]

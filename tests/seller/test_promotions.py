@@ -7,7 +7,8 @@ import pytest
 
 from daemon.errors import NotAllowed
 from daemon.model import AccountName, Sku, StockKnobs
-from daemon.seller.imports import ImportKind, ImportReport, import_file
+from daemon.seller.columns import ImportKind
+from daemon.seller.imports import ImportReport, import_file
 from daemon.store import Store
 from tests.seller.conftest import NOON, lewis, redoute
 

@@ -2,13 +2,10 @@
 
 import asyncio
 import gzip
-import ipaddress
 import re
-import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -16,13 +13,10 @@ from urllib.parse import parse_qs, urlsplit
 import anyio
 import httpx
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from daemon.errors import AccessDenied, DaemonError, Refused, Unconfirmed, Unreachable, Unreadable
 from daemon.transports.http import MEANINGS, Body, ControlClient, HttpClient, HttpTimeouts
+from tests.tls import self_signed
 from tests.transports.conftest import raw_server
 
 WHOLE = b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nX-Batch: 7\r\nContent-Length: 16\r\n\r\n<BatchId>7</>..."
@@ -340,30 +334,6 @@ class TestLosses:
             with pytest.raises(AccessDenied, match="certificate is not trusted: self-signed certificate"):
                 await client.post(f"https://127.0.0.1:{port}/", headers={"X-Token": "t0ken"}, body=b"1")
         assert requests == []
-
-
-def self_signed(folder: Path) -> ssl.SSLContext:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(datetime(2026, 1, 1, tzinfo=UTC))
-        .not_valid_after(datetime(2126, 1, 1, tzinfo=UTC))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    pem = folder / "server.pem"
-    pem.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        + certificate.public_bytes(serialization.Encoding.PEM)
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pem)
-    return context
 
 
 def test_every_error_of_the_library_has_a_meaning() -> None:

@@ -144,6 +144,8 @@ async def test_an_import_answers_row_by_row(client: ControlClient) -> None:  # S
             "value": "x",
             "problem": "this is not a number of units",
             "fix": "write a whole number from 0 to 999999999, without a unit",
+            "code": "bad_value",
+            "order": "",
         }
     ]
 

@@ -12,7 +12,7 @@ from daemon.clock import read_clocks
 from daemon.errors import DaemonError
 from daemon.model import Moment
 from daemon.web.access import Access, Door
-from daemon.web.api import access, accounts, feeds, imports, jobs, listings, orders, problems, reference, site
+from daemon.web.api import access, accounts, backups, feeds, imports, jobs, listings, orders, problems, reference, site
 from daemon.web.api.asking import Control
 from daemon.web.passwords import Passwords
 
@@ -23,7 +23,7 @@ LARGEST_IMPORT = 1 << 30
 LARGEST_REQUEST = 1 << 20
 
 #: one module of routes per noun
-_NOUNS = (site, imports, orders, listings, reference, accounts, jobs, feeds, access)
+_NOUNS = (site, backups, imports, orders, listings, reference, accounts, jobs, feeds, access)
 
 
 def control_app(control: Control, clocks: Callable[[], Moment] = read_clocks, door: Door = "socket") -> FastAPI:

@@ -1,0 +1,117 @@
+"""Requests to addresses that people configure, webhooks and pings: https, no redirects, no way into our network.
+
+The name is resolved once, every address that it has is judged, and exactly one of those is connected to, so that a
+name server cannot answer the judgement with one address and the connection with another.
+"""
+
+import socket
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+
+import anyio
+
+from daemon.errors import AccessDenied, Unreachable
+from daemon.transports.http import HttpClient, HttpTimeouts, Reply
+from daemon.transports.tls import trusting
+
+_TIMEOUTS = HttpTimeouts(connect=10, read=20, write=20, pool=5)
+_LIMIT = 64 << 10
+_PORTS = {"https": 443, "http": 80}
+#: networks that carry IPv4 addresses of their own: what counts is the address inside
+_NAT64 = IPv6Address("64:ff9b::")
+
+
+def address_fault(url: str, *, private: bool) -> str:
+    """What is wrong with an address that a person wrote; empty when it may be asked."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return "is not a URL"
+    schemes = ("https", "http") if private else ("https",)
+    if parts.scheme not in schemes or not host:
+        return f"must begin with {' or '.join(f'{scheme}://' for scheme in schemes)} and a host"
+    if parts.username or parts.password:
+        return "must not hold a user or password: it would stand in logs"
+    return ""
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address belongs to the internet at large, also where IPv6 wraps an IPv4 one."""
+    ip = ip_address(address.partition("%")[0])
+    inner = _inner(ip) if isinstance(ip, IPv6Address) else ip
+    return inner.is_global and not inner.is_multicast
+
+
+def _inner(ip: IPv6Address) -> IPv4Address | IPv6Address:
+    if int(ip) >> 32 == int(_NAT64) >> 32:
+        return IPv4Address(int(ip) & 0xFFFFFFFF)
+    return ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None) or ip
+
+
+class Outward:
+    """A client for addresses that people configure; `private` lets it into our own network, by http too.
+
+    `authority` is a PEM file of the certificates to trust instead of the system's; raises what `trusting` does.
+    """
+
+    def __init__(self, *, private: bool = False, authority: Path | None = None) -> None:
+        self._private = private
+        self._tls = trusting(authority)
+
+    async def post(self, url: str, *, headers: Mapping[str, str], body: bytes, deadline: float = 30) -> Reply:
+        """Send `body`; the reply whatever its status but for 401, 403, 407 and redirects. Errors as `HttpClient.post`.
+
+        AccessDenied also where the address is not one that may be asked. `deadline` is in seconds for each address.
+        """
+        return await self._each(
+            url, lambda client, at: client.post(url, headers=headers, body=body, deadline=deadline, limit=_LIMIT, at=at)
+        )
+
+    async def get(self, url: str, *, deadline: float = 30) -> Reply:
+        """Ask for `url`; units and errors are those of `post`."""
+        return await self._each(url, lambda client, at: client.get(url, deadline=deadline, limit=_LIMIT, at=at))
+
+    async def _each(self, url: str, ask: Callable[[HttpClient, str], Awaitable[Reply]]) -> Reply:
+        """Ask at one address after the other until one is reached."""
+        *others, last = await self._addresses(url)
+        for address in others:
+            with suppress(Unreachable):
+                return await self._once(ask, address)
+        return await self._once(ask, last)
+
+    async def _once(self, ask: Callable[[HttpClient, str], Awaitable[Reply]], address: str) -> Reply:
+        # A client of its own: an open connection is found again by its address, and would skip the check of the name.
+        async with HttpClient(timeouts=_TIMEOUTS, tls=self._tls) as client:
+            return await ask(client, address)
+
+    async def _addresses(self, url: str) -> Sequence[str]:
+        """The addresses of the host, all of them allowed; raises Unreachable and AccessDenied."""
+        if fault := address_fault(url, private=self._private):
+            raise AccessDenied(f"the address {fault}")
+        parts = urlsplit(url)
+        host = str(parts.hostname)
+        found = await _resolve(host, parts)
+        inside = [address for address in found if not is_public(address)]
+        if inside and not self._private:
+            raise AccessDenied(
+                f"{host} is {inside[0]}, which is not on the public internet; allow_private = true lets it be asked"
+            )
+        if parts.scheme == "http" and len(inside) != len(found):
+            raise AccessDenied(f"{host} is on the public internet, where only https:// is used")
+        return found
+
+
+async def _resolve(host: str, parts: SplitResult) -> list[str]:
+    port = parts.port or _PORTS[parts.scheme]
+    try:
+        with anyio.fail_after(10):
+            found = await anyio.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        raise Unreachable(f"{host}: the name cannot be resolved") from None
+    except TimeoutError:
+        raise Unreachable(f"{host}: the name server did not answer within 10 s") from None
+    return list(dict.fromkeys(str(address[4][0]) for address in found))
