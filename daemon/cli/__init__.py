@@ -20,7 +20,7 @@ _COMMANDS = {
     "orders": ("daemon.cli.orders", "orders", "List, show, export and decide orders."),
     "feeds": ("daemon.cli.feeds", "feeds", "List and show what was sent, and what came of it."),
     "gate": ("daemon.cli.status", "gate", "Show when the next feed may leave, and why not before."),
-    "deliveries": ("daemon.cli.status", "deliveries", "Show what came in and could not be read."),
+    "deliveries": ("daemon.cli.status", "deliveries", "Show what came in and could not be read, and try it again."),
     "jobs": ("daemon.cli.jobs", "jobs", "List jobs, give one a turn now, pause and resume them."),
     "users": ("daemon.cli.access", "users", "Say who may sign in to the pages, and as what."),
     "tokens": ("daemon.cli.access", "tokens", "Make and revoke the tokens that programs sign in with."),

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 
 from daemon.errors import MarketplaceError, TransportError
 from daemon.jobs import Outcome, Run
+from daemon.jobs.again import orders_again
 from daemon.jobs.confirm import confirm_applied
 from daemon.model import Delivery, Order
-from daemon.store.orders import Kept
 
 #: deliveries of one transaction: large enough that a commit costs little, small enough that a cut loses little
 _BATCH = 50
@@ -17,7 +17,7 @@ _MARGIN = timedelta(minutes=1)
 
 async def download_orders(run: Run) -> Outcome:
     """Keep every new order, and follow the marketplace where lines of known ones moved (L12, J5)."""
-    total = Kept()
+    total = await orders_again(run)
     batch: list[Delivery[Order]] = []
     since = await _since(run)
     inbox = run.store.deliveries.inbox(run.name)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from daemon.errors import Unreadable
 from daemon.model import (
     AnswerLine,
     Delivery,
@@ -107,6 +108,14 @@ class Marketplace(Protocol):
 
     def orders(self, inbox: Inbox, since: datetime, now: datetime) -> AsyncGenerator[Delivery[Order], None]:
         """Every delivery of orders that is not kept yet, and what the marketplace answers when asked since `since`."""
+        ...
+
+    def read_orders(self, name: str, content: bytes) -> tuple[Order | Unreadable, ...] | Unreadable:
+        """What a kept delivery of orders says, by the configuration of now (D9). Pure."""
+        ...
+
+    def read_update_answer(self, name: str, content: bytes) -> tuple[UpdateAnswer | Unreadable, ...] | Unreadable:
+        """What a kept answer to an update says, by the configuration of now (D9). Pure."""
         ...
 
     def update_name(self, update: OrderUpdate) -> str:

@@ -98,6 +98,19 @@ class Overview:
         rows = await self._database.read(lambda db: db.execute(sql, values).fetchall())
         return [dict(row) for row in rows]
 
+    async def database(self) -> View:
+        """The schema, the library and the size of the database itself."""
+
+        def work(db: sqlite3.Connection) -> View:
+            last = db.execute("SELECT name, applied_at FROM migrations ORDER BY number DESC LIMIT 1").fetchone()
+            return {
+                "schema": last["name"].removesuffix(".sql"),
+                "applied_at": last["applied_at"],
+                "sqlite": sqlite3.sqlite_version,
+            }
+
+        return await self._database.read(work)
+
     async def deadlines(self, now: datetime, limit: int) -> list[View]:
         """The orders that wait for the seller and have a deadline, the next to run out first."""
         return await self._database.read(lambda db: _deadlines(db, now, limit))

@@ -100,6 +100,14 @@ class Edge:
                 content, body = _read(outcome, self._read_order)
                 yield Delivery(file, content, body)
 
+    def read_orders(self, name: str, content: bytes) -> tuple[Order | Unreadable, ...] | Unreadable:  # noqa: ARG002
+        """An order file that is kept."""
+        return _read(content, self._read_order)[1]
+
+    def read_update_answer(self, name: str, content: bytes) -> tuple[UpdateAnswer | Unreadable, ...] | Unreadable:
+        """An error of an update that is kept; its name says of which."""
+        return _read(content, partial(_read_error, name))[1]
+
     def update_name(self, update: OrderUpdate) -> str:
         """`order-<20 digits>.ack` or `dispatch-<20 digits>.txt` (J7, J8)."""
         return update_name(update)

@@ -147,6 +147,14 @@ class Sellr:
         except Unreadable as error:
             return error
 
+    def read_orders(self, name: str, content: bytes) -> tuple[Order | Unreadable, ...] | Unreadable:  # noqa: ARG002
+        """The orders of a file or reply that is kept."""
+        return self._read_file(content)
+
+    def read_update_answer(self, name: str, content: bytes) -> tuple[UpdateAnswer | Unreadable, ...] | Unreadable:  # noqa: ARG002
+        """None are kept: an update is answered in the reply."""
+        return Unreadable("an update is answered in the reply here")
+
     def update_name(self, update: OrderUpdate) -> str:
         """`order-update-` and 20 digits of UTC, down to the microsecond."""
         return f"order-update-{utc(update.created_at):%Y%m%d%H%M%S%f}"
