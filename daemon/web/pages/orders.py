@@ -1,5 +1,7 @@
 """Orders with their clocks, and what the seller decides about their lines (L12 to L14, J8 to J10)."""
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 from urllib.parse import quote
@@ -11,7 +13,7 @@ from starlette.responses import Response
 
 from daemon.errors import NotAllowed
 from daemon.model import AccountName, LineState, UpdateKind
-from daemon.rules.moves import Standing, cancel_hindrance, hindrance, left
+from daemon.rules.moves import Standing, cancel_hindrance, free, hindrance
 from daemon.settings import AccountSettings
 from daemon.store.users import Right
 from daemon.store.views import View
@@ -95,14 +97,16 @@ async def order(page: ThePage, account: Account, number: str) -> Response:
     """One order: its lines and what can be done with each, updates, timeline; the customer for who may see that."""
     sees = page.caller.may(Right.PERSONAL)
     found = (await rest.order(number, account, page.control, page.now, page.caller, personal=sees))["order"]
+    booked = _booked(found)
+    can = [_line_can(line, account, booked[line["ref"]]) for line in found["lines"]]
     return await page.show(
         "order.html",
         title=f"Order {number}",
         order=found,
         account=account.name,
         place=place_of(account.name, number),
-        lines=[{**line, "can": _line_can(line, account), "left": _left(line, account)} for line in found["lines"]],
-        can=_can(found, account),
+        lines=[{**line, "can": each} for line, each in zip(found["lines"], can, strict=True)],
+        can=_can(can),
         tracking=account.tracking_url,
         doubt=[update for update in found["updates"] if update["state"] == "in_doubt"],
     )
@@ -113,28 +117,41 @@ def _standing(line: View) -> Standing:
     return Standing(LineState(line["state"]), *units)
 
 
+_NOT_MOVED_YET = ("pending", "sending", "in_doubt")
 _VERBS = {"accept": UpdateKind.ACCEPTANCE, "refuse": UpdateKind.REFUSAL, "ship": UpdateKind.DISPATCH}
 
 
-def _line_can(line: View, account: AccountSettings) -> dict[str, str]:
-    """Why each verb is not possible for a line, empty where it is."""
+def _line_can(line: View, account: AccountSettings, booked: Mapping[UpdateKind, int]) -> dict[str, str]:
+    """Why each verb is not possible for a line, empty where it is; `booked` are its units in updates on their way."""
     standing, legal = _standing(line), account.legal_moves
-    found = {verb: hindrance(standing, kind, legal) for verb, kind in _VERBS.items()}
-    if not found["ship"] and left(standing, UpdateKind.DISPATCH, by_units=UpdateKind.DISPATCH in legal.by_units) <= 0:
-        found["ship"] = "every unit has left or is cancelled"
-    return {**found, "cancel": cancel_hindrance(standing, legal)}
+    found = {}
+    for verb, kind in _VERBS.items():
+        found[verb] = hindrance(standing, kind, legal)
+        if not found[verb] and free(standing, kind, booked, legal) <= 0:
+            found[verb] = _on_their_way(booked)
+    found["cancel"] = cancel_hindrance(standing, legal)
+    if not found["cancel"] and all(free(standing, kind, booked, legal) <= 0 for kind in legal.cancels):
+        found["cancel"] = _on_their_way(booked)
+    return found
 
 
-def _left(line: View, account: AccountSettings) -> int:
-    """The units about which something can still be said, for the field where fewer may be named."""
-    standing = _standing(line)
-    kinds = (UpdateKind.DISPATCH, UpdateKind.REFUND)
-    return max(left(standing, kind, by_units=kind in account.legal_moves.by_units) for kind in kinds)
+def _on_their_way(booked: Mapping[UpdateKind, int]) -> str:
+    said = ", ".join(f"{kind} of {units}" for kind, units in booked.items() if units)
+    return f"an update is on its way: {said}" if said else "nothing of it is left"
 
 
-def _can(order: View, account: AccountSettings) -> dict[str, str]:
-    """Why each verb is possible for no line of an order, empty where it is for one."""
-    found = [_line_can(line, account) for line in order["lines"]]
+def _booked(order: View) -> dict[str, Counter[UpdateKind]]:
+    """Units per line and kind in updates that have not moved their lines yet."""
+    found: dict[str, Counter[UpdateKind]] = {line["ref"]: Counter() for line in order["lines"]}
+    for update in order["updates"]:
+        if update["state"] in _NOT_MOVED_YET:
+            for line in update["lines"]:
+                found[line["ref"]][UpdateKind(update["kind"])] += line["quantity"]
+    return found
+
+
+def _can(found: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """Why each verb is possible for none of these lines, empty where it is for one."""
     verbs = ("accept", "refuse", "ship", "cancel")
     if not found:
         return dict.fromkeys(verbs, "the order has no lines")

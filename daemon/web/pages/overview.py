@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from daemon.health import JobVerdict, Verdict
-from daemon.model import AccountName, Part
+from daemon.model import SITE, AccountName, Part
 from daemon.store.views import View
 from daemon.web.pages import words
 from daemon.web.pages.charts import Series
@@ -38,6 +38,7 @@ async def overview(page: ThePage) -> Response:
         title="Overview",
         verdict=verdict,
         flows=flows_of(verdict),
+        site=[job for job in verdict.jobs if job.account == SITE],
         grid=_grid(verdict, status["accounts"]),
         needs=_needs(verdict, status["accounts"]),
         turns=list(reversed(await store.overview.turns(outcome="!idle", limit=_TURNS))),
@@ -78,7 +79,7 @@ async def turns(
 
 def flows_of(verdict: Verdict) -> list[str]:
     """The jobs that any account has, in the order of the trade."""
-    known = {job.job for job in verdict.jobs}
+    known = {job.job for job in verdict.jobs if job.account != SITE}
     return [*(flow for flow in _FLOWS if flow in known), *sorted(known - set(_FLOWS))]
 
 
@@ -96,7 +97,7 @@ def _grid(verdict: Verdict, accounts: Sequence[View]) -> list[View]:
             "marketplace": known.get(name, {}).get("marketplace", ""),
         }
         for name, flows in sorted(jobs.items())
-        if name
+        if name != SITE
     ]
 
 
@@ -115,7 +116,7 @@ def _needs(verdict: Verdict, accounts: Sequence[View]) -> list[tuple[str, str, s
 
 
 def _needs_of(job: JobVerdict) -> list[tuple[str, str, str]]:
-    place = f"/turns?account={job.account}&job={job.job}"
+    place = f"/turns?account={job.account}&job={job.job}" if job.account != SITE else f"/turns?job={job.job}"
     if job.state == "failing":
         return [("bad", f"{job.account} {job.job} fails: {job.error}", place)]
     if job.state == "late":
@@ -154,7 +155,7 @@ def _feeds_by_day(days: Sequence[View]) -> dict[str, Any]:
         Series("accepted", "s-ok", [row["accepted"] for row in days]),
         Series("rejected", "s-bad", [row["rejected"] for row in days]),
     ]
-    answers = [Series("min to the answer", "s-1", [(row["answer_seconds"] or 0) / 60 for row in days])]
+    answers = [Series("to the answer", "s-1", [(row["answer_seconds"] or 0) / 60 for row in days])]
     return {
         "days": names,
         "feed_series": results,

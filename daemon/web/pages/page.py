@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Annotated, Any, Protocol, TypeVar
 from urllib.parse import urlencode
 
@@ -104,6 +105,11 @@ class Page:
             if value in (None, ""):
                 query.pop(name, None)
         return (path or self.request.url.path) + (f"?{urlencode(query)}" if query else "")
+
+    @staticmethod
+    def minutes(value: float) -> str:
+        """A number of minutes as a chart writes it."""
+        return words.span(timedelta(minutes=value))
 
     @property
     def mark(self) -> str:
