@@ -71,8 +71,12 @@ class Snapshot:
     fresh: bool = True
     #: (account, timeliness) → orders that wait for the seller
     waiting: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    #: (account, severity) → things that are wrong with orders
+    order_errors: Mapping[tuple[str, str], int] = field(default_factory=dict)
     #: what a person has paused (D13)
     pauses: Sequence[Pause] = ()
+    #: (account, what) → claims and order updates that wait for a person (J12, J13)
+    attention: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +124,10 @@ class Verdict:
     held: Mapping[AccountName, tuple[datetime, str]]
     #: (account, timeliness) → orders that wait for the seller
     waiting: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    #: (account, severity) → things that are wrong with orders
+    order_errors: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    #: (account, what) → claims and order updates that wait for a person
+    attention: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
     def count(self, state: JobHealth) -> int:
         """How many jobs are in a state."""
@@ -140,6 +148,8 @@ class Verdict:
                     "held_since": _iso(held[0] if held else None),
                     "held_reason": held[1] if held else "",
                     "orders_waiting": {how: n for (name, how), n in self.waiting.items() if name == job.account},
+                    "attention": {what: n for (name, what), n in self.attention.items() if name == job.account},
+                    "order_errors": {how: n for (name, how), n in self.order_errors.items() if name == job.account},
                     "jobs": {},
                 },
             )
@@ -193,7 +203,18 @@ def judge(snapshot: Snapshot, vitals: Vitals, config: Loaded, timetable: Timetab
         for account, rows in timetable.items()
         for job, every in rows.items()
     )
-    return Verdict(not reasons, tuple(reasons), config, now, vitals.started_at, jobs, held, snapshot.waiting)
+    return Verdict(
+        not reasons,
+        tuple(reasons),
+        config,
+        now,
+        vitals.started_at,
+        jobs,
+        held,
+        waiting=snapshot.waiting,
+        order_errors=snapshot.order_errors,
+        attention=snapshot.attention,
+    )
 
 
 def next_due(last_started_at: datetime | None, every: timedelta, now: datetime) -> datetime:

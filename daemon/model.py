@@ -7,6 +7,7 @@ references and stock numbers are text, always.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from typing import Generic, Literal, NewType, TypeVar
 
@@ -21,6 +22,11 @@ PayloadId = NewType("PayloadId", int)
 
 #: in the place of an account: what belongs to none, but to the installation as a whole
 SITE = AccountName("")
+
+
+#: Whose VAT rates a rate is held against (consumer rule C4). `any` is for sellers for whom none of the lists is right:
+#: every rate below 100 % is taken there, 0 included.
+VatTerritory = Literal["mainland", "corsica", "dom", "any"]
 
 
 class SyncState(StrEnum):
@@ -39,6 +45,15 @@ class Part(StrEnum):
     STOCK = "stock"
     PRICE = "price"
     END = "end"
+
+
+#: what the guide calls the error text of each part (L2, L6, L7); of ending it says nothing, that name is ours
+ERROR_NAMES: Mapping[Part, str] = {
+    Part.ITEM: "Update Item Error",
+    Part.STOCK: "Error Updating Quantity",
+    Part.PRICE: "Error Updating Price",
+    Part.END: "Error Ending Item",
+}
 
 
 class ChannelStatus(StrEnum):
@@ -113,6 +128,43 @@ class UpdateState(StrEnum):
     FAILED = "failed"
 
 
+class OrderFault(StrEnum):
+    """What can be wrong with an order that a person should see (J6, J14).
+
+    INCOMPLETE: its file was not whole. OTHER_CONTENT: it came once more and said something else. UNKNOWN_LISTING: no
+    listing has the article of a line.
+    """
+
+    INCOMPLETE = "incomplete"
+    OTHER_CONTENT = "other_content"
+    UNKNOWN_LISTING = "unknown_listing"
+
+
+class Severity(StrEnum):
+    """How much an order error matters: HIGH keeps the order from being worked on, or makes what is known doubtful."""
+
+    HIGH = "high"
+    MEDIUM = "medium"
+
+
+class ClaimState(StrEnum):
+    """Where a request of the marketplace about an order stands (J12).
+
+    INCOMPLETE until a corrected one comes; WAITING for its order; OPEN for a person or a rule; ACCEPTED: the answer is
+    decided, and on its way; ANSWERED: the answer has succeeded. OUTRUN: units left after it was asked, which is the
+    refusal. TOO_LATE: they had left before, and a person should know. CLOSED: a person has seen it.
+    """
+
+    INCOMPLETE = "incomplete"
+    WAITING = "waiting"
+    OPEN = "open"
+    ACCEPTED = "accepted"
+    ANSWERED = "answered"
+    OUTRUN = "outrun"
+    TOO_LATE = "too_late"
+    CLOSED = "closed"
+
+
 class Whereabouts(StrEnum):
     """What the marketplace says when it is asked whether an update of ours is there."""
 
@@ -163,7 +215,7 @@ class Attribute:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """The catalogue part of a listing (L4)."""
+    """The catalogue part of a listing (L4); from `manufacturer` on, who answers for its safety (C9)."""
 
     ean: str = ""
     category: str = ""
@@ -177,6 +229,41 @@ class Item:
     attributes: tuple[Attribute, ...] = ()
     manufacturer: str = ""
     manufacturer_part_number: str = ""
+    manufacturer_address: str = ""
+    manufacturer_email: str = ""
+    manufacturer_country: str = ""
+    responsible_name: str = ""
+    responsible_address: str = ""
+    responsible_email: str = ""
+    safety_warnings: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Safety:
+    """Who made a product, who is responsible for it in the EU, and the warnings that a buyer must read (C9).
+
+    `manufacturer_country` is ISO 3166 in two letters. The names are those of `Item`.
+    """
+
+    manufacturer: str = ""
+    manufacturer_address: str = ""
+    manufacturer_email: str = ""
+    manufacturer_country: str = ""
+    responsible_name: str = ""
+    responsible_address: str = ""
+    responsible_email: str = ""
+    safety_warnings: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SafetyTerms:
+    """What an account says of its products where a listing does not, and in which attributes it goes out.
+
+    `codes` are by the field of `Safety`; what has none is kept and not sent.
+    """
+
+    defaults: Safety = field(default_factory=Safety)
+    codes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,13 +271,23 @@ class ItemLimits:
     """What a marketplace allows in an item where that is no law of nature (L4, L5), lengths in characters.
 
     `description_min` counts the text without its markup; `wanted_attributes` are the codes of those that the law asks
-    for in every item, such as the maker's address (consumer rules C9).
+    for in every item, such as the maker's address (consumer rules C9). `safety` is None where nobody asks who answers
+    for a product.
     """
 
     sku_max: int = 32
     title_max: int = 50
     description_min: int = 10
     wanted_attributes: tuple[str, ...] = ()
+    safety: SafetyTerms | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoTerms:
+    """How large photos must be on each side, and how large they had better be, in pixels (C6)."""
+
+    least: int
+    wanted: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,13 +311,47 @@ class StockKnobs:
 
 
 @dataclass(frozen=True, slots=True)
+class StockExtras:
+    """What a retailer's stock file may want of a listing beside its units, as it is written there; empty is unsaid.
+
+    Days are ISO 8601, units and days whole numbers; the rest are the retailer's own words.
+    """
+
+    back_in_stock_date: str = ""
+    low_stock: str = ""
+    ring_fenced_units: str = ""
+    standard_lead_time_days: str = ""
+    max_lead_time_days: str = ""
+    lead_time_from: str = ""
+    availability_status: str = ""
+    product_status: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Levies:
+    """What of a listing's price goes to others (consumer rules C4, C8).
+
+    `vat_rate` is a fraction, None for the account's; `eco_minor` the eco-contribution of one unit in minor units, None
+    where there is none, and `epr_code` the category that asks for it.
+    """
+
+    vat_rate: Decimal | None = None
+    eco_minor: int | None = None
+    epr_code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class OfferTerms:
     """What an account makes of the seller's figures before they are sent (L6, L10, L11); the default changes nothing.
 
     Of the stock, less the reservation of open orders and `safety_stock`, `percentage` is offered, at most `cap`, and
     none where that is less than `threshold`. `rrp_discount_bp` is Discount RRP in hundredths of a percent, None with
     Calculate RRP off. `reduction_policy` says what becomes of a reduction that breaks C1 or C2, `unknown_history` of
-    one for which no earlier price is known. `period` and `nature` are those of an offer without a promotion.
+    one for which no earlier price is known, `sale_policy` of one that does not keep to the sale that it names (C3).
+    `less_eco` says that the seller's prices include the eco-contribution and that what is sent must not (C8).
+    `vat_rate` is that of listings without their own, a fraction (C4). `period` and `nature` are those of an offer
+    without a promotion.
+    `stock_form` stands for whatever else of the account goes into each row of stock, such as its lead time.
     """
 
     safety_stock: int = 0
@@ -231,21 +362,41 @@ class OfferTerms:
     rrp_discount_bp: int | None = None
     reduction_policy: Literal["warn", "block"] = "warn"
     unknown_history: Literal["allow", "warn", "block"] = "warn"
+    sale_policy: Literal["warn", "block"] = "warn"
+    less_eco: bool = False
+    vat_rate: Decimal | None = None
     period: timedelta | None = None
     nature: str = ""
+    stock_form: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Promotion:
     """A price for a window of time, its start included and its end not (L11).
 
-    `nature` is the marketplace's internal kind of offer, empty for the account's own.
+    `nature` is the marketplace's internal kind of offer, empty for the account's own; `sale` the code of the statutory
+    sale that it belongs to, empty for none (C3).
     """
 
     price: Money
     starts_at: datetime
     ends_at: datetime
     nature: str = ""
+    sale: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sale:
+    """A statutory sale ("soldes"), its start included and its end not (C3).
+
+    `deadline` is by when the marketplace wants to know what takes part; None where it has said nothing.
+    """
+
+    code: str
+    label: str
+    starts_at: datetime
+    ends_at: datetime
+    deadline: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +406,7 @@ class FeedObject:
     `parts` are the parts that this feed settles; the values of the others are there because the wire wants them.
     `stock` is what is to be sent: 0 where the listing is ended (L9). `price` is what the buyer pays, in a promotion its
     price; `rrp` the reference beside it: the recommended price (L10), in a promotion the ordinary one (L11).
+    `vat_rate` is the listing's own, as a fraction; None is the account's (C4).
     """
 
     sku: Sku
@@ -268,6 +420,8 @@ class FeedObject:
     ended: bool
     handling_days: int | None
     promotion: Promotion | None = None
+    extras: StockExtras = StockExtras()
+    vat_rate: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,8 +450,9 @@ class FeedRule:
     `needs_channel_item_id` is (J2). `interval` counts from the end of one send to the start of the next.
     `one_at_a_time` holds the next feed back while one is unanswered, until `patience` has passed and it lapses. Where
     `silence_is_yes` is set, an unanswered feed counts as accepted after that time. A send that takes longer than
-    `deadline` is ended. With `tearable`, a send that is cut may leave half of a file which the marketplace takes as it
-    stands: such a feed goes out again whole with the next turn, and no answer to the half rejects a listing (J3).
+    `deadline` is ended. `most` is how many listings one feed carries at most, what is out of stock first. With
+    `tearable`, a send that is cut may leave half of a file which the marketplace takes as it stands: such a feed goes
+    out again whole with the next turn, and no answer to the half rejects a listing (J3).
     """
 
     kind: FeedKind
@@ -311,6 +466,7 @@ class FeedRule:
     one_at_a_time: bool
     needs_channel_item_id: bool = False
     silence_is_yes: timedelta | None = None
+    most: int | None = None
     tearable: bool = False
 
 
@@ -372,7 +528,11 @@ class OrderLine:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One order as one delivery gave it; `incomplete` says why it must not be worked on yet (J6)."""
+    """One order as one delivery gave it; `incomplete` says why it must not be worked on yet (J6).
+
+    `sent_once` is for a marketplace that gives an order once and whole: what comes again under its number changes
+    nothing, and is a contradiction where it says something else (J14).
+    """
 
     number: OrderNumber
     lines: tuple[OrderLine, ...]
@@ -383,6 +543,7 @@ class Order:
     payment_method: str = ""
     test: bool = False
     incomplete: str = ""
+    sent_once: bool = False
     extra: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -435,6 +596,7 @@ class UpdateLine:
     """One line of an order update: which line, how many units, and the marketplace's own name of the article.
 
     `reason` is for people; `out_of_stock` is the one reason of a refusal that a marketplace may have a word for.
+    `handling_days` are those of its listing, None for the account's.
     """
 
     ref: str
@@ -442,6 +604,7 @@ class UpdateLine:
     channel_item_id: str = ""
     reason: str = ""
     out_of_stock: bool = False
+    handling_days: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -459,7 +622,9 @@ class OrderUpdate:
     """What is to be said to the marketplace about lines of one order; a dispatch carries its parcel.
 
     `name` is unique for ever and made before anything is sent, so that a repeat is recognised as the same thing.
-    `earlier` are the dispatches of the order that went before, for marketplaces that want them repeated (J8).
+    `received_at` is when its order came to us, for the day from which handling is counted.
+    `earlier` are the dispatches of the order that went before, for marketplaces that want them repeated (J8), or what
+    a refund takes back (J10). `in_answer`: the marketplace has asked for it (J12).
     """
 
     kind: UpdateKind
@@ -468,8 +633,33 @@ class OrderUpdate:
     created_at: datetime
     name: str = ""
     parcel: Parcel | None = None
-    handling_days: int | None = None
+    received_at: datetime | None = None
     earlier: "tuple[OrderUpdate, ...]" = ()
+    in_answer: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimLine:
+    """One line of an order as the marketplace asks about it, with the units that it means."""
+
+    ref: str
+    quantity: int
+    channel_item_id: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CancellationRequest:
+    """The marketplace asks to cancel units of an order (J12); lines that it does not mean are not in it.
+
+    `incomplete` says why it must not be worked on yet; `reason` is the marketplace's own, for people.
+    """
+
+    order: OrderNumber
+    lines: tuple[ClaimLine, ...]
+    reason: str = ""
+    incomplete: str = ""
+    extra: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,19 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
-from daemon.model import Advice, Deadlines, FeedKind, FeedRule, ItemLimits, LegalMoves, OfferTerms
+from daemon.model import (
+    Advice,
+    Deadlines,
+    FeedKind,
+    FeedRule,
+    ItemLimits,
+    LegalMoves,
+    OfferTerms,
+    Parcel,
+    PhotoTerms,
+    Sku,
+    VatTerritory,
+)
 
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\s*")
 _UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -236,6 +248,8 @@ class AccountSettings(Table):
     tracking_url: Annotated[str, AfterValidator(_tracking_template)] = ""
     orders: DeadlinesTable = DeadlinesTable()
 
+    #: whether its marketplace has a test tree, in which test orders can be rehearsed
+    has_test_tree: ClassVar[bool] = False
     #: what the seller may say of order lines here, and when (Sell-R A6, guide J7-J10)
     legal_moves: ClassVar[LegalMoves]
 
@@ -266,6 +280,11 @@ class AccountSettings(Table):
         return None
 
     @property
+    def photo_terms(self) -> PhotoTerms | None:
+        """How large photos must be (C6); None where they are not to be looked at."""
+        return None
+
+    @property
     def offer_terms(self) -> OfferTerms:
         """What it makes of the seller's figures before they are sent (L6, L10, L11)."""
         rules = self.stock_rules
@@ -275,7 +294,22 @@ class AccountSettings(Table):
             cap=rules.cap,
             threshold=rules.below,
             reserve_open_orders=rules.reserve_open_orders,
+            stock_form=self.stock_form,
         )
+
+    def listing_fault(self, sku: Sku, channel_item_id: str) -> str:  # noqa: ARG002 - of this account's listings
+        """Why nothing of a listing may be sent, by what is not in its item (J2); empty where it may."""
+        return ""
+
+    @property
+    def stock_form(self) -> str:
+        """What of the account goes into each row of stock beside the rules for its units."""
+        return ""
+
+    @property
+    def vat_territory(self) -> VatTerritory | None:
+        """The list of VAT rates that a listing's own is held against (C4); None where no VAT rate is told."""
+        return None
 
     @property
     def update_answer_wait(self) -> timedelta:
@@ -292,9 +326,28 @@ class AccountSettings(Table):
         """Whether an order is accepted by itself when every line is in stock (L13)."""
         return False
 
+    @property
+    def accepts_claims(self) -> bool:
+        """Whether a request of the marketplace to cancel is accepted by itself before anything has left (J12)."""
+        return False
+
+    @property
+    def claim_answer_within(self) -> timedelta:
+        """How long a request of the marketplace may wait for its answer; zero is no deadline (J12)."""
+        return timedelta()
+
+    def objection(self, parcel: Parcel | None = None, reason: str = "") -> str:  # noqa: ARG002 - of this account
+        """Why the marketplace would not take a parcel or a reason; empty when it would. Asked when it is decided."""
+        return ""
+
     def explain(self, code: str, text: str) -> Advice | None:  # noqa: ARG002 - of this account's errors
         """What is known of an error that its marketplace tells, None where nobody has said."""
         return None
+
+    @property
+    def service_urls(self) -> Mapping[str, str]:
+        """Every address of a service by its place in the configuration; none where all goes by files."""
+        return {}
 
     @property
     def sftp_logins(self) -> Mapping[str, SftpTable]:

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -53,6 +53,19 @@ class EdgeLine:
 
 
 @dataclass(slots=True)
+class EdgeRequest:
+    """One request to cancel, by file name: the units by line_ref, and what came of it so far.
+
+    `state` is requested, acknowledged (no unit of it is left to cancel, and some were cancelled since), or dispatched:
+    the refusal.
+    """
+
+    file_name: str
+    units: dict[str, int]
+    state: str = "requested"
+
+
+@dataclass(slots=True)
 class EdgeOrder:
     """One order as the retailer sees it, of the made-up customer number `customer`.
 
@@ -66,6 +79,7 @@ class EdgeOrder:
     file_name: str = ""
     content: bytes = b""
     acknowledged: bool = False
+    requests: list[EdgeRequest] = field(default_factory=list)
 
     @property
     def state(self) -> str:
@@ -78,8 +92,11 @@ class EdgeOrder:
 FindOrder = Callable[[str], EdgeOrder]
 
 
-def acknowledge(content: bytes, find: FindOrder) -> EdgeOrder:
-    """Take an order acknowledgement: every line, once, with its full quantity. Raises Mistake; then nothing changes."""
+def acknowledge(content: bytes, find: FindOrder, constants: Row) -> EdgeOrder:
+    """Take an order acknowledgement: every line, once, with its full quantity and the retailer's constants.
+
+    Raises Mistake; then nothing changes.
+    """
     sheet, order = _opened(read_sheet(content, ACK_ORDER, [ACK_ITEMS]), find)
     if order.acknowledged:
         raise Mistake(f"order {order.number} is acknowledged already")
@@ -92,6 +109,9 @@ def acknowledge(content: bytes, find: FindOrder) -> EdgeOrder:
         if int(row["quantity"]) != order.lines[ref].quantity:
             raise Mistake(f"{place}: quantity {row['quantity']} is not the full quantity {order.lines[ref].quantity}")
         _check_days(place, row, "supplier_dispatch_date", "supplier_delivery_date")
+        for name, text in constants.items():
+            if row[name] != text:
+                raise Mistake(f"{place}: {name} must be {text!r}")
     order.acknowledged = True
     return order
 
@@ -106,7 +126,18 @@ def cancel(content: bytes, find: FindOrder) -> EdgeOrder:
             raise Mistake(f"line_ref {ref}: {count} to cancel, {order.lines[ref].left} left")
     for ref, count in units.items():
         order.lines[ref].cancelled += count
+    _answer_requests(order, units, "acknowledged")
     return order
+
+
+def _answer_requests(order: EdgeOrder, units: Mapping[str, int], state: str) -> None:
+    """The oldest open request about one of these lines is answered: by its acknowledgement, or by a dispatch."""
+    for request in order.requests:
+        if request.state == "requested" and any(units.get(ref) for ref in request.units):
+            if state == "dispatched" and any(order.lines[ref].left for ref in request.units):
+                continue
+            request.state = state
+            return
 
 
 def dispatch(content: bytes, find: FindOrder, settings: JohnLewisSettings) -> EdgeOrder:
@@ -116,7 +147,7 @@ def dispatch(content: bytes, find: FindOrder, settings: JohnLewisSettings) -> Ed
     rows = _lines(sheet, order)
     marked = [any(row.get(column) == settings.refund_text for column in REFUND_COLUMNS) for _, (_, row) in rows]
     if all(marked):
-        _refund(order, rows)
+        _refund(order, rows, settings)
     elif any(marked):
         raise Mistake("dispatched and refunded lines in one file")
     else:
@@ -200,6 +231,7 @@ def _ship(order: EdgeOrder, rows: Sequence[Numbered], settings: JohnLewisSetting
         line.dispatched = units[ref] + (0 if cumulative else line.dispatched)
         parcels = [row for it, (_, row) in rows if it == ref]
         line.parcels = parcels if cumulative else line.parcels + parcels
+    _answer_requests(order, units, "dispatched")
 
 
 def _check_parcel(place: str, row: Row, carriers: Collection[str] | None) -> None:
@@ -214,7 +246,14 @@ def _check_parcel(place: str, row: Row, carriers: Collection[str] | None) -> Non
         raise Mistake(f"{place}: tracking_url is no URL")
 
 
-def _refund(order: EdgeOrder, rows: Sequence[Numbered]) -> None:
+def _refund(order: EdgeOrder, rows: Sequence[Numbered], settings: JohnLewisSettings) -> None:
+    """Take a refund: whole units of what was dispatched, each row with a parcel that had the line."""
+    for ref, (place, row) in rows:
+        _check_days(place, row, "dispatch_date", "supplier_delivery_date")
+        text = {column for column in REFUND_COLUMNS if row.get(column) == settings.refund_text}
+        carriers = {parcel["carrier"] for parcel in order.lines[ref].parcels}
+        if "carrier" not in text and carriers and row["carrier"] not in carriers:
+            raise Mistake(f"{place}: carrier {row['carrier']!r} brought none of its units")
     units = _units(rows)
     for ref, count in units.items():
         line = order.lines[ref]

@@ -29,17 +29,32 @@ class Column:
     meaning: str
     example: str
     required: bool = False
+    #: what other systems call it
+    also: tuple[str, ...] = ()
 
 
-SKU = Column("sku", "the seller's own number of the listing", "LAMP-01", required=True)
+SKU = Column(
+    *("sku", "the seller's own number of the listing", "LAMP-01"),
+    required=True,
+    also=("seller_sku", "partner_sku", "supplier_sku"),
+)
+#: what retailers on The Edge, and clients of theirs, call their article number
+_STOCK_NUMBER = (
+    *("stock_number", "stock_no", "jl_stock_number", "john_lewis_stock_number", "john_lewis_sku"),
+    *("part_number", "item_number", "channel_item"),
+)
 
 #: The columns of each kind of file, by header name, in any order. A column that is not there leaves its values as they
 #: are; an empty cell empties its value, but in channel_item_id, end and handling_days it leaves it as it is.
 COLUMNS: Mapping[ImportKind, tuple[Column, ...]] = {
     ImportKind.LISTINGS: (
         SKU,
-        Column("ean", "the EAN-13, as text", "3701234567891"),
-        Column("channel_item_id", "the marketplace's own article number (John Lewis: 8 digits)", "12345678"),
+        Column("ean", "the EAN-13, as text", "3701234567891", also=("ean_13", "ean13", "barcode", "gtin")),
+        Column(
+            *("channel_item_id", "the marketplace's own article number (John Lewis: the Stock Number, 8 digits)"),
+            "12345678",
+            also=_STOCK_NUMBER,
+        ),
         Column("category", "the leaf category", "S001"),
         Column("product_id", "what groups the variants of one product", "LAMP"),
         Column("master_sku", "the SKU of the product that this is a variant of", "LAMP-00"),
@@ -49,6 +64,13 @@ COLUMNS: Mapping[ImportKind, tuple[Column, ...]] = {
         Column("catalogue_id", "the catalogue id", "C1"),
         Column("manufacturer", "who makes it; cannot change once the product is created", "Exemple SA"),
         Column("manufacturer_part_number", "the maker's own number; cannot change either", "EX-1234"),
+        Column("manufacturer_address", "the maker's postal address; empty for the account's", "1 rue Basse, Lille"),
+        Column("manufacturer_email", "the maker's e-mail address", "contact@maker.example"),
+        Column("manufacturer_country", "the maker's country in two letters", "FR"),
+        Column("responsible_name", "who is responsible in the EU, where the maker is not in it", "Exemple Import SARL"),
+        Column("responsible_address", "the postal address of that person", "2 rue Haute, 59000 Lille"),
+        Column("responsible_email", "the e-mail address of that person", "safety@import.example"),
+        Column("safety_warnings", "what a buyer must be warned of, in French", "Ne convient pas aux enfants."),
         *(
             Column(f"photo_{rank}", "an absolute http(s) URL" + ("; the main photo" if rank == 1 else ""), "https://…")
             for rank in range(1, rules.MOST_PHOTOS + 1)
@@ -59,11 +81,22 @@ COLUMNS: Mapping[ImportKind, tuple[Column, ...]] = {
             "A0485*=V123|Rouge; A1303=V77|Bleu nuit",
         ),
         Column("end", "yes ends the listing, no takes that back", "no"),
-        Column("handling_days", "days until it leaves the warehouse", "2"),
+        Column("handling_days", "days until it leaves the warehouse", "2", also=("handling_time",)),
+        Column("back_in_stock_date", "the day on which it is back in stock; empty for none", "2026-12-24"),
+        Column("low_stock", "the marketplace's own word for low stock; empty for none", "Y"),
+        Column("ring_fenced_units", "units kept for this marketplace; empty for none", "10"),
+        Column("standard_lead_time_days", "its usual lead time; empty for the account's", "4"),
+        Column("max_lead_time_days", "its longest lead time; empty for none", "14"),
+        Column("lead_time_from", "the day from which its lead time holds; empty for none", "2026-12-24"),
+        Column("availability_status", "the marketplace's own word; empty for none", "Available"),
+        Column("product_status", "the marketplace's own word; empty for none", "Live"),
         Column("safety_stock", "units that are never offered; empty for the account's", "2"),
         Column("stock_percentage", "how much of the rest is offered, 0 to 100; empty for the account's", "80"),
         Column("stock_cap", "units that are offered at most; empty for the account's", "50"),
         Column("stock_threshold", "with fewer units than this, none is offered; empty for the account's", "3"),
+        Column("vat_rate", "its VAT rate in percent; empty for the account's", "5.5"),
+        Column("eco_contribution", "the eco-contribution of one unit; empty for none", "0.60"),
+        Column("epr_code", "the French EPR category that asks for it, beside every eco_contribution", "FR-DEA"),
     ),
     ImportKind.STOCK: (SKU, Column("stock", "units in stock", "12", required=True)),
     ImportKind.PRICES: (
@@ -77,6 +110,7 @@ COLUMNS: Mapping[ImportKind, tuple[Column, ...]] = {
         Column("start", "the first instant, as UNIX timestamp or ISO 8601 (account's time zone)", "1782165600", True),
         Column("end", "the first instant after it, in the same form", "2026-07-21T00:00", True),
         Column("nature", "the marketplace's internal kind of offer; empty for the account's", "Soldes"),
+        Column("sale", "the sale that it belongs to, by the code in the imported sales; empty for none", "ETE-2026"),
         Column("cancel", "yes takes the promotion back that begins at this start", "no"),
     ),
     ImportKind.DISPATCHES: (
@@ -93,12 +127,13 @@ COLUMNS: Mapping[ImportKind, tuple[Column, ...]] = {
 #: the columns by which a row is told to people and programs
 KEYS: Mapping[ImportKind, str] = dict.fromkeys(ImportKind, SKU.name) | {ImportKind.DISPATCHES: "order"}
 
-_MANY_LINES = ("description",)
+_MANY_LINES = ("description", "manufacturer_address", "responsible_address", "safety_warnings")
 
 
 def open_import(kind: ImportKind, file: BinaryIO) -> Table:
     """A CSV or XLSX file of this kind at its first row; raises Unreadable when it is none."""
-    return open_table(file, *_known(kind), _MANY_LINES)
+    also = {name: column.name for column in COLUMNS[kind] for name in column.also}
+    return open_table(file, *_known(kind), _MANY_LINES, also)
 
 
 def open_lines(kind: ImportKind, file: BinaryIO) -> Table:

@@ -6,13 +6,28 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Generic, TypeVar
 
-from daemon.model import AccountName, FeedKind, Item, Money, Promotion, Sku, StockKnobs
+from daemon.model import (
+    AccountName,
+    FeedKind,
+    Item,
+    Levies,
+    ListingFault,
+    Money,
+    Promotion,
+    Sale,
+    Sku,
+    StockExtras,
+    StockKnobs,
+)
 from daemon.rules import listing as rules
+from daemon.rules import safety, sales
 from daemon.rules.listing import Verdict
 from daemon.rules.promotions import window_fault
 from daemon.seller import cells as parse
 from daemon.seller.cells import Cells
 from daemon.seller.columns import KEYS, SKU, ImportKind
+from daemon.seller.extras import extras
+from daemon.seller.levies import levies, sale
 from daemon.settings import AccountSettings
 from daemon.store import Store
 from daemon.store.listings import Change, ItemRow, PriceRow, StockRow
@@ -22,7 +37,8 @@ from daemon.store.views import Known
 #: fields of an item that are texts and go in as they stand
 _TEXTS = (
     *("category", "product_id", "master_sku", "title", "description", "brand", "catalogue_id"),
-    *("manufacturer", "manufacturer_part_number"),
+    "manufacturer_part_number",
+    *safety.FIELDS,
 )
 
 _NO_VERDICT = Verdict()
@@ -141,13 +157,36 @@ class Promotions(Intake[PromotionRow]):
         if end and not cells.faults and (fault := window_fault(start, end)):
             cells.fault("end", fault, "write the first instant after the promotion")
         promotion = Promotion(
-            Money(price or 0, self.account.currency), start, end or start, cells.read("nature", parse.nature) or ""
+            Money(price or 0, self.account.currency),
+            start,
+            end or start,
+            cells.read("nature", parse.nature) or "",
+            cells.read("sale", sale) or "",
         )
         return PromotionRow(Sku(cells.key), promotion, cancelled)
 
     async def put(self, values: Sequence[PromotionRow]) -> list[Took]:
         """Store a batch: what each did."""
-        return [Took(*done) for done in await self.store.promotions.put(self.name, values, self.at)]
+        verdicts = await self._verdicts(values)
+        done = await self.store.promotions.put(self.name, values, self.at)
+        return [Took(*change, verdict) for change, verdict in zip(done, verdicts, strict=True)]
+
+    async def _verdicts(self, values: Sequence[PromotionRow]) -> list[Verdict]:
+        """What the sale will be held against, told at once; its policy decides when it begins."""
+        named = [row.sku for row in values if row.promotion.sale and not row.cancelled]
+        if not named:
+            return [_NO_VERDICT] * len(values)
+        known = await self.store.reference.sales(self.name)
+        first = await self.store.values.on_offer_since(self.name, named)
+        return [_NO_VERDICT if row.cancelled else self._verdict(row, known, first) for row in values]
+
+    def _verdict(self, row: PromotionRow, known: Mapping[str, Sale], first: Mapping[Sku, datetime]) -> Verdict:
+        promotion = row.promotion
+        found = sales.verdict(
+            promotion, known.get(promotion.sale), self.at, first.get(row.sku), self.account.offer_terms
+        )
+        fix = "mend it, or leave its sale empty; see: sellerd reference list sales"
+        return Verdict(warnings=[ListingFault("sale", "C3", found.text, fix)] if found.text else [])
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +197,8 @@ class _ListingCells:
     ended: bool | None
     handling_days: int | None
     knobs: Mapping[str, int | None]
+    levies: Mapping[str, Any]
+    extras: Mapping[str, str]
 
 
 class Listings(Intake[_ListingCells]):
@@ -182,6 +223,8 @@ class Listings(Intake[_ListingCells]):
             cells.read("end", parse.yes_or_no),
             cells.read("handling_days", parse.days),
             parse.knobs(cells),
+            levies(cells, self.account.vat_territory),
+            extras(cells),
         )
 
     async def put(self, values: Sequence[_ListingCells]) -> list[Took]:
@@ -192,15 +235,36 @@ class Listings(Intake[_ListingCells]):
         reasons = [self._reason(row, known.get(row.sku)) for row in rows]
         warnings = [self._verdict(row.sku).warnings for row in rows]
         changes = await self.store.listings.put_items(
-            self.name, rows, self.at, reasons, item_feed=self._item_feed, warnings=warnings
+            *(self.name, rows, self.at, reasons),
+            item_feed=self._item_feed,
+            warnings=warnings,
+            own_numbers=self._own_numbers,
         )
         for row, change in zip(rows, changes, strict=True):
             if change is Change.IMMUTABLE:
                 self._verdicts[row.sku] = Verdict(rules.immutable_changes(known[row.sku].item, row.item))
+        holders = await self._holders(rows, changes)
         return [
-            Took(change, reason, self._verdict(row.sku))
+            self._two_on_one(row, holders) if change is Change.TAKEN else Took(change, reason, self._verdict(row.sku))
             for row, change, reason in zip(rows, changes, reasons, strict=True)
         ]
+
+    async def _holders(self, rows: Sequence[ItemRow], changes: Sequence[Change]) -> Mapping[str, Sku]:
+        """Whose the numbers are of the rows that were refused for them: kept already, or wanted by an earlier row."""
+        put = list(zip(rows, changes, strict=True))
+        numbers = [row.channel_item_id or "" for row, change in put if change is Change.TAKEN]
+        if not numbers:
+            return {}
+        # In a rehearsal, what the good rows would have taken is not kept.
+        here = {row.channel_item_id or "": row.sku for row, change in put if change is not Change.TAKEN}
+        return await self.store.listings.holders(self.name, numbers) | here
+
+    @staticmethod
+    def _two_on_one(row: ItemRow, holders: Mapping[str, Sku]) -> Took:
+        holder = holders.get(row.channel_item_id or "", "another listing")
+        reason = f"the number {row.channel_item_id} is that of {holder}, and {row.sku} would have it too"
+        fix = "give each its own number; one that has moved is free once the other SKU is imported with its new one"
+        return Took(Change.TAKEN, reason, fix=fix)
 
     def _verdict(self, sku: Sku) -> Verdict:
         return self._verdicts.get(sku, _NO_VERDICT)
@@ -216,17 +280,25 @@ class Listings(Intake[_ListingCells]):
     def _item_feed(self) -> bool:
         return FeedKind.ITEM in self.account.feed_rules
 
+    @property
+    def _own_numbers(self) -> bool:
+        """Whether no two listings may have the same article number of the marketplace (J2)."""
+        return any(rule.needs_channel_item_id for rule in self.account.feed_rules.values())
+
     def _reason(self, row: ItemRow, known: Known | None) -> str:
         """Why it cannot be sent: one marketplace wants whole items (L4), another only its own article number (J2)."""
         if self.account.item_limits is not None:
             return self._verdict(row.sku).error
-        if any(rule.needs_channel_item_id for rule in self.account.feed_rules.values()):
-            return rules.stock_number_fault(row.channel_item_id or (known.channel_item_id if known else ""))
-        return ""
+        return self.account.listing_fault(row.sku, row.channel_item_id or (known.channel_item_id if known else ""))
 
 
 def _item_row(value: _ListingCells, known: Known | None) -> ItemRow:
     kept, kept_knobs = (known.item, known.knobs) if known else (Item(), StockKnobs())
+    kept_levies = known.levies if known else Levies()
     fields = {name: getattr(kept, name) for name in Item.__slots__} | dict(value.item)
     knobs = replace(kept_knobs, **value.knobs) if value.knobs else None
-    return ItemRow(value.sku, Item(**fields), value.channel_item_id, value.ended, value.handling_days, knobs)
+    own = replace(kept_levies, **value.levies) if value.levies else None
+    kept_extras = known.extras if known else StockExtras()
+    besides = replace(kept_extras, **value.extras) if value.extras else None
+    plain = (value.sku, Item(**fields), value.channel_item_id, value.ended, value.handling_days)
+    return ItemRow(*plain, knobs, own, besides)

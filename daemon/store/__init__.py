@@ -8,9 +8,11 @@ from daemon.store.accounts import Accounts
 from daemon.store.answers import Answers
 from daemon.store.audit import Audit
 from daemon.store.backups import Backups
+from daemon.store.claims import Claims
 from daemon.store.codes import Codes
 from daemon.store.database import Database, open_database, open_for_reading
 from daemon.store.deliveries import Deliveries
+from daemon.store.erasures import Erasures
 from daemon.store.feeds import Feeds
 from daemon.store.listings import Listings
 from daemon.store.orders import Orders
@@ -19,7 +21,10 @@ from daemon.store.pauses import Pauses
 from daemon.store.payloads import Payloads
 from daemon.store.promotions import Promotions
 from daemon.store.reference import ReferenceData
+from daemon.store.rehearsals import Rehearsals
+from daemon.store.retention import Retention
 from daemon.store.runs import Runs
+from daemon.store.stock import Stock
 from daemon.store.updates import Updates
 from daemon.store.users import Sessions, SignIns, Tokens, Users
 from daemon.store.values import Values
@@ -35,10 +40,12 @@ class Store:
         self.database = database
         self.accounts = Accounts(database)
         self.answers = Answers(database)
-        self.backups = Backups(database)
         self.audit = Audit(database)
+        self.backups = Backups(database)
+        self.claims = Claims(database)
         self.codes = Codes(database)
         self.deliveries = Deliveries(database)
+        self.erasures = Erasures(database)
         self.feeds = Feeds(database)
         self.listings = Listings(database)
         self.orders = Orders(database)
@@ -47,9 +54,12 @@ class Store:
         self.payloads = Payloads(database)
         self.promotions = Promotions(database)
         self.reference = ReferenceData(database)
+        self.rehearsals = Rehearsals(database)
+        self.retention = Retention(database)
         self.runs = Runs(database)
         self.sessions = Sessions(database)
         self.sign_ins = SignIns(database)
+        self.stock = Stock(database)
         self.tokens = Tokens(database)
         self.updates = Updates(database)
         self.users = Users(database)

@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 
 from daemon.model import (
@@ -12,24 +13,28 @@ from daemon.model import (
     Attribute,
     ChannelStatus,
     Item,
+    Levies,
     ListingFault,
     Money,
     Part,
     Photo,
     Sku,
+    StockExtras,
     StockKnobs,
     SyncState,
 )
+from daemon.rules import safety
 from daemon.rules.listing import immutable_changes
 from daemon.store.database import Database
 from daemon.store.events import tell
+from daemon.store.orders import match_lines
 from daemon.store.times import to_us
 
 
 class Change(StrEnum):
     """What one imported row did. UNKNOWN: the account has no such SKU. IMMUTABLE: it would change what cannot (L4).
 
-    OVERLAPS: another promotion of the SKU is in its way (L11).
+    OVERLAPS: another promotion of the SKU is in its way (L11). TAKEN: another listing has its article number (J2).
     """
 
     CREATED = "created"
@@ -38,11 +43,15 @@ class Change(StrEnum):
     UNKNOWN = "unknown"
     IMMUTABLE = "immutable"
     OVERLAPS = "overlaps"
+    TAKEN = "taken"
 
 
 @dataclass(frozen=True, slots=True)
 class ItemRow:
-    """A listing as the seller gives it; None leaves a value as it is. `knobs` are all its own stock knobs."""
+    """A listing as the seller gives it; None leaves a value as it is. `knobs` are all its own stock knobs.
+
+    `levies` are its own VAT rate and its eco-contribution, `extras` what its stock says besides.
+    """
 
     sku: Sku
     item: Item
@@ -50,6 +59,8 @@ class ItemRow:
     ended: bool | None = None
     handling_days: int | None = None
     knobs: StockKnobs | None = None
+    levies: Levies | None = None
+    extras: StockExtras | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,20 +130,31 @@ class Listings:
         *,
         item_feed: bool,
         warnings: Sequence[Sequence[ListingFault]] = (),
+        own_numbers: bool = False,
     ) -> list[Change]:
         """Create or change listings. `faults[i]`, where not empty, puts the item part of row i in Error (L4, J2).
 
         `item_feed` says whether this marketplace takes items at all; where it does not, the part is Not Needed.
         `warnings[i]` are kept with the listing. A row that would change what cannot change once the product is created
-        is not applied at all (L4).
+        is not applied at all (L4). With `own_numbers`, neither is a row whose channel item id another listing has once
+        all of them are applied: numbers may be swapped, and never shared (J2).
         """
         doubts = warnings or [()] * len(rows)
-        return await self._database.write(
-            lambda db: [
-                _put_item(db, account, row, at, (fault, doubt), item_feed=item_feed)
+
+        def work(db: sqlite3.Connection) -> list[Change]:
+            taken = _taken(db, account, rows) if own_numbers else set()
+            return [
+                Change.TAKEN
+                if row.sku in taken
+                else _put_item(db, account, row, at, (fault, doubt), item_feed=item_feed)
                 for row, fault, doubt in zip(rows, faults, doubts, strict=True)
             ]
-        )
+
+        return await self._database.write(work)
+
+    async def holders(self, account: AccountName, numbers: Sequence[str]) -> dict[str, Sku]:
+        """Which listing has each of these channel item ids now."""
+        return await self._database.read(lambda db: _holders(db, account, numbers))
 
     async def page(
         self, account: AccountName, *, skus: Sequence[Sku] | None = None, after: str = "", limit: int = 1_000
@@ -169,9 +191,15 @@ class Listings:
         return await self._database.write(lambda db: _unblock(db, account, sku, at))
 
 
+#: fields that items did not have from the start: left out where empty, so that an item that was kept before them stays
+#: equal to itself, and is not sent again for nothing
+_LATER = frozenset(safety.FIELDS) - {"manufacturer"}
+
+
 def item_to_json(item: Item) -> str:
     """An item as it is kept; equal items give equal texts."""
-    return json.dumps(asdict(item), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    kept = {name: value for name, value in asdict(item).items() if value or name not in _LATER}
+    return json.dumps(kept, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 def item_from_json(text: str) -> Item:
@@ -219,7 +247,12 @@ def _put_item(
         ).fetchone()[0]
         if row.knobs is not None:
             _set_knobs(db, listing, row.knobs)
+        if row.levies is not None:
+            _set_levies(db, listing, row.levies)
+        if row.extras is not None:
+            _set_extras(db, listing, row.extras)
         tell(db, at, account, ("listing", listing), "imported", why=fault)
+        match_lines(db, account, listing, at)
         return Change.CREATED
     if item_feed and kept["item"] != text and _guarded(kept, row.item):
         return Change.IMMUTABLE
@@ -227,10 +260,12 @@ def _put_item(
         db.execute("UPDATE listings SET warnings = ? WHERE id = ?", (warnings, kept["id"]))
     changes = [
         _change_item(db, kept, text, row.item.ean, state, fault),
-        _change_channel_item_id(db, kept, row.channel_item_id),
+        _change_channel_item_id(db, kept, row.channel_item_id, at),
         _change_end(db, kept, ended=row.ended),
         _change_handling(db, kept, row.handling_days),
         _change_knobs(db, kept, row.knobs),
+        _change_levies(db, kept, row.levies),
+        _change_extras(db, kept, row.extras),
     ]
     told = [change for change in changes if change is not None]
     for what, before, after in told:
@@ -238,7 +273,38 @@ def _put_item(
     if not told:
         return Change.UNCHANGED
     db.execute("UPDATE listings SET changed_at = ? WHERE id = ?", (to_us(at), kept["id"]))
+    match_lines(db, account, kept["id"], at)
     return Change.CHANGED
+
+
+def _holders(db: sqlite3.Connection, account: AccountName, numbers: Sequence[str]) -> dict[str, Sku]:
+    rows = db.execute(
+        "SELECT channel_item_id, sku FROM listings WHERE account = ? AND channel_item_id <> ''"
+        " AND channel_item_id IN (SELECT value FROM json_each(?))",
+        (account, json.dumps(numbers)),
+    ).fetchall()
+    return {row["channel_item_id"]: Sku(row["sku"]) for row in rows}
+
+
+def _taken(db: sqlite3.Connection, account: AccountName, rows: Sequence[ItemRow]) -> set[Sku]:
+    """The SKUs of rows whose number another listing keeps, or that an earlier row wants as well.
+
+    A refused row keeps its own number, which may refuse others in turn.
+    """
+    wanted = {row.sku: row.channel_item_id for row in rows if row.channel_item_id}
+    holders = _holders(db, account, list(wanted.values()))
+    refused: set[Sku] = set()
+    while True:
+        firsts: dict[str, Sku] = {}
+        more = set()
+        for sku, number in wanted.items():
+            holder = holders.get(number, sku)
+            kept = holder != sku and (holder in refused or wanted.get(holder, number) == number)
+            if sku not in refused and (kept or firsts.setdefault(number, sku) != sku):
+                more.add(sku)
+        if not more:
+            return refused
+        refused |= more
 
 
 _Told = tuple[str, str, str] | None
@@ -326,9 +392,17 @@ def _rejudge(db: sqlite3.Connection, account: AccountName, verdict: Verdicts, at
     return state if state != kept["item_state"] else ""
 
 
-def _change_channel_item_id(db: sqlite3.Connection, kept: sqlite3.Row, channel_item_id: str | None) -> _Told:
+def _change_channel_item_id(
+    db: sqlite3.Connection, kept: sqlite3.Row, channel_item_id: str | None, at: datetime
+) -> _Told:
     if channel_item_id is None or kept["channel_item_id"] == channel_item_id:
         return None
+    if kept["channel_item_id"]:
+        db.execute(
+            "INSERT INTO former_numbers (listing, account, channel_item_id, until) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (listing, channel_item_id) DO UPDATE SET until = excluded.until",
+            (kept["id"], kept["account"], kept["channel_item_id"], to_us(at)),
+        )
     # Another article number at the marketplace has never heard of our stock, so that must be said again (J2).
     db.execute(
         "UPDATE listings SET channel_item_id = ?,"
@@ -387,8 +461,71 @@ def _change_knobs(db: sqlite3.Connection, kept: sqlite3.Row, knobs: StockKnobs |
     return "stock knobs", _spoken(before), _spoken(knobs)
 
 
+def extras_of(row: sqlite3.Row) -> StockExtras:
+    """What the listing says beside its units."""
+    return StockExtras(**json.loads(row["stock_extras"]))
+
+
+def _set_extras(db: sqlite3.Connection, listing: int, extras: StockExtras) -> None:
+    said = {name: text for name, text in asdict(extras).items() if text}
+    db.execute("UPDATE listings SET stock_extras = ? WHERE id = ?", (json.dumps(said, ensure_ascii=False), listing))
+
+
+def _change_extras(db: sqlite3.Connection, kept: sqlite3.Row, extras: StockExtras | None) -> _Told:
+    before = extras_of(kept)
+    if extras is None or extras == before:
+        return None
+    _set_extras(db, kept["id"], extras)
+    db.execute(
+        "UPDATE listings SET stock_state = CASE WHEN stock IS NULL THEN stock_state ELSE 'pending' END,"
+        " stock_error = '', stock_revision = stock_revision + 1 WHERE id = ?",
+        (kept["id"],),
+    )
+    return "stock extras", _told_extras(before), _told_extras(extras)
+
+
+def _told_extras(extras: StockExtras) -> str:
+    return ", ".join(f"{name} {text}" for name, text in asdict(extras).items() if text)
+
+
 def _spoken(knobs: StockKnobs) -> str:
     return ", ".join(f"{name} {value}" for name, value in asdict(knobs).items() if value is not None)
+
+
+def vat_rate_of(basis_points: int | None) -> Decimal | None:
+    """A VAT rate as a fraction, from the hundredths of a percent that are kept."""
+    return None if basis_points is None else Decimal(basis_points) / 10_000
+
+
+def levies_of(row: sqlite3.Row) -> Levies:
+    """The listing's own VAT rate and its eco-contribution."""
+    return Levies(vat_rate_of(row["vat_bp"]), row["eco_minor"], row["epr_code"])
+
+
+def _set_levies(db: sqlite3.Connection, listing: int, levies: Levies) -> None:
+    basis_points = None if levies.vat_rate is None else int(levies.vat_rate * 10_000)
+    db.execute(
+        "UPDATE listings SET vat_bp = ?, eco_minor = ?, epr_code = ? WHERE id = ?",
+        (basis_points, levies.eco_minor, levies.epr_code, listing),
+    )
+
+
+def _change_levies(db: sqlite3.Connection, kept: sqlite3.Row, levies: Levies | None) -> _Told:
+    before = levies_of(kept)
+    if levies is None or levies == before:
+        return None
+    _set_levies(db, kept["id"], levies)
+    if (levies.vat_rate, levies.eco_minor) != (before.vat_rate, before.eco_minor):
+        db.execute(
+            "UPDATE listings SET price_state = CASE WHEN price_minor IS NULL THEN price_state ELSE 'pending' END,"
+            " price_error = '', price_revision = price_revision + 1 WHERE id = ?",
+            (kept["id"],),
+        )
+    return "VAT rate and eco-contribution", _told_levies(before), _told_levies(levies)
+
+
+def _told_levies(levies: Levies) -> str:
+    return ", ".join(f"{name} {value}" for name, value in asdict(levies).items() if value not in (None, ""))
 
 
 def _put_stock(db: sqlite3.Connection, account: AccountName, row: StockRow, at: datetime) -> Change:

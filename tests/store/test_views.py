@@ -69,7 +69,12 @@ async def test_a_listing_has_its_item_timeline_and_feeds(store: Store) -> None: 
     found = await store.views.listing(REDOUTE, Sku("LAMP-1"))
     assert found is not None
     assert found["item"]["title"] == "Lampe"
-    assert found["parts"]["item"] == {"state": "sent", "error": "", "blocked": ""}
+    assert found["parts"]["item"] == {
+        "state": "sent",
+        "error": "",
+        "error_name": "Update Item Error",
+        "blocked": "",
+    }
     assert found["timeline"][0]["what"] == "imported"
     assert found["timeline"][0]["at"] == "2026-03-02T12:00:00.000Z"
     assert [(carried["kind"], carried["parts"]) for carried in found["feeds"]] == [("item", ["item"])]
@@ -138,7 +143,7 @@ async def test_a_gate_says_until_when_it_is_closed_and_why(store: Store) -> None
     assert "started anew" in rebooted["why"]
 
 
-async def test_orders_show_no_personal_data_unless_asked(store: Store) -> None:  # D12
+async def test_orders_show_no_personal_data_unless_asked(store: Store) -> None:  # D12 C12
     await deliver(store, an_order("O-1"))
     (row,) = await store.views.orders(REDOUTE)
     plain = await store.views.order(REDOUTE, OrderNumber("O-1"), personal=False)

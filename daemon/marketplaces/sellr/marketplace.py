@@ -16,6 +16,7 @@ from daemon.marketplaces.sellr.wire import utc
 from daemon.marketplaces.sellr.xmlread import Node
 from daemon.model import (
     AnswerLine,
+    CancellationRequest,
     Delivery,
     Feed,
     FeedKind,
@@ -147,13 +148,26 @@ class Sellr:
         except Unreadable as error:
             return error
 
-    def read_orders(self, name: str, content: bytes) -> tuple[Order | Unreadable, ...] | Unreadable:  # noqa: ARG002
+    def read_orders(self, file: RemoteFile, content: bytes) -> tuple[Order | Unreadable, ...] | Unreadable:  # noqa: ARG002
         """The orders of a file or reply that is kept."""
         return self._read_file(content)
 
-    def read_update_answer(self, name: str, content: bytes) -> tuple[UpdateAnswer | Unreadable, ...] | Unreadable:  # noqa: ARG002
+    def read_claims(self, file: RemoteFile, content: bytes) -> None:
+        """None: La Redoute asks for nothing."""
+
+    def read_update_answer(
+        self,
+        file: RemoteFile,  # noqa: ARG002
+        content: bytes,  # noqa: ARG002
+    ) -> tuple[UpdateAnswer | Unreadable, ...] | Unreadable:
         """None are kept: an update is answered in the reply."""
         return Unreadable("an update is answered in the reply here")
+
+    async def claims(self, inbox: Inbox) -> AsyncGenerator[Delivery[CancellationRequest], None]:  # noqa: ARG002
+        """None: La Redoute asks for nothing, it moves the lines itself (L12)."""
+        nothing: tuple[Delivery[CancellationRequest], ...] = ()
+        for each in nothing:
+            yield each
 
     def update_name(self, update: OrderUpdate) -> str:
         """`order-update-` and 20 digits of UTC, down to the microsecond."""
@@ -188,7 +202,7 @@ class Sellr:
         if file.folder == REPLY_FOLDER:
             return
         if self._settings.after_keeping == "archive":
-            await self._sftp.move(file.folder, file.name, self._settings.folders.archive)
+            await self._sftp.move(file.folder, file.name, self._settings.folders.archive, beside=True)
         elif self._settings.after_keeping == "delete":
             await self._sftp.remove(file.folder, file.name)
 

@@ -12,7 +12,22 @@ from daemon.clock import read_clocks
 from daemon.errors import DaemonError
 from daemon.model import Moment
 from daemon.web.access import Access, Door
-from daemon.web.api import access, accounts, backups, feeds, imports, jobs, listings, orders, problems, reference, site
+from daemon.web.api import (
+    access,
+    accounts,
+    backups,
+    claims,
+    erasures,
+    feeds,
+    imports,
+    jobs,
+    listings,
+    orders,
+    problems,
+    reference,
+    site,
+    stock,
+)
 from daemon.web.api.asking import Control
 from daemon.web.passwords import Passwords
 
@@ -23,7 +38,21 @@ LARGEST_IMPORT = 1 << 30
 LARGEST_REQUEST = 1 << 20
 
 #: one module of routes per noun
-_NOUNS = (site, backups, imports, orders, listings, reference, accounts, jobs, feeds, access)
+_NOUNS = (
+    site,
+    backups,
+    imports,
+    erasures,
+    orders,
+    claims,
+    listings,
+    stock,
+    reference,
+    accounts,
+    jobs,
+    feeds,
+    access,
+)
 
 
 def control_app(control: Control, clocks: Callable[[], Moment] = read_clocks, door: Door = "socket") -> FastAPI:
@@ -58,6 +87,10 @@ def control_app(control: Control, clocks: Callable[[], Moment] = read_clocks, do
     return app
 
 
+#: where files are brought, which are spooled to the disk
+_FILES = ("/imports/", "/reference/")
+
+
 class _Limit:
     """Ends a request whose body is longer than it may be, before it is held in memory; an import is, on disk."""
 
@@ -66,7 +99,8 @@ class _Limit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, counting its bytes."""
-        size, limit = 0, LARGEST_IMPORT if "/imports/" in scope.get("path", "") else LARGEST_REQUEST
+        path = scope.get("path", "")
+        size, limit = 0, LARGEST_IMPORT if any(part in path for part in _FILES) else LARGEST_REQUEST
 
         async def counted() -> Message:
             nonlocal size

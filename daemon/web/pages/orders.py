@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from daemon.errors import NotAllowed
 from daemon.model import AccountName, LineState, UpdateKind
-from daemon.rules.moves import Standing, cancel_hindrance, free, hindrance
+from daemon.rules.moves import Standing, cancel_hindrance, hindrance, still_free
 from daemon.settings import AccountSettings
 from daemon.store.users import Right
 from daemon.store.views import View
@@ -127,10 +127,10 @@ def _line_can(line: View, account: AccountSettings, booked: Mapping[UpdateKind, 
     found = {}
     for verb, kind in _VERBS.items():
         found[verb] = hindrance(standing, kind, legal)
-        if not found[verb] and free(standing, kind, booked, legal) <= 0:
+        if not found[verb] and still_free(standing, kind, booked, legal) <= 0:
             found[verb] = _on_their_way(booked)
     found["cancel"] = cancel_hindrance(standing, legal)
-    if not found["cancel"] and all(free(standing, kind, booked, legal) <= 0 for kind in legal.cancels):
+    if not found["cancel"] and all(still_free(standing, kind, booked, legal) <= 0 for kind in legal.cancels):
         found["cancel"] = _on_their_way(booked)
     return found
 
@@ -206,7 +206,7 @@ async def cancel(page: ThePage, account: Account, number: str) -> Response:
     form = await page.form()
 
     async def work() -> View:
-        said = rest.Decision(lines=_lines(form), reason=str(form.get("reason", "")))
+        said = rest.Cancelling(lines=_amounts(form), reason=str(form.get("reason", "")))
         return await rest.cancel(number, said, account, page.control, page.now)
 
     def told(done: View) -> str:
@@ -246,17 +246,26 @@ async def export(page: ThePage, account: Account, format: Literal["csv", "xlsx"]
     return as_file(_CUSTOMERS_FILE, format, pages())
 
 
-def _lines(form: FormData) -> list[rest.LineChoice] | None:
+def _lines(form: FormData) -> list[rest.LineChoice]:
     """The lines that were ticked with how many units of each; raises NotAllowed where none was."""
+    return [rest.LineChoice(ref=ref, quantity=units) for ref, units, _ in _ticked(form)]
+
+
+def _amounts(form: FormData) -> list[rest.LineOrAmount]:
+    """The same, where an amount of money may stand in place of units (J10)."""
+    return [rest.LineOrAmount(ref=ref, quantity=units, amount=amount or None) for ref, units, amount in _ticked(form)]
+
+
+def _ticked(form: FormData) -> list[tuple[str, int | None, str]]:
     refs = [str(ref) for ref in form.getlist("line")]
     if not refs:
         raise NotAllowed("no line was chosen; tick some first")
     found = []
     for ref in refs:
-        units = str(form.get(f"units-{ref}", "")).strip()
+        units, amount = (str(form.get(f"{what}-{ref}", "")).strip() for what in ("units", "amount"))
         if units and not units.isdecimal():
             raise NotAllowed(f"line {ref}: {units} is no number of units")
-        found.append(rest.LineChoice(ref=ref, quantity=int(units) if units else None))
+        found.append((ref, int(units) if units else None, amount))
     return found
 
 
