@@ -106,7 +106,7 @@ class Stage:
         page, heard = context.new_page(), list[str]()
         page.on("console", lambda message: heard.append(f"{page.url}: {message.text}"))
         page.on("pageerror", lambda error: heard.append(f"{page.url}: {error}"))
-            yield page
+        yield page
         context.close()
         # What was refused on purpose is told by the browser too.
         wrong = [text for text in heard if "status of 4" not in text]
