@@ -171,6 +171,10 @@ class Edge:
                     if isinstance(outcome, FileGone):
                         continue
                     content, body = _read(outcome, partial(read_error, file.name))
+                    if isinstance(body, Unreadable):
+                        # That it is there is a no, whatever it says: silence would be taken for a yes.
+                        text = f"refused by The Edge, whose report cannot be read: {body}"
+                        body = (UpdateAnswer(reported_update(file.name), accepted=False, text=text),)
                     yield Delivery(file, content, body)
 
     async def confirm(self, file: RemoteFile) -> None:
