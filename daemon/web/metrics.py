@@ -96,6 +96,7 @@ def _counts(figures: Figures) -> list[Metric]:
     gates = {place: opens.timestamp() if opens else 0.0 for place, opens in figures.gates.items()}
     return [
         _counter("sellerd_job_runs", "Turns by outcome.", figures.turns, "account", "job", "outcome"),
+        _counter("sellerd_log_lines_dropped", "Log lines that nobody read in time.", {(): figures.log_lines_dropped}),
         _counter("sellerd_scheduler_events", "What the scheduler reported.", figures.scheduler_events, "event"),
         _gauge("sellerd_gate_open_timestamp_seconds", "When a gate opens; 0 is open.", gates, "account", "kind"),
         _gauge("sellerd_listings", "Listings by part and state.", figures.listings, "account", "part", "state"),
