@@ -45,6 +45,7 @@ from daemon.runner import Runner
 from daemon.seller.advice import count_known, explained_by
 from daemon.store import Store, open_store
 from daemon.timetable import Timetable
+from daemon.vigil import Vigil
 from daemon.web import health as health_pages
 from daemon.web.api import control_app
 from daemon.web.serve import listen_at, listen_on, serving
@@ -179,6 +180,7 @@ class Daemon:
         self._loaded = Loaded(self._started_at)
         self._pulse = Pulse(store.database, self._started_at, self._overdue, self._fail)
         self._timetable = Timetable(store, self._runner)
+        self._vigil = Vigil(store, lambda: self.config, self.health, self._deliver)
         self._life: TaskGroup | None = None
         self._reloads: list[_Reload] = []
         self._taken: list[_Reload] = []
@@ -217,7 +219,10 @@ class Daemon:
                 self._pulse.start(self._life)
                 self._life.start_soon(self._keep_telling)
                 self._life.start_soon(self._watch_storage)
+                self._life.start_soon(self._vigil.keep, read_clocks)
                 await self._work(ready)
+                if self._code == STORAGE:
+                    await self._vigil.last_words(datetime.now(UTC))
                 self._timetable.stop()
                 self._life.cancel_scope.cancel()
             self.config.socket.unlink(missing_ok=True)
@@ -273,7 +278,8 @@ class Daemon:
 
     async def _read_snapshot(self) -> Snapshot:
         waiting = await self.store.views.waiting(datetime.now(UTC))
-        return Snapshot(await self.store.runs.snapshot(), await self.store.accounts.held(), waiting=waiting)
+        held, alerts = await self.store.accounts.held(), await self.store.alerts.open()
+        return Snapshot(await self.store.runs.snapshot(), held, waiting=waiting, alerts=alerts)
 
     async def _read_figures(self) -> Figures:
         status = await self.store.views.status(read_clocks())
@@ -398,6 +404,10 @@ class Daemon:
         self._stopping, self._code = True, max(code, self._code)
         notify.notify("STOPPING=1", "STATUS=Stopping")
         self._wake.set()
+
+    def _deliver(self) -> None:
+        """Something new is to be told: the job that does need not wait for its tick."""
+        self._timetable.give_turn(SITE, "alerts")
 
     # How it goes
 

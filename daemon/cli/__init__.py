@@ -21,6 +21,7 @@ _COMMANDS = {
     "feeds": ("daemon.cli.feeds", "feeds", "List and show what was sent, and what came of it."),
     "gate": ("daemon.cli.status", "gate", "Show when the next feed may leave, and why not before."),
     "deliveries": ("daemon.cli.status", "deliveries", "Show what came in and could not be read."),
+    "alerts": ("daemon.cli.alerts", "alerts", "Show what is wrong, and try whether alerts arrive."),
     "jobs": ("daemon.cli.jobs", "jobs", "Give a job of an account a turn now."),
     "sandbox": ("daemon.cli.sandbox", "sandbox", "Run marketplaces for trying things out, on this machine."),
     "demo": ("daemon.cli.demo", "demo", "Show everything at work against the sandbox, in about a minute."),

@@ -266,7 +266,8 @@ def _count(db: sqlite3.Connection, feed: int, at: datetime) -> None:
         _close(db, feed, FeedState.ANSWERED, "", at)
 
 
-def _due(rule: FeedRule) -> str:
+def due_condition(rule: FeedRule) -> str:
+    """Which rows of `listings` the next feed of an account takes, for a WHERE with `:account`."""
     parts = " OR ".join(f"{part}_state = 'pending'" for part in sorted(rule.parts))
     status = (
         f"((ended = 0 AND channel_status IN ({_statuses_from(rule.needs)}))"
@@ -289,7 +290,7 @@ def _open(
     if rule.kind is FeedKind.OFFER:
         _bring_up_to_date(db, account, rule, now.at, terms)
     closed = _closed(db, account, rule, now)
-    due = _due(rule)
+    due = due_condition(rule)
     named = {"account": account}
     if db.execute(f"SELECT 1 FROM listings WHERE {due} LIMIT 1", named).fetchone() is None:  # noqa: S608
         return None

@@ -39,7 +39,7 @@ from daemon.rules.due import Standing, obstacles
 from daemon.rules.promotions import Charged
 from daemon.store import Store
 from daemon.store.database import Database, migrations, statements
-from daemon.store.feeds import GateClosed, _due
+from daemon.store.feeds import GateClosed, due_condition
 from daemon.store.listings import Change, ItemRow, PriceRow, StockRow
 from daemon.store.prices import _BEGAN, _LOWEST
 from daemon.store.promotions import PromotionRow
@@ -159,7 +159,7 @@ def test_the_claims_due_is_the_rules_due(
             price,
         ),
     )
-    due = one(f"SELECT count(*) FROM listings WHERE {_due(rule)}", {"account": "redoute"})
+    due = one(f"SELECT count(*) FROM listings WHERE {due_condition(rule)}", {"account": "redoute"})
     standing = Standing(states, status, number, ended, units, price)
     assert bool(due) == (not obstacles(rule, standing))
 

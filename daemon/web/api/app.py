@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from daemon.clock import read_clocks
 from daemon.errors import DaemonError
 from daemon.model import Moment
-from daemon.web.api import accounts, feeds, imports, listings, orders, problems, reference, site
+from daemon.web.api import accounts, alerts, feeds, imports, listings, orders, problems, reference, site
 from daemon.web.api.asking import Control
 
 #: bytes of one import file
@@ -21,7 +21,7 @@ LARGEST_IMPORT = 1 << 30
 LARGEST_REQUEST = 1 << 20
 
 #: one module of routes per noun
-_NOUNS = (site, imports, orders, listings, reference, accounts, feeds)
+_NOUNS = (site, imports, orders, listings, reference, accounts, feeds, alerts)
 
 
 def control_app(control: Control, clocks: Callable[[], Moment] = read_clocks) -> FastAPI:
