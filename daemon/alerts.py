@@ -11,6 +11,7 @@ from daemon.rules.causes import Cause, CauseKind
 from daemon.settings import ThresholdsTable
 from daemon.store.alerts import Backlog
 from daemon.store.facts import AccountFacts
+from daemon.store.pauses import Pause
 
 #: a job is silent after this many of its intervals, and never sooner than its threshold
 _INTERVALS = 4
@@ -128,6 +129,7 @@ def _ended(facts: Facts, now: datetime) -> Iterator[Cause]:
 
 def _site_silence(facts: Facts, now: datetime) -> Iterator[Cause]:
     yield from _silence_of(SITE, facts.site.site_silence, facts, now)
+    yield from _paused_of(SITE, facts)
 
 
 # An account
@@ -136,6 +138,22 @@ def _site_silence(facts: Facts, now: datetime) -> Iterator[Cause]:
 def _held(name: AccountName, _: Watched, facts: Facts, _now: datetime) -> Iterator[Cause]:
     if (held := facts.verdict.held.get(name)) is not None:
         yield Cause(CauseKind.HELD, f"{name} needs a person since {_at(held[0])}: {_short(held[1])}", name)
+
+
+def _paused(name: AccountName, _: Watched, facts: Facts, _now: datetime) -> Iterator[Cause]:
+    yield from _paused_of(name, facts)
+
+
+def _paused_of(name: AccountName, facts: Facts) -> Iterator[Cause]:
+    """A paused job is loud everywhere (D13): one cause for all jobs of an account that one pause holds."""
+    held: dict[Pause, list[str]] = {}
+    for job in facts.verdict.jobs:
+        if job.account == name and job.pause is not None:
+            held.setdefault(job.pause, []).append(job.job)
+    for pause, jobs in held.items():
+        until = f"until {_at(pause.until)}" if pause.until else "until somebody resumes it"
+        text = f"{', '.join(jobs)}{f' of {name}' if name else ''} paused {until}: {_short(pause.reason)}"
+        yield Cause(CauseKind.PAUSED, text, name, pause.job)
 
 
 def _silence(name: AccountName, watched: Watched, facts: Facts, now: datetime) -> Iterator[Cause]:
@@ -155,7 +173,7 @@ def _silence_of(name: AccountName, limit: timedelta, facts: Facts, now: datetime
 
 
 def _is_silent(job: JobVerdict, limit: timedelta, facts: Facts, now: datetime) -> bool:
-    if job.state is JobHealth.HELD:
+    if job.state is JobHealth.HELD or job.pause is not None:
         return False
     every = facts.every.get(job.account, {}).get(job.job, timedelta())
     # What was missed while no daemon ran is not this one's silence.
@@ -238,7 +256,7 @@ _SITE_RULES: tuple[_SiteRule, ...] = (
     *(_process, _database, _disk, _clock, _configuration, _untold, _ended, _site_silence),
 )
 _ACCOUNT_RULES: tuple[_AccountRule, ...] = (
-    *(_held, _silence, _lapsing, _overdue, _pending, _rejections, _in_doubt, _orders, _set_aside, _expiring),
+    *(_held, _paused, _silence, _lapsing, _overdue, _pending, _rejections, _in_doubt, _orders, _set_aside, _expiring),
 )
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from daemon.config import Config
 from daemon.jobs import Job, SiteJob
+from daemon.jobs.backups import back_up
 from daemon.jobs.feeds import send_items, send_offers
 from daemon.jobs.housekeeping import tidy, tidy_site
 from daemon.jobs.notices import ping, tell
@@ -21,6 +22,10 @@ class Row:
 
     job: Job
     every: timedelta
+
+
+def _keeps_backups(config: Config) -> bool:
+    return config.backup.keep > 0
 
 
 def _always(_: Config) -> bool:
@@ -54,6 +59,7 @@ SITE_CRONTAB: Mapping[str, SiteRow] = {
     "alerts": SiteRow(tell, _MINUTE, _tells),  # notices by mail and webhook (D11); a new one does not wait for this
     "ping": SiteRow(ping, _5_MINUTES, _pings),  # somebody outside hears of it when we fall silent
     "housekeeping": SiteRow(tidy_site, _DAY),  # what nobody's retention covers (D7)
+    "backup": SiteRow(back_up, _DAY, _keeps_backups),  # a checked copy of the database, the newest ones kept (P29)
 }
 
 CRONTAB: Mapping[str, Mapping[str, Row]] = {

@@ -8,6 +8,7 @@ from typing import Any
 
 from daemon.model import SITE, AccountName
 from daemon.store.alerts import Alert
+from daemon.store.pauses import Pause, holding
 from daemon.store.runs import JobState
 
 #: the canary of the scheduler ticks every 5 seconds; three missed ticks mean that the scheduler stands still
@@ -26,12 +27,13 @@ Timetable = Mapping[AccountName, Mapping[str, timedelta]]
 
 
 class JobHealth(StrEnum):
-    """How a job is: HELD waits for a person, NEVER has not succeeded yet, LATE should have started long ago."""
+    """How a job is: HELD waits for a person, PAUSED was stopped by one, NEVER has no success yet, LATE is behind."""
 
     OK = "ok"
     FAILING = "failing"
     LATE = "late"
     HELD = "held"
+    PAUSED = "paused"
     NEVER = "never"
 
 
@@ -72,6 +74,8 @@ class Snapshot:
     waiting: Mapping[tuple[str, str], int] = field(default_factory=dict)
     #: what is wrong, as it was found last
     alerts: Sequence[Alert] = ()
+    #: what a person has paused (D13)
+    pauses: Sequence[Pause] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,8 @@ class JobVerdict:
     gate_until: datetime | None
     failing_since: datetime | None
     error: str
+    #: because of which it does not run (D13)
+    pause: Pause | None = None
 
     def as_json(self) -> dict[str, Any]:
         """What /healthz says of it."""
@@ -98,6 +104,9 @@ class JobVerdict:
             "gate_until": _iso(self.gate_until),
             "failing_since": _iso(self.failing_since),
             "error": self.error,
+            "paused_since": _iso(self.pause.paused_at if self.pause else None),
+            "paused_until": _iso(self.pause.until if self.pause else None),
+            "paused_reason": self.pause.reason if self.pause else "",
         }
 
 
@@ -182,7 +191,11 @@ def judge(snapshot: Snapshot, vitals: Vitals, config: Loaded, timetable: Timetab
     states = {(state.account, state.job): state for state in snapshot.jobs}
     held = {account: since for account, since in snapshot.held.items() if account in timetable}
     jobs = tuple(
-        _judge_job(states.get((account, job), JobState(account, job)), every, vitals, now, held=account in held)
+        _judge_job(
+            *(states.get((account, job), JobState(account, job)), every, vitals, now),
+            held=account in held,
+            pause=holding(snapshot.pauses, account, job),
+        )
         for account, rows in timetable.items()
         for job, every in rows.items()
     )
@@ -218,31 +231,37 @@ def hindrances(vitals: Vitals) -> list[str]:
     return found
 
 
-def _judge_job(state: JobState, every: timedelta, vitals: Vitals, now: datetime, *, held: bool) -> JobVerdict:
+def _judge_job(
+    state: JobState, every: timedelta, vitals: Vitals, now: datetime, *, held: bool, pause: Pause | None
+) -> JobVerdict:
     running = state.last_started_at is not None and (
         state.last_ended_at is None or state.last_ended_at < state.last_started_at
     )
     # What was missed while no daemon ran is not lateness of this one.
     wanted = max((state.last_started_at or vitals.started_at) + every, vitals.started_at)
-    lag = timedelta() if running or held else max(timedelta(), now - wanted)
+    stopped = held or pause is not None
+    lag = timedelta() if running or stopped else max(timedelta(), now - wanted)
     gate = state.held_until if state.held_until is not None and state.held_until > now else None
     due = next_due(state.last_started_at, every, now)
     return JobVerdict(
         account=state.account,
         job=state.job,
-        state=_state(state, held=held, late=lag > max(every, _LEAST_LATENESS)),
+        state=_state(state, held=held, paused=pause is not None, late=lag > max(every, _LEAST_LATENESS)),
         last_success=state.last_succeeded_at,
         lag=lag,
         next_due=min(due, gate) if gate else due,
         gate_until=gate,
         failing_since=state.failing_since,
         error=state.last_error,
+        pause=pause,
     )
 
 
-def _state(state: JobState, *, held: bool, late: bool) -> JobHealth:
+def _state(state: JobState, *, held: bool, paused: bool, late: bool) -> JobHealth:
     if held:
         return JobHealth.HELD
+    if paused:
+        return JobHealth.PAUSED
     if state.failing_since is not None:
         return JobHealth.FAILING
     if late:

@@ -18,8 +18,6 @@ import anyio
 import structlog
 from anyio import create_task_group, to_thread
 from anyio.abc import TaskGroup, TaskStatus
-from starlette.applications import Starlette
-from starlette.routing import Mount
 
 from daemon import notify
 from daemon.clock import read_clocks
@@ -44,10 +42,10 @@ from daemon.pulse import Pulse
 from daemon.runner import Runner
 from daemon.seller.advice import count_known, explained_by
 from daemon.store import Store, open_store
+from daemon.store.pauses import holding
 from daemon.timetable import Timetable
 from daemon.vigil import Vigil
-from daemon.web import health as health_pages
-from daemon.web.api import control_app
+from daemon.web.app import whole_app
 from daemon.web.serve import listen_at, listen_on, serving
 from daemon.web.state import Question
 
@@ -199,20 +197,23 @@ class Daemon:
     async def live(self, ready: Callable[[], None]) -> int:
         """Work until a signal or a failed database ends it; returns the exit code."""
         now = read_clocks()
+        if self.store.database.restored:
+            log.warning(
+                "the database was restored from an older one: every gate starts its time again, and what may have been"
+                " sent since is in doubt"
+            )
         await self.store.feeds.recover(now)
         await self.store.updates.recover(now.at)
         await self.store.runs.cut(now.at)
         await self._configure(now.at)
-        public = health_pages.routes(self)
-        whole = Starlette(routes=[*public, Mount("/", control_app(self))])
         with (
             closing(listen_on(*split_address(self.config.web.listen))) as port,
             closing(listen_at(self.config.socket)) as door,
         ):
             async with (
                 create_task_group() as self._life,
-                serving(Starlette(routes=public), port),
-                serving(whole, door),
+                serving(whole_app(self, "web"), port),
+                serving(whole_app(self, "socket"), door),
             ):
                 await self._life.start(self._listen_to_signals)
                 self._timetable.start(self._pulse.canary)
@@ -262,6 +263,9 @@ class Daemon:
             raise NotAllowed(f"{whose} has no job {job}; there are {_listed(every[account])}")
         if (held := (await self.store.accounts.held()).get(account)) is not None:
             raise NotAllowed(f"account {account} needs a person: {held[1]}; mend it and reload, or release the account")
+        if (pause := holding(await self.store.pauses.in_force(datetime.now(UTC)), account, job)) is not None:
+            first = f"sellerd jobs resume {account} {pause.job}".rstrip()
+            raise NotAllowed(f"{job} of {account} is paused: {pause.reason}; first: {first}")
         if not self._timetable.give_turn(account, job):
             raise NotAllowed("the daemon is reloading or stopping; ask again in a moment")
 
@@ -278,8 +282,13 @@ class Daemon:
 
     async def _read_snapshot(self) -> Snapshot:
         waiting = await self.store.views.waiting(datetime.now(UTC))
-        held, alerts = await self.store.accounts.held(), await self.store.alerts.open()
-        return Snapshot(await self.store.runs.snapshot(), held, waiting=waiting, alerts=alerts)
+        return Snapshot(
+            await self.store.runs.snapshot(),
+            await self.store.accounts.held(),
+            waiting=waiting,
+            pauses=await self.store.pauses.in_force(datetime.now(UTC)),
+            alerts=await self.store.alerts.open(),
+        )
 
     async def _read_figures(self) -> Figures:
         status = await self.store.views.status(read_clocks())
@@ -438,6 +447,8 @@ class Daemon:
         verdict = await self.health()
         text = f"{len(self.config.active_accounts)} accounts, {len(verdict.jobs)} jobs"
         text += f", {verdict.count(JobHealth.FAILING)} failing, {len(verdict.held)} held"
+        if paused := verdict.count(JobHealth.PAUSED):
+            text += f", {paused} PAUSED"
         if not verdict.config.ok:
             text += f"; the last reload was refused: {verdict.config.problems[0]}"
         if verdict.reasons:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import anyio
 import structlog
@@ -18,6 +18,7 @@ from daemon.marketplaces import Marketplace
 from daemon.model import SITE, AccountName, Moment
 from daemon.settings import AccountSettings
 from daemon.store import Store
+from daemon.store.pauses import Pause, holding
 from daemon.store.runs import Ending, RunId, Told
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("sellerd")
@@ -97,6 +98,8 @@ class Runner:
     #: turns since the process started, by account, job and outcome
     totals: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     _turns: dict[tuple[AccountName, str], _Turn] = field(default_factory=dict)
+    #: the pauses that were told, by what they hold
+    _paused: dict[tuple[AccountName, str], Pause] = field(default_factory=dict)
     _idle: anyio.Event | None = None
     _storage_failed: anyio.Event = field(default_factory=anyio.Event)
 
@@ -104,7 +107,7 @@ class Runner:
         """Give a job a turn; returns its outcome, None when it was not run or did not end well.
 
         The same job of an account never overlaps itself (D1): asked for while it runs, it comes once more after that.
-        A held account is left alone (D10).
+        A held account is left alone (D10), and so is a paused job (D13), whose outcome says when it comes again.
         """
         if (running := self._turns.get(task.key)) is not None:
             running.again = True
@@ -158,6 +161,8 @@ class Runner:
             log.debug("not run: the account needs a person")
             return None
         now = self.clock()
+        if (pause := await self._held_back(task, now.at)) is not None:
+            return Outcome(held_until=pause.until, note=f"paused: {pause.reason}")
         run = await self.store.runs.started(account, name, now.at)
         structlog.contextvars.bind_contextvars(run=run)
         log.debug("turn started")
@@ -170,6 +175,20 @@ class Runner:
             raise
         await self._ended(task, run, end)
         return end.outcome if end.ending != "failed" else None
+
+    async def _held_back(self, task: Task | SiteTask, at: datetime) -> Pause | None:
+        """The pause because of which a job may not run (D13); its beginning and its end are told once each."""
+        await self.store.pauses.end_expired(at)
+        pause = holding(await self.store.pauses.in_force(at), *task.key)
+        before = self._paused.pop(task.key, None)
+        if pause is not None:
+            self._paused[task.key] = pause
+            tell = log.debug if pause == before else log.warning
+            until = "until it is resumed" if pause.until is None else pause.until.isoformat()
+            tell("not run: the job is paused", reason=pause.reason, until=until)
+        elif before is not None:
+            log.info("the job runs again after a pause")
+        return pause
 
     async def _end(self, task: Task | SiteTask, turn: _Turn, now: Moment) -> _End:
         deadline = task.deadline

@@ -23,7 +23,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
-from daemon.model import Advice, Deadlines, FeedKind, FeedRule, ItemLimits, LegalMoves, OfferTerms
+from daemon.model import Advice, Deadlines, FeedKind, FeedRule, ItemLimits, LegalMoves, OfferTerms, VatTerritory
 
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\s*")
 _UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -300,6 +300,11 @@ class AccountSettings(Table):
             threshold=rules.below,
             reserve_open_orders=rules.reserve_open_orders,
         )
+
+    @property
+    def vat_territory(self) -> VatTerritory | None:
+        """The list of VAT rates that a listing's own is held against (C4); None where no VAT rate is told."""
+        return None
 
     @property
     def update_answer_wait(self) -> timedelta:

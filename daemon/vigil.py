@@ -77,7 +77,7 @@ class Vigil:
         config = self._config()
         watched = {}
         for name, account in config.active_accounts.items():
-            found = await self._store.facts.of(name, account.feed_rules.values(), now.at)
+            found = await self._store.facts.of(name, account.feed_rules.values(), account.offer_terms, now.at)
             watched[AccountName(name)] = Watched(account.alerts, found, account.expires)
         return Facts(
             verdict=await self._health(),

@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from daemon.alerting import AlertsTable
-from daemon.config import SITE_JOBS, DaemonTable, LogTable, WebTable
+from daemon.config import SITE_JOBS, BackupTable, DaemonTable, LogTable, WebTable
 from daemon.marketplaces.edge import EdgeSettings
 from daemon.marketplaces.edge.profiles import PROFILES
 from daemon.marketplaces.edge.settings import Column, Place
@@ -41,7 +41,7 @@ marketplace about those before you go live.
 def written() -> str:
     """The whole page."""
     parts = [HEAD]
-    for name, table in (("daemon", DaemonTable), ("web", WebTable), ("log", LogTable)):
+    for name, table in (("daemon", DaemonTable), ("web", WebTable), ("log", LogTable), ("backup", BackupTable)):
         parts.append(_section(f"[{name}]", table))
     parts.append(_every())
     parts.append(_section("[alerts]", AlertsTable))
@@ -90,9 +90,9 @@ def _rows(
 
 def _table_in(annotation: Any) -> type[BaseModel] | None:
     plain = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
-    # A table that may be left out is one all the same.
-    if get_origin(plain) in (Union, UnionType) and type(None) in get_args(plain):
-        (plain,) = (argument for argument in get_args(plain) if argument is not type(None))
+    # A table that may be left out: Table | None.
+    given = [each for each in get_args(plain) if each is not type(None)] if get_origin(plain) is UnionType else []
+    plain = given[0] if len(given) == 1 else plain
     is_table = isinstance(plain, type) and issubclass(plain, BaseModel) and not issubclass(plain, Place | Column)
     return plain if is_table else None
 

@@ -15,6 +15,7 @@ from daemon.rules.causes import ABOUT, Cause, CauseKind, Severity
 from daemon.settings import ThresholdsTable
 from daemon.store.alerts import Backlog
 from daemon.store.facts import AccountFacts
+from daemon.store.pauses import Pause
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 MINUTE, HOUR, DAY, SECOND = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1), timedelta(seconds=1)
@@ -112,6 +113,19 @@ def test_a_held_account_is_told_and_not_called_silent_beside_it() -> None:  # D1
     cause = only(judge(facts(held, account=waiting), NOON))
 
     assert cause == Cause(CauseKind.HELD, "lr needs a person since 2026-03-02 11:00 UTC: the password was refused", LR)
+
+
+def test_a_paused_job_is_told_and_not_called_silent_beside_it() -> None:  # D13
+    pause = Pause(LR, "orders", "a fair weekend", NOON - DAY, NOON + DAY)
+    everything = Pause(LR, "", "moving house", NOON - DAY, None)
+    jobs = (job(last=NOON - DAY, pause=pause), *(job(name, pause=everything) for name in ("items", "offers")))
+
+    found = judge(facts(replace(WELL, jobs=jobs)), NOON)
+
+    assert {(cause.key, cause.text) for cause in found} == {
+        ("paused:lr:orders", "orders of lr paused until 2026-03-03 12:00 UTC: a fair weekend"),
+        ("paused:lr", "items, offers of lr paused until somebody resumes it: moving house"),
+    }
 
 
 def test_while_the_process_cannot_work_that_is_the_cause_of_what_stands_still() -> None:

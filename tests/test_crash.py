@@ -170,6 +170,9 @@ async def test_killed_at_every_stage_nothing_is_lost_doubled_or_too_early(
                     " OR 'sent' IN (item_state, stock_state, price_state)"
                 )
                 lines = await rows("SELECT DISTINCT state FROM order_lines")
+                assert (
+                    await rows("SELECT 1 FROM listings WHERE 'error' IN (item_state, stock_state, price_state)") == []
+                )
                 doubts = await rows("SELECT 1 FROM order_updates WHERE state <> 'succeeded'")
                 return not open_feeds and not waiting and not doubts and lines == [("to_ship",)]
 

@@ -6,6 +6,7 @@ import pytest
 
 from daemon.health import JobHealth, Loaded, Snapshot, Verdict, Vitals, judge, next_due
 from daemon.model import SITE, AccountName
+from daemon.store.pauses import Pause
 from daemon.store.runs import JobState
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -145,6 +146,9 @@ def test_the_body_names_each_account_and_job() -> None:  # D5
                 "gate_until": "2026-03-02T12:02:00.000Z",
                 "failing_since": None,
                 "error": "",
+                "paused_since": None,
+                "paused_until": None,
+                "paused_reason": "",
             },
             "offers": {
                 "state": "never",
@@ -154,9 +158,32 @@ def test_the_body_names_each_account_and_job() -> None:  # D5
                 "gate_until": None,
                 "failing_since": None,
                 "error": "",
+                "paused_since": None,
+                "paused_until": None,
+                "paused_reason": "",
             },
         },
     }
+
+
+def test_a_paused_job_is_loud_and_never_late() -> None:  # D13
+    pause = Pause(LR, "orders", "stock take", NOON - MINUTE, NOON + MINUTE)
+    snapshot = Snapshot([orders(last_started_at=NOON - 90 * MINUTE)], pauses=[pause])
+    found = judge(snapshot, WELL, Loaded(NOON), EVERY, NOON)
+
+    assert (found.ok, state_of(found), state_of(found, "offers")) == (True, JobHealth.PAUSED, JobHealth.LATE)
+    job = found.as_json()["accounts"]["lr"]["jobs"]["orders"]
+    assert (job["paused_reason"], job["paused_until"]) == ("stock take", "2026-03-02T12:01:00.000Z")
+    assert job["lag_seconds"] == 0.0
+
+
+def test_a_pause_of_all_jobs_holds_each_and_a_held_account_outweighs_it() -> None:  # D13
+    pauses = [Pause(LR, "", "moving house", NOON, None)]
+    found = judge(Snapshot([orders()], pauses=pauses), WELL, Loaded(NOON), EVERY, NOON)
+    held = judge(Snapshot([orders()], {LR: (NOON, "refused")}, pauses=pauses), WELL, Loaded(NOON), EVERY, NOON)
+
+    assert [job.state for job in found.jobs] == [JobHealth.PAUSED, JobHealth.PAUSED]
+    assert {job.state for job in held.jobs} == {JobHealth.HELD}
 
 
 def test_the_jobs_of_no_account_stand_beside_the_accounts() -> None:  # D5

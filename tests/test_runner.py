@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from io import StringIO
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,15 @@ import structlog
 from daemon.config import Config
 from daemon.errors import AccessDenied, Unreachable
 from daemon.jobs import Outcome, Run, SiteJob, SiteRun
+from daemon.jobs.feeds import send_items, send_offers
+from daemon.jobs.reports import read_reports
 from daemon.logs import configure
 from daemon.marketplaces.dialects import DIALECTS
 from daemon.model import SITE, AccountName, Moment
 from daemon.runner import Runner, SiteTask, Task
 from daemon.settings import Secret
 from daemon.store import Store, open_store
+from tests.jobs.scene import moment, scene
 from tests.marketplaces.edge.account import account
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -361,6 +365,66 @@ def test_a_text_cannot_steer_the_terminal(told: Callable[[], list[dict[str, Any]
     for sign in ("\x1b[2J", "\x9b", "\u2028", "\x85"):
         assert sign not in out.getvalue()
     assert len(out.getvalue().splitlines()) == 1
+
+
+async def test_a_paused_job_does_not_run_and_its_pause_is_told_once(
+    runner: Runner, store: Store, told: Callable[[], list[dict[str, Any]]]
+) -> None:  # D13 D11
+    await store.pauses.pause(LEWIS, ["orders"], "stock take", NOON + HOUR, NOON)
+    told()
+
+    outcomes = [await runner.turn(task(ending(Outcome(done=1)))) for _ in range(3)]
+    await runner.turn(task(ending(Outcome(done=1)), name="offers"))
+
+    # It comes again by itself when the time is over.
+    assert [outcome and outcome.again_at for outcome in outcomes] == [NOON + HOUR] * 3
+    assert await recorded(store) == [(LEWIS, "offers", "done", 1, "")]
+    assert [(line["level"], line["event"]) for line in told() if line["job"] == "orders"] == [
+        ("warning", "not run: the job is paused")
+    ]
+
+
+async def test_a_pause_ends_by_itself_and_that_is_told(
+    store: Store, told: Callable[[], list[dict[str, Any]]]
+) -> None:  # D13
+    clocks = [noon(), Moment(NOON + HOUR, "boot-1", 4_600_000_000_000, synchronised=True)]
+    runner = Runner(store, lambda: clocks[0])
+    await store.pauses.pause(LEWIS, [""], "stock take", NOON + HOUR, NOON)
+    await runner.turn(task(ending(Outcome(done=1))))
+    told()
+
+    del clocks[0]
+    assert await runner.turn(task(ending(Outcome(done=1)))) == Outcome(done=1)
+
+    assert [line["event"] for line in told()] == ["the job runs again after a pause", "turn done"]
+    assert await store.pauses.in_force(NOON) == []
+    sql = 'SELECT what, "from", "to", why FROM events WHERE subject = \'account\' ORDER BY id'
+    assert [tuple(row) for row in await store.database.read(lambda db: db.execute(sql).fetchall())] == [
+        ("all jobs", "running", "paused", "stock take"),
+        ("all jobs", "paused", "running", "its time was over"),
+    ]
+
+
+async def test_running_now_as_often_as_anybody_likes_never_breaks_the_gate(tmp_path: Path) -> None:  # D13 L8
+    async with scene(tmp_path, "sellr") as redoute:
+        minutes = iter(range(1, 200))
+        runner = Runner(redoute.store, lambda: moment(next(minutes) * timedelta(minutes=1)))
+        jobs = {
+            name: Task(redoute.account, redoute.marketplace, name, job)
+            for name, job in (("items", send_items), ("offers", send_offers), ("reports", read_reports))
+        }
+        await redoute.want()
+        for turn in range(30):
+            await redoute.restock(turn + 1, turn * timedelta(minutes=5))
+            await runner.turn(jobs["items"])
+            await runner.turn(jobs["offers"])
+            await redoute.answer()
+            await runner.turn(jobs["reports"])
+
+        feeds = await redoute.all("feeds WHERE kind = 'offer' ORDER BY id", "sent_at")
+        gaps = [after - before for (before,), (after,) in pairwise(feeds)]
+        assert len(feeds) > 1
+        assert min(gaps) >= HOUR // timedelta(microseconds=1)
 
 
 async def test_a_job_of_no_account_is_run_and_recorded_by_the_same_rules(

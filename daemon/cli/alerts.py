@@ -1,6 +1,5 @@
 """`sellerd alerts`: what is wrong, that somebody has seen it, and whether the ways out work (D5, D11)."""
 
-from getpass import getuser
 from typing import Any
 
 import click
@@ -47,14 +46,13 @@ def _row(alert: dict[str, Any]) -> list[object]:
 
 @alerts.command()
 @click.argument("alert", type=click.IntRange(min=1))
-@click.option("--by", default=getuser, show_default="you", help="Who has seen it.")
 @click.option("--why", default="", help="A word for the others.")
 @click.pass_obj
 @asynchronous
-async def acknowledge(site: Site, alert: int, by: str, why: str) -> None:
+async def acknowledge(site: Site, alert: int, why: str) -> None:
     """Say that you have seen ALERT: it is not told again while it lasts, only its end."""
     async with site.control() as control:
-        said = await control.tell(address("alerts", alert, "acknowledge"), {"by": by, "why": why})
+        said = await control.tell(address("alerts", alert, "acknowledge"), {"why": why})
     click.echo(f"alert {alert} is acknowledged: {said['alert']['text']}")
 
 

@@ -10,7 +10,7 @@ import click
 from daemon.cli.output import print_table
 
 if TYPE_CHECKING:
-    from daemon.seller.imports import Column
+    from daemon.seller.columns import Column
 
 _BLOCK = 1 << 18
 

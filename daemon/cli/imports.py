@@ -1,4 +1,4 @@
-"""`sellerd import`: listings, stock, prices and promotions from the seller's CSV files (guide S1)."""
+"""`sellerd import`: what the seller brings in CSV and XLSX files, after a dry run where one is wanted (guide S1)."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from daemon.cli.output import json_option, print_json, print_table, shown
 from daemon.cli.site import Site, address, asynchronous
 
 if TYPE_CHECKING:
-    from daemon.seller.imports import Column
+    from daemon.seller.columns import Column
 
 _SHOWN = 20
 
@@ -21,33 +21,37 @@ Fault = dict[str, Any]
 
 
 def _columns() -> "Mapping[Any, Sequence[Column]]":
-    from daemon.seller.imports import COLUMNS
+    from daemon.seller.columns import COLUMNS
 
     return COLUMNS
 
 
 @click.command("import")
-@click.argument("kind", type=click.Choice(["listings", "stock", "prices", "promotions"]))
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE.csv")
+@click.argument("kind", type=click.Choice(["listings", "stock", "prices", "promotions", "dispatches"]))
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE")
 @click.option("--account", required=True, help="The account.")
 @click.option(
     "--bad-rows",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the refused rows here, each with its fault, to be mended and imported again.",
+    help="Write the refused rows here, each with its fault, to be mended and imported again (.xlsx or .csv).",
 )
+@click.option("--dry-run", is_flag=True, help="Show what the file would change, field by field, and change nothing.")
 @columns_option(_columns)
 @json_option
 @click.pass_obj
 @asynchronous
-async def import_(site: Site, *, kind: str, file: Path, account: str, bad_rows: Path | None, as_json: bool) -> None:
-    """Bring in listings, stock, prices or promotions from a CSV file.
+async def import_(
+    site: Site, *, kind: str, file: Path, account: str, bad_rows: Path | None, dry_run: bool, as_json: bool
+) -> None:
+    """Bring in listings, stock, prices, promotions or dispatches from a CSV or XLSX file.
 
-    The first line names the columns, in any order (see --columns); they are separated by comma, semicolon or tab, the
-    letters are UTF-8 or cp1252. A bad row is told and left out, the others go in. A column that is not in the file
-    leaves its values as they are.
+    The first line names the columns, in any order (see --columns). In CSV they are separated by comma, semicolon or
+    tab, the letters are UTF-8 or cp1252; of a workbook, the first sheet that shows is read. A bad row is told and left
+    out, the others go in. A column that is not in the file leaves its values as they are.
     """
     async with site.control() as control:
-        report = await control.bring(address("accounts", account, "imports", kind), blocks(file))
+        path = address("accounts", account, "imports", kind)
+        report = await control.bring(f"{path}?dry_run=true" if dry_run else path, blocks(file))
     faults = report["faults"]
     written = _write_bad_rows(kind, file, bad_rows, faults) if bad_rows and faults else 0
     if as_json:
@@ -62,23 +66,16 @@ async def import_(site: Site, *, kind: str, file: Path, account: str, bad_rows: 
 
 
 def _write_bad_rows(kind: str, source: Path, target: Path, faults: Sequence[Fault]) -> int:
-    from daemon.seller.imports import ImportKind, write_bad_rows
+    from daemon.seller.badrows import TableFormat, reasons_of, write_bad_rows
+    from daemon.seller.columns import ImportKind
 
-    reasons: dict[int, str] = {}
-    for fault in faults:
-        before = f"{reasons[fault['line']]}; " if fault["line"] in reasons else ""
-        reasons[fault["line"]] = f"{before}{_sentence(fault)}"
+    form = TableFormat.XLSX if target.suffix.casefold() == ".xlsx" else TableFormat.CSV
     # Written beside and moved then: the target may be the very file that was imported, mended once already.
     fresh = target.with_name(f"{target.name}.new")
-    with source.open("rb") as rows, fresh.open("w", encoding="utf-8-sig", newline="") as written:
-        count = write_bad_rows(ImportKind(kind), rows, reasons, written)
+    with source.open("rb") as rows, fresh.open("wb") as written:
+        count = write_bad_rows(ImportKind(kind), rows, reasons_of(faults), written, form)
     fresh.replace(target)
     return count
-
-
-def _sentence(fault: Mapping[str, Any]) -> str:
-    where = f"{fault['column']}: " if fault["column"] else ""
-    return f"{where}{fault['problem']}; {fault['fix']}"
 
 
 def _tell(report: Mapping[str, Any]) -> None:
@@ -86,11 +83,26 @@ def _tell(report: Mapping[str, Any]) -> None:
         hint = f"; did you mean {near}?" if near else ""
         click.echo(f"note: the column {shown(title)} is not one that is known, and was passed over{hint}", err=True)
     counts = ", ".join(f"{report[what]} {what}" for what in ("created", "changed", "unchanged", "refused"))
-    click.echo(f"{report['rows']} rows: {counts}.")
+    click.echo(f"{report['rows']} rows{' would do this' if report['dry_run'] else ''}: {counts}.")
     shortly = _SHOWN if sys.stdout.isatty() else None
+    if report["differences"]:
+        click.echo("It would change:")
+        changed = [
+            (each["line"], each["key"], each["field"], each["old"], each["new"])
+            for each in report["differences"][:shortly]
+        ]
+        print_table(["line", "of", "field", "old", "new"], changed, empty="")
+        _tell_rest(report["differing"] - len(changed), "--json shows more")
     if report["faults"]:
         told = [
-            (fault["line"], fault["sku"], fault["column"], fault["value"], fault["problem"], fault["fix"])
+            (
+                fault["line"],
+                fault["sku"] or fault["order"],
+                fault["column"],
+                fault["value"],
+                fault["problem"],
+                fault["fix"],
+            )
             for fault in report["faults"][:shortly]
         ]
         print_table(["line", "sku", "column", "value", "problem", "fix"], told, empty="")

@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Mapping
 from contextlib import nullcontext
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -14,27 +14,12 @@ from daemon.cli.failures import REFUSED, Failure
 from daemon.cli.noun import Noun
 from daemon.cli.output import LIMIT, NUMBER, amount, json_option, print_facts, print_json, print_table
 from daemon.cli.site import Site, account_option, address, asynchronous
+from daemon.cli.values import Instant
 
 if TYPE_CHECKING:
     from daemon.seller.exports import ExportFormat
 
 Line = dict[str, object]
-
-
-class Instant(click.ParamType[datetime]):
-    """An instant as ISO 8601 text; without an offset it is UTC."""
-
-    name = "instant"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """Read `2026-03-02T12:00:00+01:00` or `2026-03-02`."""
-        if isinstance(value, datetime):
-            return value
-        try:
-            instant = datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{value!r} is no instant; write it like 2026-03-02T12:00:00+01:00", param, ctx)
-        return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 
 class LineChoice(click.ParamType[Line]):

@@ -76,6 +76,12 @@ class Site:
         return self.state_dir / "sellerd.db"
 
     @property
+    def backups(self) -> Path:
+        """The folder of the copies of the database."""
+        given = self._path_in("backup", "folder")
+        return self._folder / given if given else self.state_dir / "backups"
+
+    @property
     def socket(self) -> Path:
         """The control socket."""
         given = self._path_in("web", "socket")
@@ -168,7 +174,8 @@ class Site:
             except StoreInUse as error:
                 raise Failure(f"{error}, and {silence}", IN_USE) from error
             await _configure(store, config)
-            yield await stack.enter_async_context(ControlClient.over_app(control_app(WithoutDaemon(store, config))))
+            app = control_app(WithoutDaemon(store, config), door="here")
+            yield await stack.enter_async_context(ControlClient.over_app(app))
 
 
 async def _configure(store: "Store", config: "Config") -> None:

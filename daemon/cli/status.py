@@ -34,6 +34,10 @@ def _account_rows(account: View) -> list[tuple[object, ...]]:
     rows: list[tuple[object, ...]] = []
     if account["held"]:
         rows.append((name, "account", "NEEDS A PERSON", f"since {account['held_at']}: {account['held_reason']}"))
+    for pause in account["pauses"]:
+        what = f"job {pause['job']}" if pause["job"] else "all jobs"
+        until = pause["until"] or "it is resumed"
+        rows.append((name, what, "PAUSED", f"since {pause['paused_at']} until {until}: {pause['reason']}"))
     rows += _job_rows(name, account["jobs"])
     for part, states in account["listings"].items():
         told = ", ".join(f"{count} {state}" for state, count in states.items() if count)

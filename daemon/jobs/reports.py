@@ -45,11 +45,17 @@ async def _apply(run: Run, delivery: KeptDelivery) -> int:
     deliveries = run.store.deliveries
     total, fault = Answered(), ""
     chunks = run.store.payloads.chunks(delivery.payload)
+    tearable = [kind for kind, rule in run.account.feed_rules.items() if rule.tearable]
     try:
         async with aclosing(run.marketplace.read_report(delivery.file, chunks)) as batches:
             async for lines in batches:
                 total += await run.store.answers.apply(
-                    run.name, lines, run.now.at, delivery.id, block_after=run.account.block_after
+                    run.name,
+                    lines,
+                    run.now.at,
+                    delivery.id,
+                    block_after=run.account.block_after,
+                    tearable=tearable,
                 )
     except Unreadable as error:
         fault = str(error)

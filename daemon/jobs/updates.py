@@ -79,6 +79,7 @@ async def _ask_about_doubts(run: Run, *, cancels: bool) -> TransportError | Mark
     Returns why asking failed first: the doubt about one order holds up no other. Raises AccessDenied.
     """
     failed: TransportError | MarketplaceError | None = None
+    await run.store.updates.doubt_restored(run.name, run.marketplace.update_name, run.now.at)
     for due in await run.store.updates.in_doubt(run.name, cancels=cancels):
         try:
             whereabouts = await run.marketplace.find_update(due.update)

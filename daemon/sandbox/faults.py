@@ -20,6 +20,7 @@ _JOHNLEWIS = ("johnlewis",)
 # A parameter of "any" fits everything: `on` is items, offers, retrieve or update; `where` is http or sftp.
 FAULTS: Mapping[str, _Kind] = {
     "refuse_login": _Kind(_BOTH, {"where": "any"}),
+    "cut_upload": _Kind(_BOTH, {"after": int}),
     "reject_ean": _Kind(_LAREDOUTE, {"ean": str, "code": "E999", "text": "REJECTED ON REQUEST", "kind": "any"}),
     "lose_report": _Kind(_LAREDOUTE, {"kind": "any"}),
     "delay_report": _Kind(_LAREDOUTE, {"kind": "any", "seconds": float}),

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,15 +47,27 @@ class Uploads:
 class _Files(asyncssh.SFTPServer):
     """The folder tree of one session; links are refused because they could lead out of it."""
 
-    def __init__(self, channel: "asyncssh.SSHServerChannel[bytes]", root: Path, uploads: Uploads) -> None:
+    def __init__(
+        self, channel: "asyncssh.SSHServerChannel[bytes]", root: Path, uploads: Uploads, faults: Faults
+    ) -> None:
         super().__init__(channel, chroot=os.fsencode(root))
         self._uploads = uploads
+        self._faults = faults
+        self._connection = channel.get_connection()
 
     def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> object:
         file = super().open(path, pflags, attrs)
         if pflags & asyncssh.FXF_WRITE:
             self._uploads.opened(os.fsdecode(self.map_path(path)))
         return file
+
+    def write(self, file_obj: object, offset: int, data: bytes) -> int | Awaitable[int]:
+        """Write; `cut_upload` lets only so many bytes of one request in, and then the connection is gone."""
+        if cut := self._faults.take("cut_upload"):
+            super().write(file_obj, offset, data[: cut["after"]])
+            self._connection.abort()
+            raise asyncssh.SFTPConnectionLost("cut on request")
+        return super().write(file_obj, offset, data)
 
     def close(self, file_obj: object) -> None:
         file = cast("BinaryIO", file_obj)
@@ -131,7 +143,7 @@ async def sftp_server(
         config=None,
         server_factory=door,
         server_host_keys=[key],
-        sftp_factory=lambda channel: _Files(channel, root, uploads),
+        sftp_factory=lambda channel: _Files(channel, root, uploads, faults),
         allow_scp=False,
         gss_host=None,
     )

@@ -1,29 +1,21 @@
-"""CSV as people make it, read row by row: any of three delimiters, UTF-8 or cp1252, each fault by line and column."""
+"""CSV as people make it, read row by row: any of three delimiters, UTF-8 or cp1252 (guide S1)."""
 
 import codecs
 import csv
 import re
-from array import array
 from collections import deque
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
-from difflib import get_close_matches
-from hashlib import blake2b
+from collections.abc import Collection, Iterator
 from io import TextIOWrapper
-from typing import BinaryIO, Self, TextIO
+from typing import BinaryIO, TextIO
 
 from daemon.errors import Unreadable
-
-#: The column in which bad rows say what is wrong; it is passed over when they come back.
-FAULT_COLUMN = "fault"
+from daemon.seller.rows import BrokenRow, Fault, Row, Table, column_name
 
 _DELIMITERS = (",", ";", "\t")
 _MOST_LINES = 500  # of one row: longer than any description, short enough to notice a quotation mark left open
 _MOST_CHARACTERS = 1 << 20  # of one line
 _MOST_COLUMNS = 1_000
-_SHOWN = 500  # characters of a header line, where it is told
 _BLOCK = 1 << 16
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _SEP_LINE = re.compile(r"sep=.[\r\n]*", re.IGNORECASE)
 _CSV_ERRORS = (
     ("unexpected end", "a quotation mark is opened and never closed", 'close it, or write "" for one inside a text'),
@@ -33,40 +25,8 @@ _CSV_ERRORS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One thing that is wrong in a file: where, what stands there, what is wrong with it, and what to do."""
-
-    line: int
-    problem: str
-    fix: str
-    column: str = ""
-    value: str = ""
-    sku: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One row: the file line on which it begins, its cells as they stand there, and the known ones by column."""
-
-    line: int
-    raw: tuple[str, ...]
-    cells: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class BrokenRow:
-    """A row that could not be taken apart."""
-
-    raw: tuple[str, ...]
-    fault: Fault
-
-
-class Table:
-    """A CSV file at its first row; iterate for the rows inside `with`. Holds a few lines at a time, never the file.
-
-    `ignored` names the columns that nobody knows, each with the known name that is nearest, or "".
-    """
+class CsvTable(Table):
+    """A CSV file at its first row."""
 
     def __init__(
         self, file: BinaryIO, columns: Collection[str], required: Collection[str], many_lines: Collection[str] = ()
@@ -78,46 +38,19 @@ class Table:
         self._text = TextIOWrapper(file, _encoding(file), newline="")
         try:
             self._lines = _Lines(self._text)
-            self.delimiter, self.header = _header(self._lines, columns)
-            self._names = [_name(title) for title in self.header]
-            self.columns = frozenset(self._names) & frozenset(columns)
-            self._check(columns, required)
+            self.delimiter, header = _header(self._lines, columns)
+            super().__init__(self._lines.number, header, columns, required)
         except BaseException:
             self._text.detach()
             raise
         self._of_one_line = self.columns - frozenset(many_lines)
-        self.ignored = {
-            title: next(iter(get_close_matches(name, columns, n=1)), "")
-            for title, name in zip(self.header, self._names, strict=True)
-            if name and name not in columns and name != FAULT_COLUMN
-        }
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        # The file is the caller's to close.
+    def close(self) -> None:
+        """Let go of the file, which is the caller's to close."""
         self._text.detach()
 
-    def _check(self, columns: Collection[str], required: Collection[str]) -> None:
-        for name in sorted(self.columns):
-            if self._names.count(name) > 1:
-                raise Unreadable(f"line {self._lines.number}: the column {name} is there more than once; keep one")
-        missing = [name for name in required if name not in self.columns]
-        if missing:
-            told = ", ".join(title for title in self.header if title) or "nothing"
-            raise Unreadable(
-                f"line {self._lines.number}: no column {' and no column '.join(missing)} in the header line, which has"
-                f" {told if len(told) <= _SHOWN else f'{told[:_SHOWN]}…'}; the columns are"
-                f" {', '.join(columns)}"
-            )
-
-    def __iter__(self) -> Iterator[Row | BrokenRow]:
-        while (row := self._next()) is not None:
-            if isinstance(row, BrokenRow) or any(cell.strip() for cell in row.raw):
-                yield row
-
-    def _next(self) -> Row | BrokenRow | None:
+    def next_row(self) -> Row | BrokenRow | None:
+        """The next row, an empty one too; None at the end."""
         taken = self._lines.take()
         if taken is None:
             return None
@@ -141,6 +74,7 @@ class Table:
                 line,
                 f"the row has {len(cells)} cells where the header has {len(self.header)}",
                 f'put a text that holds {_spoken(self.delimiter)} between quotation marks ("), and keep empty cells',
+                code="broken_row",
             )
         for name, cell in zip(self._names, cells, strict=False):
             if many_lines and name in self._of_one_line and ("\n" in cell or "\r" in cell):
@@ -150,48 +84,9 @@ class Table:
                     'take the break out, close the quotation mark, or write "" for one inside a text',
                     name,
                     cell.splitlines()[0],
+                    code="broken_row",
                 )
         return None
-
-    def _row(self, line: int, cells: list[str]) -> Row | BrokenRow:
-        named = {name: cell.strip() for name, cell in zip(self._names, cells, strict=False) if name in self.columns}
-        for name, cell in named.items():
-            if _CONTROL.search(cell):
-                problem = "the cell holds a control character, which no text has"
-                return BrokenRow(tuple(cells), Fault(line, problem, "type the text once more", name, repr(cell)))
-        return Row(line, tuple(cells), named)
-
-
-class Seen:
-    """The keys of the rows already taken and their lines: 24 bytes a row, so that a million rows stay small."""
-
-    def __init__(self) -> None:
-        self._resize(1 << 10)
-
-    def _resize(self, capacity: int) -> None:
-        self._digests = array("Q", bytes(8 * capacity))
-        self._at = array("Q", bytes(8 * capacity))
-        self._count = 0
-
-    def before(self, key: str, line: int) -> int:
-        """The line on which `key` came before, or 0, and then it is noted to have come on `line`."""
-        if 2 * self._count >= len(self._digests):
-            old = list(zip(self._digests, self._at, strict=True))
-            self._resize(2 * len(old))
-            for digest, was in old:
-                if was:
-                    self._put(digest, was)
-        return self._put(int.from_bytes(blake2b(key.encode("utf-8"), digest_size=8).digest()), line)
-
-    def _put(self, digest: int, line: int) -> int:
-        place, mask = digest & (len(self._at) - 1), len(self._at) - 1
-        while self._at[place]:
-            if self._digests[place] == digest:
-                return self._at[place]
-            place = (place + 1) & mask
-        self._digests[place], self._at[place] = digest, line
-        self._count += 1
-        return 0
 
 
 class _Lines:
@@ -255,8 +150,8 @@ def _record(lines: _Lines, first: str | None, delimiter: str) -> tuple[list[str]
 def _csv_fault(line: int, error: str) -> Fault:
     for sign, problem, fix in _CSV_ERRORS:
         if sign in error:
-            return Fault(line, problem, fix)
-    return Fault(line, f"the row cannot be taken apart: {error}", "save the file as CSV once more")
+            return Fault(line, problem, fix, code="broken_row")
+    return Fault(line, f"the row cannot be taken apart: {error}", "save the file as CSV once more", code="broken_row")
 
 
 def _header(lines: _Lines, columns: Collection[str]) -> tuple[str, list[str]]:
@@ -285,12 +180,7 @@ def _titles(line: str, delimiter: str) -> tuple[str, list[str]]:
 
 
 def _score(reading: tuple[str, list[str]], columns: Collection[str]) -> tuple[int, int]:
-    return len({_name(title) for title in reading[1]} & set(columns)), len(reading[1])
-
-
-def _name(title: str) -> str:
-    """A column's name without regard to case, spaces and hyphens: `Channel item ID` is `channel_item_id`."""
-    return re.sub(r"[\s_-]+", "_", title.strip().casefold())
+    return len({column_name(title) for title in reading[1]} & set(columns)), len(reading[1])
 
 
 def _spoken(delimiter: str) -> str:
@@ -301,8 +191,6 @@ def _encoding(file: BinaryIO) -> str:
     """UTF-8 when the whole file is, otherwise cp1252 when the whole file is; raises Unreadable."""
     file.seek(0)
     start = file.read(4)
-    if start.startswith(b"PK\x03\x04"):
-        raise Unreadable("line 1: this is a workbook (XLSX), not CSV; save it as “CSV UTF-8”")
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise Unreadable("line 1: the file is UTF-16 (“Unicode text”); save it as “CSV UTF-8”")
     encodings = ("utf-8-sig", "cp1252")

@@ -7,6 +7,8 @@ from pathlib import Path
 from daemon.store.accounts import Accounts
 from daemon.store.alerts import Alerts
 from daemon.store.answers import Answers
+from daemon.store.audit import Audit
+from daemon.store.backups import Backups
 from daemon.store.codes import Codes
 from daemon.store.database import Database, open_database, open_for_reading
 from daemon.store.deliveries import Deliveries
@@ -14,11 +16,13 @@ from daemon.store.facts import Facts
 from daemon.store.feeds import Feeds
 from daemon.store.listings import Listings
 from daemon.store.orders import Orders
+from daemon.store.pauses import Pauses
 from daemon.store.payloads import Payloads
 from daemon.store.promotions import Promotions
 from daemon.store.reference import ReferenceData
 from daemon.store.runs import Runs
 from daemon.store.updates import Updates
+from daemon.store.users import Sessions, SignIns, Tokens, Users
 from daemon.store.values import Values
 from daemon.store.views import Views
 
@@ -33,17 +37,24 @@ class Store:
         self.accounts = Accounts(database)
         self.alerts = Alerts(database)
         self.answers = Answers(database)
+        self.backups = Backups(database)
+        self.audit = Audit(database)
         self.codes = Codes(database)
         self.deliveries = Deliveries(database)
         self.facts = Facts(database)
         self.feeds = Feeds(database)
         self.listings = Listings(database)
         self.orders = Orders(database)
+        self.pauses = Pauses(database)
         self.payloads = Payloads(database)
         self.promotions = Promotions(database)
         self.reference = ReferenceData(database)
         self.runs = Runs(database)
+        self.sessions = Sessions(database)
+        self.sign_ins = SignIns(database)
+        self.tokens = Tokens(database)
         self.updates = Updates(database)
+        self.users = Users(database)
         self.values = Values(database)
         self.views = Views(database)
 

@@ -1,14 +1,14 @@
 """Feed answers put to the feeds and listings that they speak of, one batch a transaction (L2, L6, L7, L17, J4)."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from daemon.model import AccountName, AnswerLine, FeedId, FeedKind
+from daemon.model import AccountName, AnswerLine, FeedId, FeedKind, FeedState
 from daemon.store.database import Database
 from daemon.store.deliveries import DeliveryId
-from daemon.store.feeds import prepare, settle
+from daemon.store.feeds import let_torn_lapse, prepare, settle
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +37,16 @@ class Answers:
         delivery: DeliveryId | None = None,
         *,
         block_after: int = 3,
+        tearable: Collection[FeedKind] = (),
     ) -> Answered:
         """Settle the parts that these lines of a delivery answer. The same lines again change nothing.
 
         Another verdict on the same object counts when its delivery came in after the one whose verdict stands; which
         bytes answered which feed is kept (L16). The same rejection `block_after` times in a row blocks a part; 0 is
-        never.
+        never. What is said of a feed of a `tearable` kind whose sending was cut is said of half a file, and settles
+        nothing.
         """
-        return await self._database.write(lambda db: _apply(db, account, lines, at, delivery, block_after))
+        return await self._database.write(lambda db: _apply(db, account, lines, at, delivery, block_after, tearable))
 
 
 def _apply(
@@ -54,6 +56,7 @@ def _apply(
     at: datetime,
     delivery: DeliveryId | None,
     block_after: int,
+    tearable: Collection[FeedKind],
 ) -> Answered:
     prepare(db)
     feeds: dict[tuple[str, str], tuple[FeedId, FeedKind] | None] = {}
@@ -69,9 +72,13 @@ def _apply(
         else:
             groups.setdefault((*found, line.part or ""), []).append(line)
     for (feed, kind, part), group in groups.items():
-        gathered = sum(_gather(db, account, feed, part, line) for line in group)
-        settled = settle(db, feed, kind, part, at, delivery, block_after)
-        total += Answered(settled=settled, strangers=len(group) - gathered)
+        if kind in tearable and _was_cut(db, feed):
+            let_torn_lapse(db, feed, at)
+            settled = 0
+        else:
+            gathered = sum(_gather(db, account, feed, part, line) for line in group)
+            settled = settle(db, feed, kind, part, at, delivery, block_after)
+            total += Answered(settled=settled, strangers=len(group) - gathered)
         if delivery is not None:
             db.execute(
                 "INSERT INTO feed_deliveries (feed, delivery, settled) VALUES (?, ?, ?)"
@@ -95,6 +102,12 @@ def _find_feed(db: sqlite3.Connection, account: str, remote_ref: str, name: str)
         if row is not None:
             return FeedId(row["id"]), FeedKind(row["kind"])
     return None
+
+
+def _was_cut(db: sqlite3.Connection, feed: FeedId) -> bool:
+    """Whether nobody knows that this feed ever arrived whole."""
+    row = db.execute("SELECT state, sent_at FROM feeds WHERE id = ?", (feed,)).fetchone()
+    return row["sent_at"] is None and row["state"] in (FeedState.IN_DOUBT, FeedState.LAPSED)
 
 
 def _gather(db: sqlite3.Connection, account: str, feed: FeedId, part: str, line: AnswerLine) -> bool:

@@ -20,6 +20,7 @@ import anyio
 from anyio import CancelScope
 
 from daemon.errors import StoreError, StoreInUse
+from daemon.store.generation import keep_up, notice
 
 R = TypeVar("R")
 
@@ -107,18 +108,38 @@ class Database:
         self._turn = 0
         #: set to the reason once storage failed; nothing is written from then on (promise P16)
         self.fault = ""
+        #: whether it was found, when it was opened, that it had been put in the place of a newer one (P29)
+        self.restored = False
 
     async def write(self, work: Callable[[sqlite3.Connection], R]) -> R:
         """Run one whole transaction; raises StoreError when the database or the disk fails.
 
         The caller may be cancelled: the transaction may not, and its outcome is always known here.
         """
+        return await self._run(lambda connection: _in_transaction(connection, work))
+
+    async def claim(self, work: Callable[[sqlite3.Connection], R]) -> R:
+        """Like `write`, for what is recorded before it is sent: an older database put back later is noticed (P29)."""
+
+        def counted(connection: sqlite3.Connection) -> R:
+            result = _in_transaction(connection, work)
+            keep_up(connection, self.path)
+            return result
+
+        try:
+            return await self._run(counted)
+        except OSError as error:
+            # What was recorded must not leave uncounted, and the disk is what the database needs too.
+            self.fault = f"{self.path}: its mark cannot be written: {error.strerror}"
+            raise StoreError(self.fault) from error
+
+    async def _run(self, work: Callable[[sqlite3.Connection], R]) -> R:
         if self._writer is None:
             raise StoreError(f"{self.path} is open for reading only")
         if self.fault:
             raise StoreError(self.fault)
         try:
-            return await self._writer.call(lambda connection: _in_transaction(connection, work))
+            return await self._writer.call(work)
         except sqlite3.Error as error:
             raise self._named(error) from error
 
@@ -167,7 +188,7 @@ async def open_database(path: Path) -> AsyncIterator[Database]:
     Raises StoreError when another process owns it, when it is of a newer schema, or when it is damaged.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with _ownership(path.with_suffix(".lock")):
+    with ownership(path.with_suffix(".lock")):
         database = await _connect(path, writable=True)
         try:
             yield database
@@ -189,12 +210,13 @@ async def open_for_reading(path: Path) -> AsyncIterator[Database]:
 
 async def _connect(path: Path, *, writable: bool) -> Database:
     opened: list[_Connection] = []
+    restored = False
     # A cancelled connect leaks its thread (trap B5), so the scope is shielded and everything opened is closed again.
     with CancelScope(shield=True):
         try:
             if writable:
                 opened.append(await _connect_to(path, read_only=False))
-                await opened[0].call(lambda connection: migrate(connection, path))
+                restored = await opened[0].call(lambda connection: _make_current(connection, path))
             opened.extend([await _connect_to(path, read_only=True) for _ in range(_READERS)])
         except BaseException as error:
             for connection in opened:
@@ -202,10 +224,17 @@ async def _connect(path: Path, *, writable: bool) -> Database:
             if isinstance(error, sqlite3.Error):
                 raise StoreError(f"{path}: {error}") from error
             raise
-    return Database(path, opened[0] if writable else None, opened[1:] if writable else opened)
+    database = Database(path, opened[0] if writable else None, opened[1:] if writable else opened)
+    database.restored = restored
+    return database
 
 
-class _ownership:  # noqa: N801 - reads as a verb where it is used
+def _make_current(connection: sqlite3.Connection, path: Path) -> bool:
+    migrate(connection, path)
+    return notice(connection, path)
+
+
+class ownership:  # noqa: N801 - reads as a verb where it is used
     """Hold an exclusive lock on a file beside the database for as long as the block lasts; it dies with the process."""
 
     def __init__(self, path: Path) -> None:

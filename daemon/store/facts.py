@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from daemon.model import AccountName, FeedKind, FeedRule
+from daemon.model import AccountName, FeedKind, FeedRule, OfferTerms
 from daemon.store.database import Database
 from daemon.store.feeds import due_condition
 from daemon.store.times import from_us, to_us
+from daemon.store.values import named_terms
 
 #: how far back lapsed feeds and rejections are counted
 WINDOW = timedelta(days=1)
@@ -38,12 +39,16 @@ class Facts:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def of(self, account: AccountName, rules: Iterable[FeedRule], at: datetime) -> AccountFacts:
-        """How one account stands, whose feeds go by these rules."""
-        return await self._database.read(lambda db: _facts(db, account, list(rules), at))
+    async def of(
+        self, account: AccountName, rules: Iterable[FeedRule], terms: OfferTerms, at: datetime
+    ) -> AccountFacts:
+        """How one account stands, whose feeds go by these rules and terms."""
+        return await self._database.read(lambda db: _facts(db, account, list(rules), terms, at))
 
 
-def _facts(db: sqlite3.Connection, account: AccountName, rules: list[FeedRule], at: datetime) -> AccountFacts:
+def _facts(
+    db: sqlite3.Connection, account: AccountName, rules: list[FeedRule], terms: OfferTerms, at: datetime
+) -> AccountFacts:
     feeds = db.execute(
         "SELECT coalesce(sum(state = 'lapsed'), 0) AS lapsed, coalesce(sum(accepted), 0) AS accepted,"
         " coalesce(sum(rejected), 0) AS rejected FROM feeds WHERE account = ? AND opened_at >= ?",
@@ -68,7 +73,7 @@ def _facts(db: sqlite3.Connection, account: AccountName, rules: list[FeedRule], 
         in_doubt=doubt["n"],
         in_doubt_since=from_us(doubt["since"]),
         unanswered_since=_by_kind(rules, lambda rule: _unanswered_since(db, account, rule)),
-        pending_since=_by_kind(rules, lambda rule: _pending_since(db, account, rule)),
+        pending_since=_by_kind(rules, lambda rule: _pending_since(db, account, rule, terms)),
     )
 
 
@@ -89,10 +94,10 @@ def _unanswered_since(db: sqlite3.Connection, account: AccountName, rule: FeedRu
     return since
 
 
-def _pending_since(db: sqlite3.Connection, account: AccountName, rule: FeedRule) -> datetime | None:
+def _pending_since(db: sqlite3.Connection, account: AccountName, rule: FeedRule, terms: OfferTerms) -> datetime | None:
     row = db.execute(
         f"SELECT min(changed_at) AS since FROM listings WHERE {due_condition(rule)}",  # noqa: S608 - our own words
-        {"account": account},
+        {"account": account, **named_terms(terms)},
     ).fetchone()
     since: datetime | None = from_us(row["since"])
     return since

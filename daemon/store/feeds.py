@@ -32,12 +32,23 @@ from daemon.rules.gate import Gate, closed_for, nanoseconds, wait
 from daemon.store.codes import count_codes
 from daemon.store.database import Database
 from daemon.store.events import tell
-from daemon.store.listings import item_from_json
+from daemon.store.generation import count_send, restored_at
+from daemon.store.listings import item_from_json, vat_rate_of
 from daemon.store.prices import charged, judge
 from daemon.store.promotions import begin_and_end
 from daemon.store.rejections import count_rejections
 from daemon.store.times import from_us, to_us
-from daemon.store.values import PROMOTION, SOLD, follow_terms, named_terms, offered, reference, reserve
+from daemon.store.values import (
+    PROMOTION,
+    follow_terms,
+    less_eco,
+    named_terms,
+    offered,
+    reference,
+    reserve,
+    sold,
+    withhold,
+)
 
 _PAGE = 2_000
 #: objects of one transaction where silence settles a feed: memory and the writer's time stay bounded
@@ -77,7 +88,7 @@ class Feeds:
         Before that, promotions begin and end, and what `terms` and open orders change is made Pending (L6, L10, L11).
         The claim closes the gate until the send must be over and the interval has passed after it.
         """
-        return await self._database.write(lambda db: _open(db, account, rule, now, terms))
+        return await self._database.claim(lambda db: _open(db, account, rule, now, terms))
 
     async def objects(self, feed: Feed, currency: str) -> AsyncIterator[list[FeedObject]]:
         """What the feed carries, in batches."""
@@ -267,7 +278,7 @@ def _count(db: sqlite3.Connection, feed: int, at: datetime) -> None:
 
 
 def due_condition(rule: FeedRule) -> str:
-    """Which rows of `listings` the next feed of an account takes, for a WHERE with `:account`."""
+    """Which rows of `listings` the next feed of an account takes, for a WHERE with `:account` and its terms."""
     parts = " OR ".join(f"{part}_state = 'pending'" for part in sorted(rule.parts))
     status = (
         f"((ended = 0 AND channel_status IN ({_statuses_from(rule.needs)}))"
@@ -277,7 +288,7 @@ def due_condition(rule: FeedRule) -> str:
     if Part.STOCK in rule.parts:
         conditions.append("(stock IS NOT NULL OR ended = 1)")
     if rule.needs_price:
-        conditions.append("price_minor IS NOT NULL")
+        conditions.append(f"price_minor IS NOT NULL AND {less_eco('price_minor')} > 0")
     if rule.needs_channel_item_id:
         conditions.append("channel_item_id <> '' AND item_state <> 'error'")
     return " AND ".join(conditions)
@@ -291,7 +302,7 @@ def _open(
         _bring_up_to_date(db, account, rule, now.at, terms)
     closed = _closed(db, account, rule, now)
     due = due_condition(rule)
-    named = {"account": account}
+    named = {"account": account, **named_terms(terms)}
     if db.execute(f"SELECT 1 FROM listings WHERE {due} LIMIT 1", named).fetchone() is None:  # noqa: S608
         return None
     if closed is not None:
@@ -302,7 +313,7 @@ def _open(
             (account, rule.kind, to_us(now.at)),
         ).fetchone()[0]
     )
-    size = _claim_objects(db, feed, rule, due, {**named, **named_terms(terms)})
+    size = _claim_objects(db, feed, rule, due, named)
     db.execute("UPDATE feeds SET size = ? WHERE id = ?", (size, feed))
     db.execute(
         'INSERT INTO events (at, account, subject, subject_id, what, "from", "to")'
@@ -312,6 +323,7 @@ def _open(
     tell(db, now.at, account, ("feed", feed), "opened", moved=("", FeedState.SENDING), why=f"{size} listings")
     if rule.interval:
         _set_gate(db, account, rule.kind, closed_for(rule.deadline + rule.interval, now), feed)
+    count_send(db)
     return Feed(feed, account, rule.kind, FeedState.SENDING, now.at, size)
 
 
@@ -324,6 +336,7 @@ def _bring_up_to_date(
     reserve(db, account, terms, at)
     if priced:
         begin_and_end(db, account, at)
+        withhold(db, account, terms, at)
         judge(db, account, terms, at)
 
 
@@ -336,7 +349,7 @@ def _claim_objects(db: sqlite3.Connection, feed: FeedId, rule: FeedRule, due: st
         "INSERT INTO feed_objects (feed, listing, ean, channel_item_id, item_revision, stock_revision, price_revision,"  # noqa: S608
         " end_revision, stock, price_minor, rrp_minor, promotion, ended)"
         f" SELECT :feed, id, ean, channel_item_id, {revisions},"
-        f" {offered()}, {SOLD}, {reference()}, {PROMOTION}, ended"
+        f" {offered()}, {sold()}, {reference()}, {PROMOTION}, ended"
         f" FROM listings WHERE {due} ORDER BY id",
         {"feed": feed, **named},
     ).rowcount
@@ -383,7 +396,11 @@ def _gate_opens(db: sqlite3.Connection, account: AccountName, rule: FeedRule, no
         return None
     row = db.execute("SELECT * FROM gates WHERE account = ? AND kind = ?", (account, rule.kind)).fetchone()
     if row is None:
-        return None
+        if restored_at(db) is None:
+            return None
+        # The database that this one replaced may have sent the first one (P29).
+        _set_gate(db, account, rule.kind, closed_for(rule.interval, now), None)
+        return now.at + rule.interval
     gate = read_gate(row)
     told = wait(gate, now)
     if told is not None and told <= timedelta():
@@ -500,6 +517,11 @@ def _lapse(db: sqlite3.Connection, account: AccountName, rule: FeedRule, now: Mo
     # A send ends by its deadline; one that still stands long after could not record its end, and nobody else will.
     for row in _beyond(db, account, rule.kind, "state = 'sending'", 2 * rule.deadline, now.at):
         _abandon(db, row, "its turn ended", now)
+    if rule.tearable:
+        for row in db.execute(
+            "SELECT id FROM feeds WHERE account = ? AND kind = ? AND state = 'in_doubt'", (account, rule.kind)
+        ).fetchall():
+            let_torn_lapse(db, row["id"], now.at)
     # Where silence is a yes, a feed that is known to be there never lapses; one in doubt does, and is said again.
     patience = rule.silence_is_yes or rule.patience
     states = "state = 'in_doubt'" if rule.silence_is_yes is not None else "state IN ('sent', 'in_doubt')"
@@ -508,6 +530,13 @@ def _lapse(db: sqlite3.Connection, account: AccountName, rule: FeedRule, now: Mo
         _give_back(db, row["id"], "lapsed", now.at)
         _close(db, row["id"], FeedState.LAPSED, f"no answer within {patience}", now.at)
     return [_feed(row) for row in rows]
+
+
+def let_torn_lapse(db: sqlite3.Connection, feed: int, at: datetime) -> None:
+    """Half of this feed may be there: its parts are Pending again, so that the next turn sends them whole (J3)."""
+    if _stands(db, feed, FeedState.IN_DOUBT):
+        _give_back(db, feed, "lapsed", at)
+        _close(db, feed, FeedState.LAPSED, "its sending was cut; it is sent again whole", at)
 
 
 def _beyond(
@@ -556,7 +585,8 @@ def prepare(db: sqlite3.Connection) -> None:
 
 def _page(db: sqlite3.Connection, feed: int, after: int) -> Sequence[sqlite3.Row]:
     return db.execute(
-        "SELECT o.*, l.sku, l.item, l.handling_days, p.starts_at, p.ends_at, p.nature"
+        "SELECT o.*, l.sku, l.item, l.handling_days, l.vat_bp, p.starts_at, p.ends_at, p.nature,"
+        " p.sale"
         " FROM feed_objects o JOIN listings l ON l.id = o.listing LEFT JOIN promotions p ON p.id = o.promotion"
         " WHERE o.feed = ? AND o.listing > ? ORDER BY o.listing LIMIT ?",
         (feed, after, _PAGE),
@@ -576,6 +606,7 @@ def _object(row: sqlite3.Row, currency: str) -> FeedObject:
         ended=bool(row["ended"]),
         handling_days=row["handling_days"],
         promotion=_promotion(row, currency),
+        vat_rate=vat_rate_of(row["vat_bp"]),
     )
 
 
@@ -583,7 +614,7 @@ def _promotion(row: sqlite3.Row, currency: str) -> Promotion | None:
     if row["promotion"] is None:
         return None
     price = Money(row["price_minor"], currency)
-    return Promotion(price, from_us(row["starts_at"]), from_us(row["ends_at"]), row["nature"])
+    return Promotion(price, from_us(row["starts_at"]), from_us(row["ends_at"]), row["nature"], row["sale"])
 
 
 def _feed(row: sqlite3.Row) -> Feed:

@@ -19,3 +19,9 @@ def from_us(value: None) -> None: ...
 def from_us(value: int | None) -> datetime | None:
     """The instant of a column, None where it is null."""
     return None if value is None else _EPOCH + timedelta(microseconds=value)
+
+
+def iso(value: int | None) -> str | None:
+    """A column's instant as ISO 8601 in UTC, to the millisecond."""
+    instant = from_us(value)
+    return None if instant is None else instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -26,6 +26,7 @@ from daemon.rules.moves import LEADS_TO, after, cancel_hindrance, hindrance, lef
 from daemon.store.database import Database
 from daemon.store.deliveries import DeliveryKind, DeliveryState, move, record
 from daemon.store.events import tell
+from daemon.store.generation import count_send, doubt_if_restored
 from daemon.store.orders import change_stamp, put_standing, standing
 from daemon.store.payloads import keep
 from daemon.store.times import from_us, to_us
@@ -145,6 +146,7 @@ class Updates:
             for order in orders:
                 if ready(db, order["id"]):
                     _insert(db, order, _New(kind, _wanted(db, order, kind, None, legal_moves)), at, legal_moves)
+                    doubt_if_restored(db, order)
                     decided += 1
             return decided
 
@@ -165,6 +167,26 @@ class Updates:
             " AND (? IS NULL OR u.cancels = ?) ORDER BY u.created_at"
         )
         return await self._database.read(lambda db: _load(db, where, (account, cancels, cancels)))
+
+    async def doubt_restored(self, account: AccountName, name_of: Callable[[OrderUpdate], str], at: datetime) -> int:
+        """Put in doubt what the database that this one replaced may have sent, each when its turn comes (P29).
+
+        `name_of` gives the name under which it would have been sent. Returns how many.
+        """
+        doubtful = f"u.account = ? AND u.doubtful = 1 AND {_DUE_NOW}"
+        if not await self._database.read(lambda db: _load(db, doubtful, (account,))):
+            return 0
+
+        def work(db: sqlite3.Connection) -> int:
+            due = _load(db, doubtful, (account,))
+            for one in due:
+                name = name_of(one.update)
+                db.execute("UPDATE order_updates SET doubtful = 0, name = ? WHERE id = ?", (name, one.id))
+                why = "the database was restored from an older one, which may have sent it"
+                _settle(db, one.id, UpdateState.IN_DOUBT, why, at)
+            return len(due)
+
+        return await self._database.write(work)
 
     async def overtaken(self, update: UpdateId, legal_moves: LegalMoves, at: datetime) -> str:
         """Close a waiting update that has become pointless or illegal; returns why, empty where it may go.
@@ -192,8 +214,9 @@ class Updates:
             if changed != 1:
                 raise NotAllowed("this update is being sent already")
             _tell(db, update, at, ("pending", "sending"))
+            count_send(db)
 
-        await self._database.write(work)
+        await self._database.claim(work)
 
     async def sent(self, update: UpdateId, answer_wait: timedelta, at: datetime) -> None:
         """It is there: its lines move. Without a wait for an answer it is settled at once."""
@@ -284,12 +307,13 @@ _NEW = (
 )
 #: the words of the partial index of the schema, so that SQLite uses it
 _UNSETTLED = "u.state IN ('pending', 'sending', 'sent', 'in_doubt')"
-_DUE = (
-    f"u.account = ? AND {_UNSETTLED} AND u.state = 'pending' AND NOT EXISTS (SELECT 1 FROM order_updates v"  # noqa: S608
+_DUE_NOW = (
+    f"{_UNSETTLED} AND u.state = 'pending' AND NOT EXISTS (SELECT 1 FROM order_updates v"  # noqa: S608
     ' WHERE v."order" = u."order" AND v.created_at < u.created_at'
     " AND v.state IN ('pending', 'sending', 'sent', 'in_doubt'))"
-    " AND (? IS NULL OR u.cancels = ?) ORDER BY u.created_at"
 )
+# What may have been sent by a database that this one replaced is asked about first.
+_DUE = f"u.account = ? AND {_DUE_NOW} AND u.doubtful = 0 AND (? IS NULL OR u.cancels = ?) ORDER BY u.created_at"
 # Units of a listing that open orders were promised and that have not left.
 _PROMISED = (
     "SELECT coalesce(sum(l.quantity - l.shipped - l.cancelled), 0) FROM order_lines l WHERE l.listing = ?"

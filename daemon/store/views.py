@@ -19,6 +19,7 @@ from daemon.model import (
     Deadlines,
     FeedId,
     Item,
+    Levies,
     LineState,
     Moment,
     OrderNumber,
@@ -32,8 +33,11 @@ from daemon.rules.deadlines import due_at, timeliness, worst
 from daemon.rules.gate import wait
 from daemon.store.database import Database
 from daemon.store.feeds import read_gate
-from daemon.store.listings import item_from_json, knobs_of
+from daemon.store.generation import restored_at
+from daemon.store.listings import item_from_json, knobs_of, levies_of, vat_rate_of
+from daemon.store.pauses import Pause, pauses_of
 from daemon.store.times import from_us, to_us
+from daemon.store.times import iso as _iso
 
 View = dict[str, Any]
 
@@ -52,6 +56,7 @@ class Known:
     channel_item_id: str
     rrp_minor: int | None
     knobs: StockKnobs
+    levies: Levies
 
 
 class Views:
@@ -63,6 +68,13 @@ class Views:
     async def status(self, now: Moment) -> View:
         """How every account stands: held, jobs, listings by part and state, order lines by state, gates, set aside."""
         return await self._database.read(lambda db: _status(db, now))
+
+    async def sizes(self) -> dict[str, int]:
+        """How many accounts, listings, feeds and orders there are."""
+        tables = ("accounts", "listings", "feeds", "orders")
+        counts = ", ".join(f"(SELECT count(*) FROM {table}) AS {table}" for table in tables)  # noqa: S608 - our own words
+        rows = await self._rows(f"SELECT {counts}")
+        return {table: rows[0][table] for table in tables}
 
     async def gates(self, now: Moment) -> list[View]:
         """Every gate that was ever closed: open now, or until when not, and by which feed (L8)."""
@@ -146,7 +158,9 @@ class Views:
             skus=json.dumps(skus),
         )
         return {
-            Sku(row["sku"]): Known(item_from_json(row["item"]), row["channel_item_id"], row["rrp_minor"], knobs_of(row))
+            Sku(row["sku"]): Known(
+                item_from_json(row["item"]), row["channel_item_id"], row["rrp_minor"], knobs_of(row), levies_of(row)
+            )
             for row in rows
         }
 
@@ -235,16 +249,12 @@ def _instants(row: sqlite3.Row, *names: str) -> View:
     return {name: _iso(row[name]) for name in names}
 
 
-def _iso(value: int | None) -> str | None:
-    instant = from_us(value)
-    return None if instant is None else instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 def _status(db: sqlite3.Connection, now: Moment) -> View:
     gates = _gates(db, now)
     aside = _counts(db, "SELECT account, count(*) AS n FROM deliveries WHERE state = 'set_aside' GROUP BY account")
     waiting = _waiting(db, now.at)
     doubt = _counts(db, "SELECT account, count(*) AS n FROM order_updates WHERE state = 'in_doubt' GROUP BY account")
+    pauses = pauses_of(db, now.at)
     accounts = []
     for row in db.execute("SELECT * FROM accounts ORDER BY name").fetchall():
         name = row["name"]
@@ -254,6 +264,7 @@ def _status(db: sqlite3.Connection, now: Moment) -> View:
                 **_instants(row, "held_at"),
                 "held": row["held_at"] is not None,
                 "jobs": _jobs(db, name),
+                "pauses": [_paused(pause) for pause in pauses.get(name, ())],
                 "listings": _parts(db, name),
                 "order_lines": _lines_by_state(db, name),
                 "orders_waiting": {each.value: waiting.get((name, each), 0) for each in Timeliness},
@@ -262,7 +273,17 @@ def _status(db: sqlite3.Connection, now: Moment) -> View:
                 "updates_in_doubt": doubt.get(name, 0),
             }
         )
-    return {"now": _iso(to_us(now.at)), "site": {"jobs": _jobs(db, SITE)}, "accounts": accounts}
+    return {
+        "now": _iso(to_us(now.at)),
+        "site": {"jobs": _jobs(db, SITE), "restored_at": _restored(db)},
+        "accounts": accounts,
+    }
+
+
+def _restored(db: sqlite3.Connection) -> str | None:
+    """When it was noticed last that the database had been restored from an older one (P29)."""
+    at = restored_at(db)
+    return None if at is None else _iso(to_us(at))
 
 
 def _counts(db: sqlite3.Connection, sql: str) -> dict[str, int]:
@@ -273,6 +294,11 @@ def _jobs(db: sqlite3.Connection, account: str) -> list[View]:
     rows = db.execute("SELECT * FROM jobs WHERE account = ? ORDER BY job", (account,)).fetchall()
     instants = ("last_started_at", "last_ended_at", "last_succeeded_at", "failing_since", "held_until")
     return [{**_some(row, "job", "failures", "last_error"), **_instants(row, *instants)} for row in rows]
+
+
+def _paused(pause: Pause) -> View:
+    until = None if pause.until is None else _iso(to_us(pause.until))
+    return {"job": pause.job, "reason": pause.reason, "paused_at": _iso(to_us(pause.paused_at)), "until": until}
 
 
 def _parts(db: sqlite3.Connection, account: str) -> dict[str, dict[str, int]]:
@@ -305,6 +331,8 @@ def _gate(row: sqlite3.Row, now: Moment) -> View:
     why = ""
     if left is None:
         why = "the machine was started anew and its clock is not confirmed, so the time starts again with the next turn"
+        if not row["boot_id"]:
+            why = "the database was restored from an older one, so the time starts again with the next turn"
     elif closed:
         why = f"feed {row['feed']} is {row['feed_state']}; the next one keeps its distance" if row["feed"] else ""
     until = _iso(to_us(now.at + left)) if left is not None and closed else None
@@ -363,7 +391,9 @@ def _feed_object(row: sqlite3.Row) -> View:
 def _listing(row: sqlite3.Row) -> View:
     return {
         **_some(row, "account", "sku", "ean", "channel_item_id", "channel_status", "stock", "price_minor", "rrp_minor"),
-        **_some(row, "handling_days"),
+        **_some(row, "handling_days", "epr_code"),
+        "vat_rate": None if row["vat_bp"] is None else f"{vat_rate_of(row['vat_bp']):f}",
+        "eco_contribution_minor": row["eco_minor"],
         "ended": bool(row["ended"]),
         "parts": {part.value: _part(row, part) for part in Part},
         "rejection": json.loads(row["rejection"]) if row["rejection"] else None,
@@ -376,7 +406,7 @@ def _listing(row: sqlite3.Row) -> View:
 def _price_warnings(row: sqlite3.Row) -> list[View]:
     """What is doubtful in the reduction of a promotion that goes out all the same (consumer rules C1, C2)."""
     text = row["price_warning"]
-    return [{"field": "price", "rule": "C1, C2", "text": text, "fix": ""}] if text else []
+    return [{"field": "price", "rule": "C1 to C3", "text": text, "fix": ""}] if text else []
 
 
 #: how the marketplace has rejected the parts of a listing, as JSON, whatever has changed since
@@ -442,7 +472,9 @@ def _promotions(db: sqlite3.Connection, listing: int) -> list[View]:
         "SELECT * FROM promotions WHERE listing = ? ORDER BY starts_at DESC, id DESC LIMIT ?", (listing, PAGE)
     ).fetchall()
     instants = ("starts_at", "ends_at", "imported_at", "withdrawn_at")
-    return [{**_some(row, "id", "price_minor", "nature"), **_instants(row, *instants)} for row in reversed(rows)]
+    return [
+        {**_some(row, "id", "price_minor", "nature", "sale"), **_instants(row, *instants)} for row in reversed(rows)
+    ]
 
 
 def _prices(db: sqlite3.Connection, listing: int) -> list[View]:

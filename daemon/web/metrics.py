@@ -59,6 +59,7 @@ def _jobs(verdict: Verdict) -> list[Metric]:
     states = {
         (job.account, job.job, state.value): float(job.state is state) for job in verdict.jobs for state in JobHealth
     }
+    paused = {(job.account, job.job): float(job.pause is not None) for job in verdict.jobs}
     accounts = {job.account for job in verdict.jobs if job.account != SITE}
     held = {(account,): float(account in verdict.held) for account in sorted(accounts)}
     return [
@@ -71,6 +72,7 @@ def _jobs(verdict: Verdict) -> list[Metric]:
             "timeliness",
         ),
         _gauge("sellerd_job_state", "1 for the state that a job is in.", states, "account", "job", "state"),
+        _gauge("sellerd_job_paused", "Whether a person has paused a job.", paused, "account", "job"),
         _gauge("sellerd_job_lag_seconds", "How long ago a job should have started.", lags, "account", "job"),
         _gauge("sellerd_job_last_success_timestamp_seconds", "When a job succeeded last.", succeeded, "account", "job"),
     ]

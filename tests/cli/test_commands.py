@@ -31,7 +31,7 @@ from daemon.model import (
     OrderNumber,
     RemoteFile,
 )
-from daemon.seller.imports import COLUMNS
+from daemon.seller.columns import COLUMNS
 from daemon.store import Store, open_store
 from tests.cli.conftest import CATALOGUE, RunningDaemon, Say, answer
 from tests.seller.conftest import NOON

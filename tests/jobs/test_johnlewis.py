@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from daemon.errors import Unconfirmed
 from daemon.jobs.feeds import send_offers
 from daemon.jobs.orders import download_orders
 from daemon.jobs.reports import read_reports
@@ -48,6 +49,39 @@ async def test_a_stock_error_reaches_the_listing(lewis: Scene) -> None:  # J4
     await lewis.answer()
     await lewis.turn(read_reports, 2 * MINUTE)
     assert await lewis.all("listings", "stock_state", "stock_error") == [("error", "not in our range")]
+
+
+@pytest.mark.parametrize("bytes_left_behind", [0, 80])
+async def test_a_stock_file_that_was_cut_is_sent_again_whole(lewis: Scene, bytes_left_behind: int) -> None:  # J3 J4
+    edge = lewis.sandbox.johnlewis
+    edge.faults.add("cut_upload", after=bytes_left_behind)
+    await lewis.want()
+    with pytest.raises(Unconfirmed):
+        await lewis.turn(send_offers, MINUTE)
+    await lewis.answer()
+    assert edge.arrivals[0].outcome != "accepted"
+    assert edge.stock == {}
+    # Whether the error of the half comes first, or the next turn: no listing is rejected for it.
+    await lewis.turn(read_reports, 2 * MINUTE)
+    assert await lewis.all("listings", "stock_state", "stock_error") == [("pending", "")]
+    assert (await lewis.turn(send_offers, 3 * MINUTE)).done == 1
+    await lewis.answer()
+    assert edge.stock[STOCK_NUMBER].free == 5
+    await lewis.turn(read_reports, 34 * MINUTE)
+    assert await lewis.all("listings", "stock_state", "stock_error") == [("not_needed", "")]
+    assert await lewis.all("feeds", "state") == [("lapsed",), ("answered",)]
+    assert await lewis.all("deliveries", "state") == [("applied",)]
+
+
+async def test_a_late_error_of_a_cut_file_takes_nothing_back(lewis: Scene) -> None:  # J3 J4
+    lewis.sandbox.johnlewis.faults.add("cut_upload", after=80)
+    await lewis.want()
+    with pytest.raises(Unconfirmed):
+        await lewis.turn(send_offers, MINUTE)
+    await lewis.turn(send_offers, 2 * MINUTE)
+    await lewis.answer()
+    await lewis.turn(read_reports, 33 * MINUTE)
+    assert await lewis.all("listings", "stock_state", "stock_error") == [("not_needed", "")]
 
 
 async def test_an_order_is_acknowledged_by_itself_and_ready_for_shipping(lewis: Scene) -> None:  # J5 J7

@@ -10,7 +10,8 @@ import pytest
 from daemon.jobs.feeds import send_items, send_offers
 from daemon.jobs.reports import read_reports
 from daemon.model import Part
-from daemon.seller.imports import ImportKind, ImportReport, import_file
+from daemon.seller.columns import ImportKind
+from daemon.seller.imports import ImportReport, import_file
 from daemon.store.listings import Retried
 from tests.jobs.scene import EAN, HOUR, LAMP, MINUTE, NOON, Scene, scene
 

@@ -144,6 +144,8 @@ async def test_an_import_answers_row_by_row(client: ControlClient) -> None:  # S
             "value": "x",
             "problem": "this is not a number of units",
             "fix": "write a whole number from 0 to 999999999, without a unit",
+            "code": "bad_value",
+            "order": "",
         }
     ]
 
@@ -462,3 +464,43 @@ async def test_a_database_that_failed_is_told(client: ControlClient, daemon: Dae
     problem = await post(client, "/api/v1/accounts/redoute/release", status=503)
     assert problem["detail"] == "disk I/O error"
     daemon.store.database.fault = ""
+
+
+async def test_jobs_are_paused_and_resumed_with_reason_and_end(client: ControlClient, daemon: Daemon) -> None:  # D13
+    path = "/api/v1/accounts/redoute"
+    said = {"reason": "prices are being checked", "jobs": ["offers"], "until": "2026-03-02T14:00:00+01:00"}
+
+    assert (await post(client, f"{path}/pause", said))["jobs"] == ["offers"]
+    await post(client, f"{path}/pause", {"reason": "stock take"})
+
+    account = next(each for each in (await get(client, "/api/v1/status"))["accounts"] if each["name"] == "redoute")
+    assert account["pauses"] == [
+        {"job": "", "reason": "stock take", "paused_at": "2026-03-02T12:00:00.000Z", "until": None},
+        {
+            "job": "offers",
+            "reason": "prices are being checked",
+            "paused_at": "2026-03-02T12:00:00.000Z",
+            "until": "2026-03-02T13:00:00.000Z",
+        },
+    ]
+    assert "no pause of its own" in (await post(client, f"{path}/resume", {"jobs": ["orders"]}, 409))["detail"]
+    assert (await post(client, f"{path}/resume", {"jobs": ["offers"]}))["jobs"] == []
+    freed = (await post(client, f"{path}/resume"))["jobs"]
+    assert (len(freed), daemon.asked) == (7, [f"redoute {job}" for job in freed])
+    assert "nothing to resume" in (await post(client, f"{path}/resume", status=409))["detail"]
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "told"),
+    [
+        ({}, 422, "reason"),
+        ({"reason": ""}, 422, "reason"),
+        ({"reason": "x", "jobs": ["offer"]}, 409, "no job offer; there are items"),
+        ({"reason": "x", "until": "2026-03-02T11:59:00Z"}, 409, "would hold nothing"),
+        ({"reason": "x", "until": "2026-03-02T11:59:00"}, 422, "timezone"),
+    ],
+)
+async def test_a_pause_that_makes_no_sense_is_told(
+    client: ControlClient, said: dict[str, object], status: int, told: str
+) -> None:  # D13
+    assert told in (await post(client, "/api/v1/accounts/redoute/pause", said, status))["detail"]

@@ -31,7 +31,7 @@ environment = "sandbox"
 vendor_id = {vendor_id}
 tracking_url = "https://track.example.test/{{tracking_number}}"
 login = {{ user = {http_user}, password = {{ file = "secrets/laredoute-login" }} }}
-every = {{ items = "2s", offers = "6s", reports = "2s", orders = "2s", updates = "2s", refunds = "2s" }}
+every = {{ items = "2s", offers = "10s", reports = "2s", orders = "2s", updates = "2s", refunds = "2s" }}
 
 [accounts.laredoute.tokens]
 create_items = {{ file = "secrets/laredoute-create-items" }}
@@ -47,6 +47,12 @@ password = {{ file = "secrets/laredoute-sftp" }}
 [accounts.laredoute.offers]
 interval = "{interval:g}s"
 patience = "2m"
+
+[accounts.laredoute.items.safety]
+manufacturer = "Exemple SA"
+manufacturer_address = "1 rue Basse, 59000 Lille"
+manufacturer_email = "contact@maker.example"
+manufacturer_country = "FR"
 
 [accounts.laredoute.urls]
 items = {items_url}

@@ -7,7 +7,7 @@ from datetime import timedelta
 from daemon.cli.demo.snapshot import JOHNLEWIS, LAREDOUTE, Snapshot, View, instant
 
 #: how long after the opening of the gate the feed may leave; the next tick of its job comes later than that
-PROMPT = timedelta(seconds=2.5)
+PROMPT = timedelta(seconds=4)
 
 
 @dataclass(frozen=True, slots=True)

@@ -278,6 +278,8 @@ class EdgeSettings(AccountSettings):
                 one_at_a_time=False,
                 needs_channel_item_id=True,
                 silence_is_yes=self.stock.answer_wait,
+                # With a marker, half a file is never taken.
+                tearable=not self.stock.marker,
             )
         }
 

@@ -1,4 +1,4 @@
-"""What concerns one account: its hold, its jobs, and the errors that its marketplace told."""
+"""What concerns one account: its hold, and the errors that its marketplace told."""
 
 from fastapi import APIRouter
 
@@ -16,13 +16,6 @@ async def release(account: Account, control: TheControl, now: Now) -> View:
     if not await control.store.accounts.release(name_of(account), now.at):
         raise NotAllowed(f"account {account.name} is not held; there is nothing to release")
     return {"version": 1, "account": account.name}
-
-
-@router.post("/accounts/{account}/jobs/{job}/run", status_code=202)
-async def run_job(job: str, account: Account, control: TheControl) -> View:
-    """Give a job a turn now; its gate stays what it is (D13)."""
-    await control.run_now(name_of(account), job)
-    return {"version": 1, "account": account.name, "job": job}
 
 
 @router.get("/accounts/{account}/codes")

@@ -11,6 +11,7 @@ from daemon.rules.causes import ABOUT
 from daemon.store.alerts import Alert
 from daemon.store.views import PAGE, View
 from daemon.web.api.asking import MOST_ROWS, Before, Body, Limit, Now, TheControl, found_or_404
+from daemon.web.caller import TheCaller
 
 router = APIRouter(prefix="/api/v1")
 
@@ -18,9 +19,8 @@ AlertNumber = Annotated[int, Path(alias="alert", ge=1, le=MOST_ROWS)]
 
 
 class Acknowledgement(Body):
-    """Who has seen an alert, and what they say of it."""
+    """What somebody says of an alert that they have seen."""
 
-    by: str = Field(min_length=1, max_length=100)
     why: str = Field(default="", max_length=500)
 
 
@@ -42,9 +42,11 @@ async def history(control: TheControl, limit: Limit = PAGE, before: Before = Non
 
 
 @router.post("/alerts/{alert}/acknowledge")
-async def acknowledge(alert: AlertNumber, said: Acknowledgement, control: TheControl, now: Now) -> View:
+async def acknowledge(
+    alert: AlertNumber, said: Acknowledgement, control: TheControl, caller: TheCaller, now: Now
+) -> View:
     """A person has seen it: it is not told again while it lasts, only its end."""
-    found = await control.store.alerts.acknowledge(alert, said.by, said.why, now.at)
+    found = await control.store.alerts.acknowledge(alert, caller.name, said.why, now.at)
     return {"version": 1, "alert": found_or_404(_shown(found) if found else None, f"there is no alert {alert}")}
 
 

@@ -11,8 +11,23 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from daemon.clock import read_clocks
 from daemon.errors import DaemonError
 from daemon.model import Moment
-from daemon.web.api import accounts, alerts, feeds, imports, listings, orders, problems, reference, site
+from daemon.web.access import Access, Door
+from daemon.web.api import (
+    access,
+    accounts,
+    alerts,
+    backups,
+    feeds,
+    imports,
+    jobs,
+    listings,
+    orders,
+    problems,
+    reference,
+    site,
+)
 from daemon.web.api.asking import Control
+from daemon.web.passwords import Passwords
 
 #: bytes of one import file
 LARGEST_IMPORT = 1 << 30
@@ -21,11 +36,14 @@ LARGEST_IMPORT = 1 << 30
 LARGEST_REQUEST = 1 << 20
 
 #: one module of routes per noun
-_NOUNS = (site, imports, orders, listings, reference, accounts, feeds, alerts)
+_NOUNS = (site, backups, imports, orders, listings, reference, accounts, jobs, feeds, access, alerts)
 
 
-def control_app(control: Control, clocks: Callable[[], Moment] = read_clocks) -> FastAPI:
-    """The application over one running daemon, or over what stands in for it when none runs."""
+def control_app(control: Control, clocks: Callable[[], Moment] = read_clocks, door: Door = "socket") -> FastAPI:
+    """The application over one running daemon, or over what stands in for it when none runs.
+
+    `door` is the way in to it: the control socket and the command line itself may do everything.
+    """
     app = FastAPI(
         title="sellerd",
         version="1",
@@ -41,8 +59,11 @@ def control_app(control: Control, clocks: Callable[[], Moment] = read_clocks) ->
         },
     )
     app.add_middleware(_Limit)
+    # What is added last comes first: nothing is read of a request that may not be asked.
+    app.add_middleware(Access, daemon=control, clocks=clocks, door=door)
     app.state.control = control
     app.state.clocks = clocks
+    app.state.passwords = Passwords()
     # Two imports of one account at a time would each fill the columns that they lack from before the other.
     app.state.importing = {}
     for noun in _NOUNS:

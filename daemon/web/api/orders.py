@@ -24,6 +24,7 @@ from daemon.web.api.asking import (
     in_utc,
     name_of,
 )
+from daemon.web.caller import SeesCustomers, TheCaller, want_personal
 
 router = APIRouter(prefix="/api/v1")
 
@@ -65,8 +66,12 @@ class Resolution(Body):
 
 
 @router.get("/accounts/{account}/orders/{number:path}")
-async def order(number: str, account: Account, control: TheControl, now: Now, *, personal: bool = False) -> View:
-    """One order with its updates and timeline; `personal` adds who gets it (D12)."""
+async def order(
+    number: str, account: Account, control: TheControl, now: Now, caller: TheCaller, *, personal: bool = False
+) -> View:
+    """One order with its updates and timeline; `personal` adds who gets it, for who may see that (D12)."""
+    if personal:
+        want_personal(caller)
     found = await control.store.views.order(name_of(account), OrderNumber(number), personal=personal, now=now.at)
     return {"version": 1, "order": found_or_404(found, f"account {account.name} has no order {number}")}
 
@@ -160,7 +165,7 @@ async def resolve(number: str, resolution: Resolution, account: Account, control
     return {"version": 1, "order": number, "arrived": resolution.arrived}
 
 
-@router.get("/accounts/{account}/orders-export")
+@router.get("/accounts/{account}/orders-export", dependencies=[SeesCustomers])
 async def export_orders(
     account: Account,
     control: TheControl,

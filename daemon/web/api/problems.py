@@ -6,6 +6,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from daemon.errors import ConfigError, NotAllowed, StoreError, TransportError, Unreadable
+from daemon.web.access import remark
 
 _PROBLEM = "application/problem+json"
 
@@ -15,10 +16,12 @@ def problem(status: int, title: str, detail: str, **more: object) -> JSONRespons
     return JSONResponse({"title": title, "status": status, "detail": detail, **more}, status, media_type=_PROBLEM)
 
 
-async def tell_fault(_: Request, error: Exception) -> JSONResponse:
+async def tell_fault(request: Request, error: Exception) -> JSONResponse:
     """An error of ours, by its kind."""
     match error:
         case NotAllowed():
+            # Our own words, which name lines and SKUs and never customers.
+            remark(request.scope, str(error))
             return problem(409, "not allowed now", str(error))
         case ConfigError():
             return problem(422, "the configuration is wrong", str(error), problems=error.problems)

@@ -1,0 +1,150 @@
+"""The rows of a table that somebody made by hand: columns known by name, each fault by line and column (guide S1).
+
+Where the rows come from is another module's: `tables.py` reads CSV, `sheets.py` XLSX.
+"""
+
+import re
+from array import array
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from hashlib import blake2b
+from typing import Self
+
+from daemon.errors import Unreadable
+
+#: The column in which bad rows say what is wrong; it is passed over when they come back.
+FAULT_COLUMN = "fault"
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_SHOWN = 500  # characters of a header line, where it is told
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong in a file: where, what stands there, what is wrong with it, and what to do.
+
+    `code` says of which kind it is, for programs; the words may change, it stays.
+    """
+
+    line: int
+    problem: str
+    fix: str
+    column: str = ""
+    value: str = ""
+    sku: str = ""
+    code: str = "bad_value"
+    order: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row: the file line on which it begins, its cells as they stand there, and the known ones by column."""
+
+    line: int
+    raw: tuple[str, ...]
+    cells: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenRow:
+    """A row that could not be taken apart."""
+
+    raw: tuple[str, ...]
+    fault: Fault
+
+
+class Table:
+    """A table at its first row; iterate for the rows inside `with`. Holds a few rows at a time, never the file.
+
+    `ignored` names the columns that nobody knows, each with the known name that is nearest, or "".
+    """
+
+    #: what stood between the cells, where the file was CSV
+    delimiter = ","
+
+    def __init__(self, line: int, header: Sequence[str], columns: Collection[str], required: Collection[str]) -> None:
+        """`header` are the titles on `line`; raises Unreadable when they don't name what is required."""
+        self.header = list(header)
+        self._names = [column_name(title) for title in self.header]
+        self.columns = frozenset(self._names) & frozenset(columns)
+        for name in sorted(self.columns):
+            if self._names.count(name) > 1:
+                raise Unreadable(f"line {line}: the column {name} is there more than once; keep one")
+        missing = [name for name in required if name not in self.columns]
+        if missing:
+            told = ", ".join(title for title in self.header if title) or "nothing"
+            raise Unreadable(
+                f"line {line}: no column {' and no column '.join(missing)} in the header line, which has"
+                f" {told if len(told) <= _SHOWN else f'{told[:_SHOWN]}…'}; the columns are"
+                f" {', '.join(columns)}"
+            )
+        self.ignored = {
+            title: next(iter(get_close_matches(name, columns, n=1)), "")
+            for title, name in zip(self.header, self._names, strict=True)
+            if name and name not in columns and name != FAULT_COLUMN
+        }
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file, which is the caller's to close."""
+
+    def __iter__(self) -> Iterator[Row | BrokenRow]:
+        while (row := self.next_row()) is not None:
+            if isinstance(row, BrokenRow) or any(cell.strip() for cell in row.raw):
+                yield row
+
+    def next_row(self) -> Row | BrokenRow | None:
+        """The next row, an empty one too; None at the end."""
+        raise NotImplementedError
+
+    def _row(self, line: int, cells: Sequence[str]) -> Row | BrokenRow:
+        named = {name: cell.strip() for name, cell in zip(self._names, cells, strict=False) if name in self.columns}
+        for name, cell in named.items():
+            if _CONTROL.search(cell):
+                problem = "the cell holds a control character, which no text has"
+                fault = Fault(line, problem, "type the text once more", name, repr(cell), code="broken_row")
+                return BrokenRow(tuple(cells), fault)
+        return Row(line, tuple(cells), named)
+
+
+class Seen:
+    """The keys of the rows already taken and their lines: 24 bytes a row, so that a million rows stay small."""
+
+    def __init__(self) -> None:
+        self._resize(1 << 10)
+
+    def _resize(self, capacity: int) -> None:
+        self._digests = array("Q", bytes(8 * capacity))
+        self._at = array("Q", bytes(8 * capacity))
+        self._count = 0
+
+    def before(self, key: str, line: int) -> int:
+        """The line on which `key` came before, or 0, and then it is noted to have come on `line`."""
+        if 2 * self._count >= len(self._digests):
+            old = list(zip(self._digests, self._at, strict=True))
+            self._resize(2 * len(old))
+            for digest, was in old:
+                if was:
+                    self._put(digest, was)
+        return self._put(int.from_bytes(blake2b(key.encode("utf-8"), digest_size=8).digest()), line)
+
+    def _put(self, digest: int, line: int) -> int:
+        place, mask = digest & (len(self._at) - 1), len(self._at) - 1
+        while self._at[place]:
+            if self._digests[place] == digest:
+                return self._at[place]
+            place = (place + 1) & mask
+        self._digests[place], self._at[place] = digest, line
+        self._count += 1
+        return 0
+
+
+def column_name(title: str) -> str:
+    """A column's name without regard to case, spaces and hyphens: `Channel item ID` is `channel_item_id`."""
+    return re.sub(r"[\s_-]+", "_", title.strip().casefold())

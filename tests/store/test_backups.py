@@ -1,0 +1,153 @@
+"""Copies of the database: whole, checked, thinned out, rehearsed, and put back."""
+
+import json
+import os
+import sqlite3
+import stat
+from datetime import timedelta
+from pathlib import Path
+
+import anyio
+import pytest
+
+from daemon.errors import StoreError, StoreInUse
+from daemon.store import Store, open_store, read_store
+from daemon.store.backups import examined, listed, put_back, rehearsed, thin_out
+from tests.store.conftest import NOON, REDOUTE
+
+MINUTE = timedelta(minutes=1)
+
+
+async def a_backup(folder: Path, accounts: int = 1) -> Path:
+    async with open_store(folder / "sellerd.db") as store:
+        for number in range(accounts):
+            await store.accounts.configure(REDOUTE + str(number), "laredoute", "", NOON)  # type: ignore[arg-type]
+        return (await store.backups.create(folder / "backups", NOON, "1.2.3")).path
+
+
+async def test_a_backup_is_one_checked_file_with_its_manifest(tmp_path: Path) -> None:
+    path = await a_backup(tmp_path)
+
+    assert sorted(file.name for file in path.parent.iterdir()) == [
+        "sellerd-20260302T120000Z.db",
+        "sellerd-20260302T120000Z.db.json",
+    ]
+    assert {stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()} == {0o600}
+    found = await examined(path)
+    assert found.problems == ()
+    assert found.backup is not None
+    assert (found.backup.made_at, found.backup.size, found.backup.sellerd) == (NOON, path.stat().st_size, "1.2.3")
+    assert await rehearsed(path) == {"accounts": 1, "listings": 0, "feeds": 0, "orders": 0}
+    assert listed(path.parent) == [found.backup]
+
+
+async def test_writers_go_on_while_a_backup_is_made_and_it_is_of_one_instant(tmp_path: Path) -> None:
+    async with open_store(tmp_path / "sellerd.db") as store:
+        made: list[Path] = []
+
+        async def copy() -> None:
+            made.append((await store.backups.create(tmp_path / "backups", NOON)).path)
+
+        before = await beats(store)
+        async with anyio.create_task_group() as group:
+            group.start_soon(copy)
+            while not made:
+                await store.database.beat()
+        after = await beats(store)
+    with sqlite3.connect(made[0]) as copied:
+        (kept,) = copied.execute("SELECT beats FROM heartbeat").fetchone()
+    copied.close()
+    assert before <= kept <= after
+    assert after > before
+    assert (await examined(made[0])).problems == ()
+
+
+async def beats(store: Store) -> int:
+    return await store.database.read(lambda db: int(db.execute("SELECT beats FROM heartbeat").fetchone()[0]))
+
+
+@pytest.mark.parametrize(
+    ("harm", "told"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes()[:-4096]), "it was cut"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-1] + b"x"), "its SHA-256 is another"),
+        (lambda path: path.with_name(f"{path.name}.json").unlink(), "is missing"),
+        (lambda path: path.with_name(f"{path.name}.json").write_text("{}"), "is no manifest"),
+    ],
+)
+async def test_a_backup_that_is_not_what_was_made_is_refused(tmp_path: Path, harm: object, told: str) -> None:
+    path = await a_backup(tmp_path)
+    assert callable(harm)
+    harm(path)
+
+    assert told in "; ".join((await examined(path)).problems)
+
+
+async def test_a_backup_of_a_newer_program_is_refused(tmp_path: Path) -> None:
+    path = await a_backup(tmp_path)
+    with sqlite3.connect(path) as copied:
+        copied.execute("INSERT INTO migrations VALUES (9999, '9999_later.sql', 'x', '')")
+    copied.close()
+
+    assert "upgrade sellerd first" in "; ".join((await examined(path)).problems)
+
+
+async def test_the_newest_are_kept_and_what_a_crash_left_is_swept(tmp_path: Path) -> None:
+    folder = tmp_path / "backups"
+    async with open_store(tmp_path / "sellerd.db") as store:
+        made = [(await store.backups.create(folder, NOON + number * MINUTE)).path for number in range(4)]
+        again = (await store.backups.create(folder, NOON)).path
+    (folder / ".sellerd-20260302T130000Z.db.part").touch()
+    (folder / "sellerd-20260302T130000Z.db.json").write_text("{}")
+    (folder / "notes.txt").touch()
+
+    assert sorted(thin_out(folder, 2)) == sorted([made[0], made[1], again])
+
+    assert sorted(file.name for file in folder.iterdir()) == sorted(
+        ["notes.txt", *(name for path in made[2:] for name in (path.name, f"{path.name}.json"))]
+    )
+
+
+async def test_a_damaged_database_makes_no_backup_and_leaves_the_others(tmp_path: Path) -> None:
+    path = tmp_path / "sellerd.db"
+    good = await a_backup(tmp_path, accounts=200)
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.seek(size // 2)
+        file.write(os.urandom(size // 4))
+    async with read_store(path) as store:
+        with pytest.raises(StoreError, match="damaged|malformed"):
+            await store.backups.create(tmp_path / "backups", NOON + MINUTE)
+
+    assert [backup.path for backup in listed(tmp_path / "backups")] == [good]
+    assert not list((tmp_path / "backups").glob(".*"))
+
+
+async def test_a_backup_is_put_back_and_the_old_database_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "sellerd.db"
+    backup = await a_backup(tmp_path)
+    async with open_store(path) as store:
+        await store.accounts.configure(REDOUTE, "laredoute", "", NOON)
+        with pytest.raises(StoreInUse):
+            await put_back(backup, path, NOON)
+
+    aside = await put_back(backup, path, NOON)
+
+    assert aside == tmp_path / "sellerd.before-restore-20260302T120000Z.db"
+    async with open_store(path) as store:
+        # Nothing was sent since, and it is doubted all the same: that was asked for.
+        assert store.database.restored
+        assert (await store.views.sizes())["accounts"] == 1
+    with sqlite3.connect(aside) as old:
+        assert old.execute("SELECT count(*) FROM accounts").fetchone() == (2,)
+    old.close()
+    assert json.loads(backup.with_name(f"{backup.name}.json").read_text())["manifest"] == 1
+
+
+async def test_a_backup_is_put_back_where_no_database_is(tmp_path: Path) -> None:
+    backup = await a_backup(tmp_path / "old")
+
+    assert await put_back(backup, tmp_path / "new" / "sellerd.db", NOON) is None
+
+    async with open_store(tmp_path / "new" / "sellerd.db") as store:
+        assert store.database.restored
