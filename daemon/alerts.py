@@ -6,11 +6,12 @@ from datetime import date, datetime, timedelta
 
 from daemon.alerting import AlertsTable
 from daemon.health import JobHealth, JobVerdict, Verdict
-from daemon.model import SITE, AccountName, FeedKind, Timeliness
+from daemon.model import SITE, AccountName, FeedKind, GuardTerms, Timeliness
 from daemon.rules.causes import Cause, CauseKind
 from daemon.settings import ThresholdsTable
 from daemon.store.alerts import Backlog
 from daemon.store.facts import AccountFacts
+from daemon.store.guard import VANISHING, GuardRule
 from daemon.store.pauses import Pause
 
 #: a job is silent after this many of its intervals, and never sooner than its threshold
@@ -41,6 +42,7 @@ class Watched:
 
     thresholds: ThresholdsTable
     facts: AccountFacts = field(default_factory=AccountFacts)
+    guard: GuardTerms = field(default_factory=GuardTerms)
     expires: Mapping[str, date] = field(default_factory=dict)
 
 
@@ -240,6 +242,25 @@ def _set_aside(name: AccountName, watched: Watched, _: Facts, _now: datetime) ->
         yield Cause(CauseKind.SET_ASIDE, f"{things} of {name} cannot be read", name)
 
 
+_HELD = {
+    GuardRule.PRICE_FALL: "price falls",
+    GuardRule.PRICE_RISE: "price rises",
+    GuardRule.PROMOTION_FALL: "promotions",
+    GuardRule.MASS_ZERO: "stocks going to zero",
+    GuardRule.MASS_END: "listings ending",
+}
+
+
+def _guard(name: AccountName, watched: Watched, _: Facts, _now: datetime) -> Iterator[Cause]:
+    for rule, (parts, since) in watched.facts.held.items():
+        text = f"the guard holds {parts} {_HELD[rule]} of {name} back since {_at(since)}"
+        if rule in VANISHING:
+            text += ": where they are true, what is not there is being sold"
+            if watched.guard.zero_expiry:
+                text += f"; they leave by themselves at {_at(since + watched.guard.zero_expiry)}"
+        yield Cause(CauseKind.GUARD, text, name, rule)
+
+
 def _expiring(name: AccountName, watched: Watched, _: Facts, now: datetime) -> Iterator[Cause]:
     notice = watched.thresholds.expiry_notice
     for secret, ends in watched.expires.items():
@@ -256,7 +277,20 @@ _SITE_RULES: tuple[_SiteRule, ...] = (
     *(_process, _database, _disk, _clock, _configuration, _untold, _ended, _site_silence),
 )
 _ACCOUNT_RULES: tuple[_AccountRule, ...] = (
-    *(_held, _paused, _silence, _lapsing, _overdue, _pending, _rejections, _in_doubt, _orders, _set_aside, _expiring),
+    *(
+        _held,
+        _paused,
+        _silence,
+        _lapsing,
+        _overdue,
+        _pending,
+        _rejections,
+        _in_doubt,
+        _orders,
+        _set_aside,
+        _guard,
+        _expiring,
+    ),
 )
 
 

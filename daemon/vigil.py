@@ -78,7 +78,7 @@ class Vigil:
         watched = {}
         for name, account in config.active_accounts.items():
             found = await self._store.facts.of(name, account.feed_rules.values(), account.offer_terms, now.at)
-            watched[AccountName(name)] = Watched(account.alerts, found, account.expires)
+            watched[AccountName(name)] = Watched(account.alerts, found, account.guard.terms, account.expires)
         return Facts(
             verdict=await self._health(),
             site=config.alerts,

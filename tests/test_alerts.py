@@ -10,11 +10,12 @@ import pytest
 from daemon.alerting import AlertsTable
 from daemon.alerts import Facts, Machine, Watched, judge
 from daemon.health import JobHealth, JobVerdict, Loaded, Verdict
-from daemon.model import SITE, AccountName, FeedKind
+from daemon.model import SITE, AccountName, FeedKind, GuardTerms
 from daemon.rules.causes import ABOUT, Cause, CauseKind, Severity
 from daemon.settings import ThresholdsTable
 from daemon.store.alerts import Backlog
 from daemon.store.facts import AccountFacts
+from daemon.store.guard import GuardRule
 from daemon.store.pauses import Pause
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -35,7 +36,9 @@ def facts(
     thresholds: ThresholdsTable | None = None,
     **site: Any,
 ) -> Facts:
-    watched = Watched(thresholds or ThresholdsTable(), account or AccountFacts(), expires or {})
+    watched = Watched(
+        thresholds or ThresholdsTable(), account or AccountFacts(), GuardTerms(zero_expiry=4 * HOUR), expires or {}
+    )
     return Facts(verdict, AlertsTable.model_validate(site), {LR: watched}, EVERY, machine or Machine(), backlog or {})
 
 
@@ -198,6 +201,31 @@ def test_orders_past_and_close_to_their_deadlines_are_two_causes() -> None:
     }
     quiet = ThresholdsTable(orders=False)
     assert judge(facts(replace(WELL, waiting=waiting), thresholds=quiet), NOON) == set()
+
+
+ZEROS = (
+    "the guard holds 40 stocks going to zero of lr back since 2026-03-02 11:00 UTC: where they are true, what is not"
+    " there is being sold; they leave by themselves at 2026-03-02 15:00 UTC"
+)
+
+
+def test_what_the_guard_holds_is_a_cause_by_rule_and_zeros_say_what_that_risks() -> None:
+    held = {GuardRule.PRICE_FALL: (3, NOON - HOUR), GuardRule.MASS_ZERO: (40, NOON - HOUR)}
+
+    found = judge(facts(account=AccountFacts(held=held)), NOON)
+
+    assert {(cause.key, cause.text, cause.severity) for cause in found} == {
+        (
+            "guard:lr:price_fall",
+            "the guard holds 3 price falls of lr back since 2026-03-02 11:00 UTC",
+            Severity.CRITICAL,
+        ),
+        (
+            "guard:lr:mass_zero",
+            ZEROS,
+            Severity.CRITICAL,
+        ),
+    }
 
 
 @pytest.mark.parametrize(

@@ -84,8 +84,14 @@ def _row(listing: dict[str, Any]) -> list[object]:
     parts = listing["parts"]
     errors = "; ".join(f"{part}: {_error(parts[part])}" for part in _PARTS if parts[part]["error"])
     names = ("sku", "ean", "channel_item_id", "channel_status", "stock")
-    states = [parts[part]["state"] for part in _PARTS]
+    states = [_state(listing, part) for part in _PARTS]
     return [*(listing[name] for name in names), amount(listing["price_minor"]), *states, errors]
+
+
+def _state(listing: Mapping[str, Any], part: str) -> str:
+    """The state of a part, and whether the change guard holds it back."""
+    state: str = listing["parts"][part]["state"]
+    return f"{state} (held)" if part in listing["held"] else state
 
 
 def _error(part: Mapping[str, Any]) -> str:
@@ -138,7 +144,13 @@ def _print_listing(listing: dict[str, Any]) -> None:
     )
     click.echo()
     parts = [
-        (part, how["state"], how["error"], in_words(how["advice"]), how["blocked"])
+        (
+            part,
+            how["state"] + (" (held)" if part in listing["held"] else ""),
+            how["error"],
+            in_words(how["advice"]),
+            how["blocked"],
+        )
         for part, how in listing["parts"].items()
     ]
     print_table(["part", "state", "error", "in English", "blocked"], parts, empty="")

@@ -14,6 +14,7 @@ from daemon.store.database import Database, open_database, open_for_reading
 from daemon.store.deliveries import Deliveries
 from daemon.store.facts import Facts
 from daemon.store.feeds import Feeds
+from daemon.store.guard import Guard
 from daemon.store.listings import Listings
 from daemon.store.orders import Orders
 from daemon.store.pauses import Pauses
@@ -43,6 +44,7 @@ class Store:
         self.deliveries = Deliveries(database)
         self.facts = Facts(database)
         self.feeds = Feeds(database)
+        self.guard = Guard(database)
         self.listings = Listings(database)
         self.orders = Orders(database)
         self.pauses = Pauses(database)

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from daemon.model import AccountName, FeedKind, FeedRule, OfferTerms
 from daemon.store.database import Database
 from daemon.store.feeds import due_condition
+from daemon.store.guard import GuardRule
 from daemon.store.times import from_us, to_us
 from daemon.store.values import named_terms
 
@@ -29,6 +30,8 @@ class AccountFacts:
     set_aside: int = 0
     in_doubt: int = 0
     in_doubt_since: datetime | None = None
+    #: parts that the guard holds back by its rule, and since when
+    held: Mapping[GuardRule, tuple[int, datetime]] = field(default_factory=dict)
     unanswered_since: Mapping[FeedKind, datetime] = field(default_factory=dict)
     pending_since: Mapping[FeedKind, datetime] = field(default_factory=dict)
 
@@ -72,9 +75,20 @@ def _facts(
         set_aside=aside,
         in_doubt=doubt["n"],
         in_doubt_since=from_us(doubt["since"]),
+        held=_held(db, account),
         unanswered_since=_by_kind(rules, lambda rule: _unanswered_since(db, account, rule)),
         pending_since=_by_kind(rules, lambda rule: _pending_since(db, account, rule, terms)),
     )
+
+
+def _held(db: sqlite3.Connection, account: AccountName) -> dict[GuardRule, tuple[int, datetime]]:
+    rows = db.execute(
+        "SELECT c.rule, count(*) AS n, min(h.held_at) AS since FROM guard_cases c"
+        " JOIN guard_holds h ON h.guard_case = c.id AND h.state = 'held'"
+        " WHERE c.account = ? AND c.closed_at IS NULL GROUP BY c.rule",
+        (account,),
+    ).fetchall()
+    return {GuardRule(row["rule"]): (row["n"], from_us(row["since"])) for row in rows}
 
 
 def _by_kind(rules: Iterable[FeedRule], ask: Callable[[FeedRule], datetime | None]) -> dict[FeedKind, datetime]:

@@ -153,6 +153,7 @@ def test_the_judged_history_is_the_rules_history(rows: Sequence[tuple[int, int, 
     st.none() | st.just(100),
     st.none() | st.sampled_from([99, 100]),
     st.booleans(),
+    st.frozensets(st.sampled_from([Part.STOCK, Part.PRICE, Part.END])),
 )
 def test_the_claims_due_is_the_rules_due(
     rule: FeedRule,
@@ -164,10 +165,13 @@ def test_the_claims_due_is_the_rules_due(
     price: int | None,
     contribution: int | None,
     less_eco: bool,
+    held: frozenset[Part],
 ) -> None:  # L3 L6 L7 L9 C8
     MEMORY.execute(
         "UPDATE listings SET item_state = ?, stock_state = ?, price_state = ?, end_state = ?, channel_status = ?,"
-        " channel_item_id = ?, ended = ?, stock = ?, price_minor = ?, eco_minor = ?",
+        " channel_item_id = ?, ended = ?, stock = ?, price_minor = ?, eco_minor = ?,"
+        " stock_hold = iif(?, stock_revision, stock_revision - 1), price_hold = iif(?, price_revision, NULL),"
+        " end_hold = iif(?, end_revision, NULL)",
         (
             *(states[part] for part in (Part.ITEM, Part.STOCK, Part.PRICE, Part.END)),
             status,
@@ -176,11 +180,12 @@ def test_the_claims_due_is_the_rules_due(
             units,
             price,
             contribution,
+            *(part in held for part in (Part.STOCK, Part.PRICE, Part.END)),
         ),
     )
     named = {"account": "redoute", **named_terms(OfferTerms(less_eco=less_eco))}
     due = one(f"SELECT count(*) FROM listings WHERE {due_condition(rule)}", named)
-    standing = Standing(states, status, number, ended, units, price, eco=(contribution or 0) * less_eco)
+    standing = Standing(states, status, number, ended, units, price, held, (contribution or 0) * less_eco)
     assert bool(due) == (not obstacles(rule, standing))
 
 

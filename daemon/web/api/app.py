@@ -18,6 +18,7 @@ from daemon.web.api import (
     alerts,
     backups,
     feeds,
+    guard,
     imports,
     jobs,
     listings,
@@ -36,7 +37,7 @@ LARGEST_IMPORT = 1 << 30
 LARGEST_REQUEST = 1 << 20
 
 #: one module of routes per noun
-_NOUNS = (site, backups, imports, orders, listings, reference, accounts, jobs, feeds, access, alerts)
+_NOUNS = (site, backups, imports, orders, listings, reference, accounts, jobs, feeds, access, alerts, guard)
 
 
 def control_app(control: Control, clocks: Callable[[], Moment] = read_clocks, door: Door = "socket") -> FastAPI:
