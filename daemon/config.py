@@ -28,7 +28,7 @@ from daemon.transports.sftp_keys import parse_private_key, parse_public_key
 #: The jobs of an account by what it speaks: what its `every` may name. When each comes by itself is in crontab.py.
 JOBS: Mapping[str, tuple[str, ...]] = {
     "sellr": ("items", "offers", "reports", "orders", "updates", "refunds", "housekeeping"),
-    "edge": ("offers", "reports", "orders", "updates", "housekeeping"),
+    "edge": ("offers", "reports", "orders", "updates", "claims", "refunds", "housekeeping"),
 }
 
 #: The jobs that belong to no account: what `[every]` may name.
@@ -156,6 +156,18 @@ class BackupTable(Table):
     folder: Path | None = None
 
 
+class RetentionTable(Table):
+    """`[retention]`: how long what only grows is kept: single turns of jobs, events (timelines), what feeds carried.
+
+    The last object of each listing and kind of feed stays, and so do feeds with their counts. Bytes and personal data
+    have their own times, by account (`payload_retention`, `personal_data_retention`).
+    """
+
+    turns: Duration = timedelta(days=30)
+    events: Duration = timedelta(days=400)
+    feed_objects: Duration = timedelta(days=400)
+
+
 class Config(Table):
     """The whole configuration. Paths are absolute; inactive accounts are in it and have no jobs."""
 
@@ -163,6 +175,7 @@ class Config(Table):
     web: WebTable = WebTable()
     log: LogTable = LogTable()
     backup: BackupTable = BackupTable()
+    retention: RetentionTable = RetentionTable()
     #: how often the jobs that belong to no account come
     every: Mapping[str, Duration] = Field(default_factory=dict)
     alerts: AlertsTable = AlertsTable()

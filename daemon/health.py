@@ -74,8 +74,12 @@ class Snapshot:
     waiting: Mapping[tuple[str, str], int] = field(default_factory=dict)
     #: what is wrong, as it was found last
     alerts: Sequence[Alert] = ()
+    #: (account, severity) → things that are wrong with orders
+    order_errors: Mapping[tuple[str, str], int] = field(default_factory=dict)
     #: what a person has paused (D13)
     pauses: Sequence[Pause] = ()
+    #: (account, what) → claims and order updates that wait for a person (J12, J13)
+    attention: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +129,10 @@ class Verdict:
     waiting: Mapping[tuple[str, str], int] = field(default_factory=dict)
     #: what is wrong, as it was found last
     alerts: Sequence[Alert] = ()
+    #: (account, severity) → things that are wrong with orders
+    order_errors: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    #: (account, what) → claims and order updates that wait for a person
+    attention: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
     def count(self, state: JobHealth) -> int:
         """How many jobs are in a state."""
@@ -145,6 +153,8 @@ class Verdict:
                     "held_since": _iso(held[0] if held else None),
                     "held_reason": held[1] if held else "",
                     "orders_waiting": {how: n for (name, how), n in self.waiting.items() if name == job.account},
+                    "attention": {what: n for (name, what), n in self.attention.items() if name == job.account},
+                    "order_errors": {how: n for (name, how), n in self.order_errors.items() if name == job.account},
                     "jobs": {},
                 },
             )
@@ -200,8 +210,16 @@ def judge(snapshot: Snapshot, vitals: Vitals, config: Loaded, timetable: Timetab
         for job, every in rows.items()
     )
     return Verdict(
-        *(not reasons, tuple(reasons), config, now, vitals.started_at, jobs, held),
+        not reasons,
+        tuple(reasons),
+        config,
+        now,
+        vitals.started_at,
+        jobs,
+        held,
         waiting=snapshot.waiting,
+        order_errors=snapshot.order_errors,
+        attention=snapshot.attention,
         alerts=snapshot.alerts,
     )
 

@@ -286,6 +286,8 @@ class Daemon:
             await self.store.runs.snapshot(),
             await self.store.accounts.held(),
             waiting=waiting,
+            attention=await self.store.views.attention(),
+            order_errors=await self.store.views.order_errors(),
             pauses=await self.store.pauses.in_force(datetime.now(UTC)),
             alerts=await self.store.alerts.open(),
         )
@@ -445,7 +447,7 @@ class Daemon:
 
     async def _tell_status(self) -> None:
         verdict = await self.health()
-        text = f"{len(self.config.active_accounts)} accounts, {len(verdict.jobs)} jobs"
+        text = f"{len(self.config.active_accounts)} accounts, {sum(job.account != SITE for job in verdict.jobs)} jobs"
         text += f", {verdict.count(JobHealth.FAILING)} failing, {len(verdict.held)} held"
         if paused := verdict.count(JobHealth.PAUSED):
             text += f", {paused} PAUSED"

@@ -32,6 +32,8 @@ from daemon.model import (
     ItemLimits,
     LegalMoves,
     OfferTerms,
+    Parcel,
+    PhotoTerms,
     VatTerritory,
 )
 
@@ -299,6 +301,8 @@ class AccountSettings(Table):
     #: when its secrets end, by any name: "login password" = 2027-01-31
     expires: Mapping[str, date] = Field(default_factory=dict)
 
+    #: whether its marketplace has a test tree, in which test orders can be rehearsed
+    has_test_tree: ClassVar[bool] = False
     #: what the seller may say of order lines here, and when (Sell-R A6, guide J7-J10)
     legal_moves: ClassVar[LegalMoves]
 
@@ -326,6 +330,11 @@ class AccountSettings(Table):
     @property
     def item_limits(self) -> ItemLimits | None:
         """What it allows in an item (L4); None where the marketplace takes no items."""
+        return None
+
+    @property
+    def photo_terms(self) -> PhotoTerms | None:
+        """How large photos must be (C6); None where they are not to be looked at."""
         return None
 
     @property
@@ -360,9 +369,28 @@ class AccountSettings(Table):
         """Whether an order is accepted by itself when every line is in stock (L13)."""
         return False
 
+    @property
+    def accepts_claims(self) -> bool:
+        """Whether a request of the marketplace to cancel is accepted by itself before anything has left (J12)."""
+        return False
+
+    @property
+    def claim_answer_within(self) -> timedelta:
+        """How long a request of the marketplace may wait for its answer; zero is no deadline (J12)."""
+        return timedelta()
+
+    def objection(self, parcel: Parcel | None = None, reason: str = "") -> str:  # noqa: ARG002 - of this account
+        """Why the marketplace would not take a parcel or a reason; empty when it would. Asked when it is decided."""
+        return ""
+
     def explain(self, code: str, text: str) -> Advice | None:  # noqa: ARG002 - of this account's errors
         """What is known of an error that its marketplace tells, None where nobody has said."""
         return None
+
+    @property
+    def service_urls(self) -> Mapping[str, str]:
+        """Every address of a service by its place in the configuration; none where all goes by files."""
+        return {}
 
     @property
     def sftp_logins(self) -> Mapping[str, SftpTable]:

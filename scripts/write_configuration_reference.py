@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from daemon.alerting import AlertsTable
-from daemon.config import SITE_JOBS, BackupTable, DaemonTable, LogTable, WebTable
+from daemon.config import SITE_JOBS, BackupTable, DaemonTable, LogTable, RetentionTable, WebTable
 from daemon.marketplaces.edge import EdgeSettings
 from daemon.marketplaces.edge.profiles import PROFILES
 from daemon.marketplaces.edge.settings import Column, Place
@@ -41,7 +41,13 @@ marketplace about those before you go live.
 def written() -> str:
     """The whole page."""
     parts = [HEAD]
-    for name, table in (("daemon", DaemonTable), ("web", WebTable), ("log", LogTable), ("backup", BackupTable)):
+    for name, table in (
+        ("daemon", DaemonTable),
+        ("web", WebTable),
+        ("log", LogTable),
+        ("backup", BackupTable),
+        ("retention", RetentionTable),
+    ):
         parts.append(_section(f"[{name}]", table))
     parts.append(_every())
     parts.append(_section("[alerts]", AlertsTable))

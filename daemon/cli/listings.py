@@ -8,6 +8,7 @@ import click
 from daemon.cli.failures import REFUSED, Failure
 from daemon.cli.noun import Noun
 from daemon.cli.output import LIMIT, amount, json_option, print_facts, print_json, print_table, shown
+from daemon.cli.photos import check_photos
 from daemon.cli.site import Control, Site, account_option, address, asynchronous
 
 _PARTS = ("item", "stock", "price", "end")
@@ -17,6 +18,9 @@ _STATES = ("not_needed", "pending", "sent", "error")
 @click.group(cls=Noun)
 def listings() -> None:
     """List and show listings, check them, and try failed ones again; without a command: list."""
+
+
+listings.add_command(check_photos)
 
 
 @listings.command("list")
@@ -82,7 +86,7 @@ def _print_warnings(listings: Sequence[dict[str, Any]]) -> None:
 
 def _row(listing: dict[str, Any]) -> list[object]:
     parts = listing["parts"]
-    errors = "; ".join(f"{part}: {_error(parts[part])}" for part in _PARTS if parts[part]["error"])
+    errors = "; ".join(f"{parts[part]['error_name']}: {_error(parts[part])}" for part in _PARTS if parts[part]["error"])
     names = ("sku", "ean", "channel_item_id", "channel_status", "stock")
     states = [_state(listing, part) for part in _PARTS]
     return [*(listing[name] for name in names), amount(listing["price_minor"]), *states, errors]
@@ -123,8 +127,13 @@ async def show_listing(site: Site, *, account: str, sku: str, as_json: bool) -> 
     _print_listing(found)
 
 
-def _print_listing(listing: dict[str, Any]) -> None:
+def _more(part: Mapping[str, Any]) -> tuple[str, str]:
     from daemon.seller.advice import in_words
+
+    return in_words(part["advice"]), part["blocked"]
+
+
+def _print_listing(listing: dict[str, Any]) -> None:
 
     item = listing["item"]
     print_facts(
@@ -144,13 +153,7 @@ def _print_listing(listing: dict[str, Any]) -> None:
     )
     click.echo()
     parts = [
-        (
-            part,
-            how["state"] + (" (held)" if part in listing["held"] else ""),
-            how["error"],
-            in_words(how["advice"]),
-            how["blocked"],
-        )
+        (part, _state(listing, part), how["error"] and f"{how['error_name']}: {how['error']}", *_more(how))
         for part, how in listing["parts"].items()
     ]
     print_table(["part", "state", "error", "in English", "blocked"], parts, empty="")

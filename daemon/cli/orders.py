@@ -1,6 +1,7 @@
 """`sellerd orders`: what was bought, and what the seller decides about it (guide L12 to L14, J7, J8, S2)."""
 
 import os
+import re
 import sys
 from collections.abc import Mapping
 from contextlib import nullcontext
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from daemon.cli.failures import REFUSED, Failure
-from daemon.cli.noun import Noun
+from daemon.cli.noun import Noun, examples
 from daemon.cli.output import LIMIT, NUMBER, amount, json_option, print_facts, print_json, print_table
 from daemon.cli.site import Site, account_option, address, asynchronous
 from daemon.cli.values import Instant
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from daemon.seller.exports import ExportFormat
 
 Line = dict[str, object]
+_AMOUNT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,2})?")
 
 
 class LineChoice(click.ParamType[Line]):
@@ -39,12 +41,36 @@ class LineChoice(click.ParamType[Line]):
         return {"ref": ref, "quantity": int(quantity)}
 
 
+class AmountChoice(click.ParamType[Line]):
+    """A line of an order by what its units cost, `REF=39.98`."""
+
+    name = "ref=amount"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Line:
+        """Read one `--amount`."""
+        if isinstance(value, dict):
+            return value
+        ref, _, written = value.rpartition("=")
+        if not ref or not _AMOUNT.fullmatch(written):
+            self.fail(f"{value!r} is no amount of a line; write its reference and the amount, REF=39.98", param, ctx)
+        return {"ref": ref, "amount": written}
+
+
 _lines_option = click.option(
     "--line",
     "lines",
     multiple=True,
     type=LineChoice(),
     help="Only this line, or so many of its units; may be repeated. Without it, every line for which it is possible.",
+)
+
+
+_amounts_option = click.option(
+    "--amount",
+    "amounts",
+    multiple=True,
+    type=AmountChoice(),
+    help="So many units of a line as this amount is, REF=39.98: a whole number of them; may be repeated.",
 )
 
 
@@ -57,13 +83,22 @@ def orders() -> None:
 @click.option("--account", help="Only of this account.")
 @click.option("--state", help="Only orders of which a line is in this state: new, accepted, to_ship, shipped, …")
 @click.option("--late", is_flag=True, help="Only orders that should have been accepted or shipped by now.")
+@click.option("--errors", is_flag=True, help="Only orders of which something is wrong: incomplete, say.")
 @click.option("--limit", type=LIMIT, default=100, show_default=True, help="At most so many, the newest first.")
 @click.option("--before", type=NUMBER, help="Go on behind this order: the id of the last one of the list before.")
 @json_option
 @click.pass_obj
 @asynchronous
 async def list_orders(
-    site: Site, *, account: str | None, state: str | None, late: bool, limit: int, before: int | None, as_json: bool
+    site: Site,
+    *,
+    account: str | None,
+    state: str | None,
+    late: bool,
+    errors: bool,
+    limit: int,
+    before: int | None,
+    as_json: bool,
 ) -> None:
     """List orders, the newest first, without personal data, and by when the seller should act on them."""
     from daemon.clock import read_clocks
@@ -74,7 +109,9 @@ async def list_orders(
     async with site.reading() as store:
         name = AccountName(account) if account else None
         now = read_clocks().at
-        found = await store.views.orders(name, state=state, limit=limit, before=before, now=now, late=late)
+        found = await store.views.orders(
+            name, state=state, limit=limit, before=before, now=now, late=late, errors=errors
+        )
     if as_json:
         print_json(orders=found)
         return
@@ -84,12 +121,23 @@ async def list_orders(
             ", ".join(f"{line['ref']} {line['quantity']} x {line['state']}" for line in order["lines"]),
             order["shipping_method"],
             _due(order),
-            f"INCOMPLETE: {order['incomplete']}" if order["incomplete"] else "test" if order["test"] else "",
+            _note(order),
         )
         for order in found
     ]
     columns = ["id", "account", "number", "ordered_at", "lines", "shipping", "due", "note"]
     print_table(columns, rows, empty="There is no such order.")
+
+
+def _note(order: Mapping[str, Any]) -> str:
+    """What is wrong with an order now; in capitals where that is serious."""
+    told = ["test"] if order["test"] else []
+    for error in order["errors"]:
+        if error["open"]:
+            kind = error["kind"].upper() if error["severity"] == "high" else error["kind"]
+            line = f"line {error['line']}: " if error["line"] else ""
+            told.append(f"{kind}: {line}{error['text']}")
+    return "; ".join(told)
 
 
 def _due(waiting: Mapping[str, Any]) -> str:
@@ -139,17 +187,37 @@ def _print_order(order: dict[str, Any]) -> None:
     columns = ["line", "state", "quantity", "shipped", "cancelled", "refunded", "sku", "ean", "title", "price", "due"]
     print_table(columns, lines, empty="")
     click.echo()
+    if order["errors"]:
+        errors = [
+            (error["severity"], error["kind"], error["line"], error["text"], error["raised_at"], error["mended_at"])
+            for error in order["errors"]
+        ]
+        print_table(["severity", "error", "line", "text", "raised_at", "mended_at"], errors, empty="")
+        click.echo()
     updates = [
         (
-            *(update["created_at"], update["kind"], update["state"]),
+            *(update["id"], update["created_at"], update["kind"], update["state"]),
             ", ".join(f"{line['ref']}={line['quantity']}" for line in update["lines"]),
             (update["parcel"] or {}).get("tracking_number", ""),
             update["error"],
         )
         for update in order["updates"]
     ]
-    print_table(["at", "update", "state", "lines", "tracking", "error"], updates, empty="Nothing was decided yet.")
+    print_table(
+        ["id", "at", "update", "state", "lines", "tracking", "error"], updates, empty="Nothing was decided yet."
+    )
     click.echo()
+    if order["claims"]:
+        claims = [
+            (
+                *(claim["id"], claim["received_at"], claim["state"]),
+                ", ".join(f"{line['ref']}={line['quantity']}" for line in claim["lines"]),
+                claim["why"] or claim["reason"],
+            )
+            for claim in order["claims"]
+        ]
+        print_table(["claim", "received_at", "state", "lines", "why"], claims, empty="")
+        click.echo()
     events = [(event["at"], event["what"], event["from"], event["to"], event["why"]) for event in order["timeline"]]
     print_table(["at", "what", "from", "to", "why"], events, empty="Nothing happened yet.")
 
@@ -213,18 +281,71 @@ async def refuse(
 @account_option
 @click.argument("number")
 @_lines_option
-@click.option("--reason", default="", help="Why; kept with the order.")
+@_amounts_option
+@click.option("--reason", default="", help="Why; kept with the order, and told to a marketplace that has room for it.")
 @click.pass_obj
 @asynchronous
-async def cancel(site: Site, *, account: str, number: str, lines: tuple[Line, ...], reason: str) -> None:
+async def cancel(
+    site: Site, *, account: str, number: str, lines: tuple[Line, ...], amounts: tuple[Line, ...], reason: str
+) -> None:
     """Cancel an order or refund it, or some of its lines: whichever is possible for each of them now."""
     async with site.control() as control:
         where = address("accounts", account, "orders", number, "cancel")
-        answer = await control.tell(where, {"lines": _chosen(lines), "reason": reason})
+        answer = await control.tell(where, {"lines": _chosen((*lines, *amounts)), "reason": reason})
     for update in answer["updates"]:
         _tell(number, update)
     for sentence in answer["left_out"]:
         click.echo(f"Left out: {sentence}.")
+
+
+@orders.command()
+@account_option
+@click.argument("number")
+@_lines_option
+@_amounts_option
+@click.option("--reason", default="", help="Why; kept with the order.")
+@click.pass_obj
+@asynchronous
+async def refund(
+    site: Site, *, account: str, number: str, lines: tuple[Line, ...], amounts: tuple[Line, ...], reason: str
+) -> None:
+    """Refund units that have left, by number or by amount; `cancel` takes those that have not left first."""
+    await _decide(site, account, number, "refund", {"lines": _chosen((*lines, *amounts)), "reason": reason})
+
+
+@orders.command()
+@account_option
+@click.argument("number")
+@click.option("--update", type=NUMBER, help="Which, where several failed: its id in `orders show`.")
+@click.option("--carrier", help="Another carrier than the recorded one.")
+@click.option("--tracking", help="Another tracking number; the URL follows it, unless --url is given.")
+@click.option("--url", help="Another tracking URL.")
+@click.option("--at", type=Instant(), help="When it left, where that was wrong.")
+@click.option("--reason", help="Another comment.")
+@click.pass_obj
+@asynchronous
+async def resend(
+    site: Site,
+    *,
+    account: str,
+    number: str,
+    update: int | None,
+    carrier: str | None,
+    tracking: str | None,
+    url: str | None,
+    at: datetime | None,
+    reason: str | None,
+) -> None:
+    """Say an update that failed again from the record, after mending: as a new one, under a new name."""
+    said = {
+        "update": update,
+        "carrier": carrier,
+        "tracking_number": tracking,
+        "tracking_url": url,
+        "shipped_at": at.isoformat() if at else None,
+        "reason": reason,
+    }
+    await _decide(site, account, number, "resend", said)
 
 
 @orders.command()
@@ -270,6 +391,35 @@ async def resolve(site: Site, *, account: str, number: str, arrived: bool) -> No
     async with site.control() as control:
         await control.tell(address("accounts", account, "orders", number, "resolve"), {"arrived": arrived})
     click.echo("It counts as arrived." if arrived else "It will be sent once more.")
+
+
+@orders.command(
+    "erase",
+    epilog=examples('sellerd orders erase --account laredoute-fr 2000000123 --reason "asked on 2 March, ticket 4711"'),
+)
+@account_option
+@click.argument("number")
+@click.option("--reason", required=True, help="Why, for the proof; without the name of the customer.")
+@click.option("--although-open", is_flag=True, help="Even while a line of the order is open.")
+@click.option("--yes", is_flag=True, help="Without a question.")
+@click.pass_obj
+@asynchronous
+async def erase(site: Site, *, account: str, number: str, reason: str, although_open: bool, yes: bool) -> None:
+    """Forget the customer of an order for good, when he asks for it; the figures of the order stay.
+
+    Names, addresses, unknown fields, reasons and tracking numbers go, and the kept bytes of what brought the order. A
+    proof stays, with when and why. What lies at the marketplace, in exports, in outgoing folders and in backups is not
+    touched: backups of before end with their rotation, and one that is put back must be erased from again.
+    """
+    if not yes and not click.confirm(f"Forget the customer of order {number} for good?"):
+        raise Failure("nothing was erased", REFUSED)
+    async with site.control() as control:
+        answer = await control.tell(
+            address("accounts", account, "orders", number, "erase"),
+            {"reason": reason, "although_open": although_open},
+        )
+    was = "The customer is" if answer["customer"] else "The customer had been"
+    click.echo(f"{was} erased; the bytes of {answer['payloads']} deliveries and updates are gone.")
 
 
 def _chosen(lines: tuple[Line, ...]) -> list[Line] | None:

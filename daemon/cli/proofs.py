@@ -20,10 +20,14 @@ _TRUST = "compare the fingerprint with what the marketplace told you: sellerd ac
 
 
 class Verdict(StrEnum):
-    """UNPROVEN is not wrong: only something that writes could show it, or what it needs is wrong already."""
+    """UNPROVEN is not wrong: only something that writes could show it, or what it needs is wrong already.
+
+    DOUBTFUL works, and is still worth a look.
+    """
 
     OK = "ok"
     WRONG = "wrong"
+    DOUBTFUL = "doubtful"
     UNPROVEN = "unproven"
 
 

@@ -21,6 +21,8 @@ _JOHNLEWIS = ("johnlewis",)
 FAULTS: Mapping[str, _Kind] = {
     "refuse_login": _Kind(_BOTH, {"where": "any"}),
     "cut_upload": _Kind(_BOTH, {"after": int}),
+    "cut_download": _Kind(_BOTH, {}),
+    "cut_marker": _Kind(_BOTH, {"made": True}),
     "reject_ean": _Kind(_LAREDOUTE, {"ean": str, "code": "E999", "text": "REJECTED ON REQUEST", "kind": "any"}),
     "lose_report": _Kind(_LAREDOUTE, {"kind": "any"}),
     "delay_report": _Kind(_LAREDOUTE, {"kind": "any", "seconds": float}),
@@ -33,12 +35,19 @@ FAULTS: Mapping[str, _Kind] = {
     "half_file": _Kind(_JOHNLEWIS, {"missing": "marker"}),
     "repeat_order_file": _Kind(_JOHNLEWIS, {"same_name": False, "changed": False}),
     "reject_part": _Kind(_JOHNLEWIS, {"part_number": str, "error": "REJECTED ON REQUEST"}),
-    "reject_file": _Kind(_JOHNLEWIS, {"kind": "any", "error": "REJECTED ON REQUEST"}),
+    "reject_file": _Kind(
+        _JOHNLEWIS,
+        {"kind": "any", "error": "REJECTED ON REQUEST", "folder": "outgoing", "named": "as_sent", "layout": "text"},
+    ),
+    "repeat_request": _Kind(_JOHNLEWIS, {"same_name": False, "changed": False}),
 }
 _ALLOWED = {
     "where": ("any", "http", "sftp"),
     "on": ("any", "items", "offers", "retrieve", "update"),
     "missing": ("marker", "data"),
+    "folder": ("outgoing", "outgoing/errors"),
+    "named": ("as_sent", "by_type", "without_ending"),
+    "layout": ("text", "lines", "table", "latin"),
 }
 
 

@@ -9,9 +9,11 @@ from daemon.store.alerts import Alerts
 from daemon.store.answers import Answers
 from daemon.store.audit import Audit
 from daemon.store.backups import Backups
+from daemon.store.claims import Claims
 from daemon.store.codes import Codes
 from daemon.store.database import Database, open_database, open_for_reading
 from daemon.store.deliveries import Deliveries
+from daemon.store.erasures import Erasures
 from daemon.store.facts import Facts
 from daemon.store.feeds import Feeds
 from daemon.store.guard import Guard
@@ -21,6 +23,8 @@ from daemon.store.pauses import Pauses
 from daemon.store.payloads import Payloads
 from daemon.store.promotions import Promotions
 from daemon.store.reference import ReferenceData
+from daemon.store.rehearsals import Rehearsals
+from daemon.store.retention import Retention
 from daemon.store.runs import Runs
 from daemon.store.updates import Updates
 from daemon.store.users import Sessions, SignIns, Tokens, Users
@@ -39,10 +43,12 @@ class Store:
         self.alerts = Alerts(database)
         self.answers = Answers(database)
         self.backups = Backups(database)
+        self.claims = Claims(database)
         self.audit = Audit(database)
         self.codes = Codes(database)
         self.deliveries = Deliveries(database)
         self.facts = Facts(database)
+        self.erasures = Erasures(database)
         self.feeds = Feeds(database)
         self.guard = Guard(database)
         self.listings = Listings(database)
@@ -51,6 +57,8 @@ class Store:
         self.payloads = Payloads(database)
         self.promotions = Promotions(database)
         self.reference = ReferenceData(database)
+        self.retention = Retention(database)
+        self.rehearsals = Rehearsals(database)
         self.runs = Runs(database)
         self.sessions = Sessions(database)
         self.sign_ins = SignIns(database)

@@ -41,13 +41,13 @@ from daemon.store.promotions import begin_and_end
 from daemon.store.rejections import count_rejections
 from daemon.store.times import from_us, to_us
 from daemon.store.values import (
-    PROMOTION,
     follow_terms,
-    less_eco,
     named_terms,
     offered,
+    promotion,
     reference,
     reserve,
+    sellable,
     sold,
     withhold,
 )
@@ -297,7 +297,7 @@ def due_condition(rule: FeedRule) -> str:
     if Part.STOCK in rule.parts:
         conditions.append("(stock IS NOT NULL OR ended = 1)")
     if rule.needs_price:
-        conditions.append(f"price_minor IS NOT NULL AND {less_eco('price_minor')} > 0")
+        conditions.append(sellable())
     if rule.needs_channel_item_id:
         conditions.append("channel_item_id <> '' AND item_state <> 'error'")
     return " AND ".join(conditions)
@@ -361,7 +361,7 @@ def _claim_objects(db: sqlite3.Connection, feed: FeedId, rule: FeedRule, due: st
         "INSERT INTO feed_objects (feed, listing, ean, channel_item_id, item_revision, stock_revision, price_revision,"  # noqa: S608
         " end_revision, stock, price_minor, rrp_minor, promotion, ended)"
         f" SELECT :feed, id, ean, channel_item_id, {revisions},"
-        f" {offered()}, {sold()}, {reference()}, {PROMOTION}, ended"
+        f" {offered()}, {sold()}, {reference()}, {promotion()}, ended"
         f" FROM listings WHERE {due} ORDER BY id",
         {"feed": feed, **named},
     ).rowcount
@@ -540,6 +540,12 @@ def _lapse(db: sqlite3.Connection, account: AccountName, rule: FeedRule, now: Mo
     for row in rows:
         _give_back(db, row["id"], "lapsed", now.at)
         _close(db, row["id"], FeedState.LAPSED, f"no answer within {patience}", now.at)
+    if rule.silence_is_yes is not None:
+        unread = _beyond(db, account, rule.kind, f"state = 'sent' AND {_UNREAD}", rule.patience, now.at)
+        for row in unread:
+            _give_back(db, row["id"], "lapsed", now.at)
+            _close(db, row["id"], FeedState.LAPSED, f"no answer that can be read within {rule.patience}", now.at)
+        rows += unread
     return [_feed(row) for row in rows]
 
 
@@ -561,8 +567,16 @@ def _beyond(
     ).fetchall()
 
 
+# Something came that speaks of a feed and cannot be read, and nothing better came under its name.
+_UNREAD = (
+    "EXISTS (SELECT 1 FROM feed_deliveries r JOIN deliveries d ON d.id = r.delivery"
+    " WHERE r.feed = feeds.id AND d.state = 'set_aside' AND NOT EXISTS (SELECT 1 FROM deliveries n"
+    " WHERE n.account = d.account AND n.folder = d.folder AND n.name = d.name AND n.id > d.id AND n.state = 'applied'))"
+)
+
+
 def _silent(db: sqlite3.Connection, account: AccountName, kind: FeedKind, wait: timedelta, at: datetime) -> list[int]:
-    return [row["id"] for row in _beyond(db, account, kind, "state = 'sent'", wait, at)]
+    return [row["id"] for row in _beyond(db, account, kind, f"state = 'sent' AND NOT {_UNREAD}", wait, at)]
 
 
 def _settle_silent(

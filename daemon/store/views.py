@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 from daemon.model import (
+    ERROR_NAMES,
     SITE,
     AccountName,
     Deadlines,
@@ -25,17 +26,20 @@ from daemon.model import (
     OrderNumber,
     Part,
     PayloadId,
+    Severity,
     Sku,
     StockKnobs,
     Timeliness,
 )
 from daemon.rules.deadlines import due_at, timeliness, worst
 from daemon.rules.gate import wait
+from daemon.store import claim_views
 from daemon.store.database import Database
 from daemon.store.feeds import read_gate
 from daemon.store.generation import restored_at
 from daemon.store.guard import GUARDED
 from daemon.store.listings import item_from_json, knobs_of, levies_of, vat_rate_of
+from daemon.store.order_errors import OPEN
 from daemon.store.pauses import Pause, pauses_of
 from daemon.store.times import from_us, to_us
 from daemon.store.times import iso as _iso
@@ -174,18 +178,21 @@ class Views:
         before: int | None = None,
         now: datetime | None = None,
         late: bool = False,
+        errors: bool = False,
     ) -> list[View]:
         """Orders without personal data, the newest first; those of which a line is in `state`.
 
-        With `now` each says whether it is in time for its deadlines; with `late` too, only those that are not.
+        With `now` each says whether it is in time for its deadlines; with `late` too, only those that are not; with
+        `errors`, only those of which something is wrong (J6).
         """
         sql = (
-            "SELECT * FROM orders o WHERE (:account IS NULL OR account = :account)"
+            "SELECT * FROM orders o WHERE (:account IS NULL OR account = :account)"  # noqa: S608 - our own words
+            f' AND (NOT :errors OR EXISTS (SELECT 1 FROM order_errors e WHERE e."order" = o.id AND {OPEN}))'
             ' AND (:state IS NULL OR EXISTS (SELECT 1 FROM order_lines WHERE "order" = o.id AND state = :state))'
             " AND (:late IS NULL OR id IN (SELECT value FROM json_each(:late)))"
             " AND (:before IS NULL OR id < :before) ORDER BY id DESC LIMIT :limit"
         )
-        values = {"account": account, "state": state, "before": before, "limit": min(limit, MOST)}
+        values = {"account": account, "state": state, "before": before, "limit": min(limit, MOST), "errors": errors}
 
         def work(db: sqlite3.Connection) -> list[View]:
             ids = None
@@ -201,11 +208,39 @@ class Views:
         """How many orders that wait for the seller stand how against their deadlines, by account and timeliness."""
         return await self._database.read(lambda db: _waiting(db, now))
 
+    async def order_errors(self) -> dict[tuple[str, str], int]:
+        """How many things are wrong with orders, by account and severity (J6)."""
+        return await self._database.read(_order_errors)
+
     async def order(
         self, account: AccountName, number: OrderNumber, *, personal: bool, now: datetime | None = None
     ) -> View | None:
         """One order with its updates and timeline; None when there is none. `personal` adds who gets it (D12)."""
         return await self._database.read(lambda db: _order_whole(db, account, number, personal=personal, now=now))
+
+    async def claims(
+        self,
+        account: AccountName | None = None,
+        *,
+        state: str | None = None,
+        limit: int = PAGE,
+        before: int | None = None,
+        now: datetime | None = None,
+    ) -> list[View]:
+        """Requests of marketplaces about orders, the newest first; with `now` each says whether it is late (J12)."""
+        return await self._database.read(
+            partial(claim_views.claims, account=account, state=state, limit=min(limit, MOST), before=before, now=now)
+        )
+
+    async def claim(
+        self, account: AccountName, claim: int, *, personal: bool = False, now: datetime | None = None
+    ) -> View | None:
+        """One claim with the updates that answered it; None when there is none (J12)."""
+        return await self._database.read(lambda db: claim_views.claim(db, account, claim, personal=personal, now=now))
+
+    async def attention(self) -> dict[tuple[str, str], int]:
+        """How much waits for a person, by account and what: claims, updates that failed, updates in doubt."""
+        return await self._database.read(claim_views.attention)
 
     async def export_orders(self, account: AccountName, since: datetime | None = None) -> AsyncIterator[list[View]]:
         """Orders that changed at or after `since`, the oldest change first, with personal data, in pages (S2)."""
@@ -254,7 +289,8 @@ def _status(db: sqlite3.Connection, now: Moment) -> View:
     gates = _gates(db, now)
     aside = _counts(db, "SELECT account, count(*) AS n FROM deliveries WHERE state = 'set_aside' GROUP BY account")
     waiting = _waiting(db, now.at)
-    doubt = _counts(db, "SELECT account, count(*) AS n FROM order_updates WHERE state = 'in_doubt' GROUP BY account")
+    attention = claim_views.attention(db)
+    wrong = _order_errors(db)
     pauses = pauses_of(db, now.at)
     accounts = []
     for row in db.execute("SELECT * FROM accounts ORDER BY name").fetchall():
@@ -271,7 +307,10 @@ def _status(db: sqlite3.Connection, now: Moment) -> View:
                 "orders_waiting": {each.value: waiting.get((name, each), 0) for each in Timeliness},
                 "gates": [gate for gate in gates if gate["account"] == name],
                 "set_aside": aside.get(name, 0),
-                "updates_in_doubt": doubt.get(name, 0),
+                "updates_in_doubt": attention[name, "updates_in_doubt"],
+                "updates_failed": attention[name, "updates_failed"],
+                "claims": {state.value: attention[name, f"claims_{state}"] for state in claim_views.NEEDS_A_PERSON},
+                "order_errors": {each.value: wrong[name, each.value] for each in Severity},
             }
         )
     return {
@@ -433,7 +472,12 @@ def _part(row: sqlite3.Row, part: Part) -> View:
     blocked = ""
     if rejection and rejection["blocked_at"] is not None and rejection["revision"] == row[f"{part}_revision"]:
         blocked = f"rejected {rejection['times']} times in a row with the same words"
-    return {"state": row[f"{part}_state"], "error": row[f"{part}_error"], "blocked": blocked}
+    return {
+        "state": row[f"{part}_state"],
+        "error": row[f"{part}_error"],
+        "error_name": ERROR_NAMES[part],
+        "blocked": blocked,
+    }
 
 
 def _listing_whole(db: sqlite3.Connection, account: AccountName, sku: Sku) -> View | None:
@@ -528,6 +572,34 @@ def _waiting(db: sqlite3.Connection, now: datetime) -> dict[tuple[str, str], int
     return {(name, each.value): len(found.get(each, {}).get(name, ())) for name in names for each in Timeliness}
 
 
+def _order_errors(db: sqlite3.Connection) -> dict[tuple[str, str], int]:
+    names = [row["name"] for row in db.execute("SELECT name FROM accounts ORDER BY name").fetchall()]
+    counts = {(name, each.value): 0 for name in names for each in Severity}
+    for row in db.execute(
+        'SELECT o.account, e.severity, count(*) AS n FROM order_errors e JOIN orders o ON o.id = e."order"'  # noqa: S608 - our own words
+        f" WHERE {OPEN} GROUP BY o.account, e.severity"
+    ).fetchall():
+        counts[row["account"], row["severity"]] = row["n"]
+    return counts
+
+
+def _errors_of(db: sqlite3.Connection, order: int) -> list[View]:
+    """What is or was wrong with an order, the worst first; `open` says whether it still waits for somebody."""
+    rows = db.execute(
+        f'SELECT e.*, {OPEN} AS "open" FROM order_errors e WHERE e."order" = ?'  # noqa: S608 - our own words
+        " ORDER BY e.severity <> 'high', e.id",
+        (order,),
+    ).fetchall()
+    return [
+        {
+            **_some(row, "severity", "kind", "line", "text"),
+            "open": bool(row["open"]),
+            **_instants(row, "raised_at", "mended_at"),
+        }
+        for row in rows
+    ]
+
+
 def _order(db: sqlite3.Connection, row: sqlite3.Row, *, personal: bool, now: datetime | None = None) -> View:
     deadlines = _deadlines(db, row["account"])
     lines = db.execute(
@@ -540,6 +612,7 @@ def _order(db: sqlite3.Connection, row: sqlite3.Row, *, personal: bool, now: dat
         **_instants(row, "ordered_at", "received_at", "changed_at"),
         "test": bool(row["test"]),
         "lines": [_line(line, deadlines, now, personal=personal) for line in lines],
+        "errors": _errors_of(db, row["id"]),
     }
     dues = [line["due_at"] for line in view["lines"] if line["due_at"]]
     view["due_at"] = min(dues, default=None)
@@ -584,9 +657,17 @@ def _order_whole(
     return {
         **_order(db, row, personal=personal, now=now),
         "received": {**_some(came, "id", "folder", "name", "size"), **_instants(came, "received_at")} if came else None,
+        "erased": _erased(db, row["id"]),
         "updates": [_update(db, update) for update in updates],
+        "claims": claim_views.claims(db, account, order=row["id"], limit=PAGE, now=now),
         "timeline": _timeline(db, "order", row["id"]),
     }
+
+
+def _erased(db: sqlite3.Connection, order: int) -> View | None:
+    """When and why the customer was erased on request; None when nobody asked (D12)."""
+    row = db.execute('SELECT at, reason FROM erasures WHERE "order" = ? ORDER BY id DESC LIMIT 1', (order,)).fetchone()
+    return None if row is None else {**_instants(row, "at"), "reason": row["reason"]}
 
 
 def _update(db: sqlite3.Connection, row: sqlite3.Row) -> View:
@@ -596,7 +677,7 @@ def _update(db: sqlite3.Connection, row: sqlite3.Row) -> View:
         (row["id"],),
     ).fetchall()
     return {
-        **_some(row, "kind", "state", "name", "error", "bytes"),
+        **_some(row, "id", "kind", "state", "name", "error", "bytes", "claim", "resends"),
         **_instants(row, "created_at", "sent_at", "settled_at"),
         "parcel": _parcel(row["parcel"]),
         "cancels": bool(row["cancels"]),

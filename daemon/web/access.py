@@ -44,7 +44,7 @@ _ANY_HOST = frozenset({"/livez", "/readyz"})
 _OWN = ("/logout", "/account")
 #: reading these wants the right to operate, for they tell what others do and how the daemon is set up
 _OPERATORS_READ = ("/audit", "/system", "/api/v1/audit")
-_ADMINS = ("/api/v1/users", "/api/v1/tokens", "/api/v1/reload", "/users", "/tokens", "/system")
+_ADMINS = ("/api/v1/backups", "/api/v1/users", "/api/v1/tokens", "/api/v1/reload", "/users", "/tokens", "/system")
 
 _NOBODY = Caller("nobody", "none", "", frozenset())
 #: forms of who has no session are marked with this, so they end with the process

@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -331,6 +332,28 @@ def test_orders_that_are_late_say_so(say: Say, config_path: Path, portal: Blocki
     assert "redoute\torders late\t1\tsee: sellerd orders list --late" in say("status").output
 
 
+def test_orders_of_which_something_is_wrong_say_so(
+    say: Say, config_path: Path, portal: BlockingPortal
+) -> None:  # J6 J5
+    bad = replace(
+        an_order("O-1", LineState.NEW), body=(Order(OrderNumber("O-1"), (), incomplete="4 expected, 3 read"),)
+    )
+    line = OrderLine("L1", 1, LineState.NEW, channel_item_id="99999999")
+    stranger = replace(an_order("O-2", LineState.NEW), body=(Order(OrderNumber("O-2"), (line,)),))
+    with_orders(config_path, portal, bad, stranger, an_order("O-3", LineState.NEW))
+    listed = say("orders", "list", "--errors").output
+    assert "INCOMPLETE: 4 expected, 3 read" in listed
+    assert "unknown_listing: line L1: no listing has the channel item id 99999999" in listed
+    assert "O-3" not in listed
+    shown = say("orders", "show", "--account", "redoute", "O-1").output
+    assert "high\tincomplete\t\t4 expected, 3 read\t2026-03-02T12:00:00.000Z" in shown
+    told = say("status").output
+    for severity in ("high", "medium"):
+        assert f"redoute\torder errors: {severity}\t1\tsee: sellerd orders list --errors" in told
+    as_json = answer(say("orders", "list", "--errors", "--json"))["orders"]
+    assert [[error["kind"] for error in order["errors"]] for order in as_json] == [["unknown_listing"], ["incomplete"]]
+
+
 def test_an_export_is_for_the_eyes_of_its_owner(
     say: Say, config_path: Path, portal: BlockingPortal, tmp_path: Path
 ) -> None:  # S2
@@ -439,3 +462,19 @@ def test_a_noun_alone_lists(say: Say, noun: list[str]) -> None:  # S3
     assert alone.exit_code == 0, alone.output
     assert alone.output == listed.output
     assert json.loads(alone.output)["version"] == 1
+
+
+def test_a_customer_is_forgotten_on_request(say: Say, config_path: Path, portal: BlockingPortal) -> None:  # D12
+    with_orders(config_path, portal, an_order("O-1", LineState.SHIPPED), an_order("O-2", LineState.TO_SHIP))
+    words = ("orders", "erase", "--account", "redoute", "--reason", "asked on 2 March")
+    assert SECRET in say("orders", "show", "--account", "redoute", "O-1", "--personal").output
+
+    unasked = say(*words, "O-1")
+    erased = say(*words, "O-1", "--yes")
+
+    assert unasked.exit_code == 1
+    assert (erased.exit_code, "the bytes of 1 deliveries" in erased.output) == (0, True)
+    shown = say("orders", "show", "--account", "redoute", "O-1", "--personal").output
+    assert SECRET not in shown
+    assert "customer erased" in shown
+    assert "its line L1 is to_ship" in say(*words, "O-2", "--yes").output

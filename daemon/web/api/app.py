@@ -17,6 +17,8 @@ from daemon.web.api import (
     accounts,
     alerts,
     backups,
+    claims,
+    erasures,
     feeds,
     guard,
     imports,
@@ -37,7 +39,22 @@ LARGEST_IMPORT = 1 << 30
 LARGEST_REQUEST = 1 << 20
 
 #: one module of routes per noun
-_NOUNS = (site, backups, imports, orders, listings, reference, accounts, jobs, feeds, access, alerts, guard)
+_NOUNS = (
+    site,
+    backups,
+    imports,
+    erasures,
+    orders,
+    claims,
+    listings,
+    reference,
+    accounts,
+    jobs,
+    feeds,
+    access,
+    alerts,
+    guard,
+)
 
 
 def control_app(control: Control, clocks: Callable[[], Moment] = read_clocks, door: Door = "socket") -> FastAPI:
@@ -72,6 +89,10 @@ def control_app(control: Control, clocks: Callable[[], Moment] = read_clocks, do
     return app
 
 
+#: where files are brought, which are spooled to the disk
+_FILES = ("/imports/", "/reference/")
+
+
 class _Limit:
     """Ends a request whose body is longer than it may be, before it is held in memory; an import is, on disk."""
 
@@ -80,7 +101,8 @@ class _Limit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, counting its bytes."""
-        size, limit = 0, LARGEST_IMPORT if "/imports/" in scope.get("path", "") else LARGEST_REQUEST
+        path = scope.get("path", "")
+        size, limit = 0, LARGEST_IMPORT if any(part in path for part in _FILES) else LARGEST_REQUEST
 
         async def counted() -> Message:
             nonlocal size

@@ -1,15 +1,20 @@
 """Orders, and what the seller decides about them (guide L12 to L14, J8 to J10)."""
 
 from collections.abc import Sequence
-from typing import Annotated
+from dataclasses import replace
+from functools import partial
+from typing import Annotated, Self
 
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
-from pydantic import AfterValidator, AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 
-from daemon.model import AccountName, Moment, OrderNumber, OrderUpdate, Parcel, UpdateKind
+from daemon.errors import NotAllowed
+from daemon.model import AccountName, Moment, Money, OrderNumber, OrderUpdate, Parcel, UpdateKind
 from daemon.seller.exports import ExportFormat, orders_as
 from daemon.settings import AccountSettings
+from daemon.store.choices import Choice
+from daemon.store.update_rows import UpdateId
 from daemon.store.views import PAGE, View
 from daemon.web.api.asking import (
     MOST_ROWS,
@@ -36,6 +41,25 @@ class LineChoice(Body):
     quantity: int | None = Field(default=None, ge=1, le=MOST_ROWS)
 
 
+class LineOrAmount(LineChoice):
+    """One line of an order, or so many of its units as an amount in the account's currency is (J10)."""
+
+    amount: str | None = Field(default=None, pattern=r"^[0-9]{1,12}(\.[0-9]{1,2})?$")
+
+    @model_validator(mode="after")
+    def _one_measure(self) -> Self:
+        if self.quantity is not None and self.amount is not None:
+            raise ValueError("give the units or the amount of a line, not both")
+        return self
+
+
+class Cancelling(Body):
+    """Which lines are cancelled or refunded; null means every line for which that is possible."""
+
+    lines: list[LineOrAmount] | None = None
+    reason: str = Field(default="", max_length=500)
+
+
 class Decision(Body):
     """Which lines are accepted or refused; null means every line for which that is legal."""
 
@@ -59,6 +83,17 @@ class Shipment(Body):
     lines: list[LineChoice] | None = None
 
 
+class Resending(Body):
+    """Which failed update is said again, and what of it is mended; what is null stays as it was recorded (J13)."""
+
+    update: int | None = Field(default=None, ge=1, le=MOST_ROWS)
+    carrier: str | None = Field(default=None, min_length=1, max_length=100)
+    tracking_number: str | None = Field(default=None, max_length=100)
+    tracking_url: str | None = Field(default=None, max_length=1000)
+    shipped_at: Annotated[AwareDatetime, AfterValidator(in_utc)] | None = None
+    reason: str | None = Field(default=None, max_length=500)
+
+
 class Resolution(Body):
     """What became of an update in doubt: it is there, or it is to be sent again."""
 
@@ -79,31 +114,74 @@ async def order(
 @router.post("/accounts/{account}/orders/{number:path}/accept")
 async def accept(number: str, decision: Decision, account: Account, control: TheControl, now: Now) -> View:
     """Accept lines of an order (L13)."""
-    return await _decide(control, account, number, UpdateKind.ACCEPTANCE, decision.lines, now, reason=decision.reason)
+    return await _decide(
+        control, account, number, UpdateKind.ACCEPTANCE, _units(decision.lines), now, reason=decision.reason
+    )
 
 
 @router.post("/accounts/{account}/orders/{number:path}/refuse")
 async def refuse(number: str, refusal: Refusal, account: Account, control: TheControl, now: Now) -> View:
     """Refuse lines of an order, because they are out of stock or otherwise (L13)."""
     return await _decide(
-        *(control, account, number, UpdateKind.REFUSAL, refusal.lines, now),
+        *(control, account, number, UpdateKind.REFUSAL, _units(refusal.lines), now),
         reason=refusal.reason,
         out_of_stock=refusal.out_of_stock,
     )
 
 
 @router.post("/accounts/{account}/orders/{number:path}/cancel")
-async def cancel(number: str, decision: Decision, account: Account, control: TheControl, now: Now) -> View:
+async def cancel(number: str, decision: Cancelling, account: Account, control: TheControl, now: Now) -> View:
     """Cancel or refund lines of an order, each by what is possible for it now (L14, J9, J10)."""
     await _known(control, account, number)
+    _allow(account.objection(reason=decision.reason))
     done = await control.store.updates.cancel(
-        *(name_of(account), OrderNumber(number), _units(decision.lines)),
+        *(name_of(account), OrderNumber(number), _asked(decision.lines, account)),
         legal_moves=account.legal_moves,
         at=now.at,
         reason=decision.reason,
     )
     updates = [{"kind": update.kind, "lines": _said(update)} for update in done.updates]
     return {"version": 1, "order": number, "updates": updates, "left_out": list(done.left_out)}
+
+
+@router.post("/accounts/{account}/orders/{number:path}/refund")
+async def refund(number: str, decision: Cancelling, account: Account, control: TheControl, now: Now) -> View:
+    """Refund units that have left, by number or by amount, even while others could still be cancelled (J10)."""
+    lines = _asked(decision.lines, account)
+    return await _decide(control, account, number, UpdateKind.REFUND, lines, now, reason=decision.reason)
+
+
+@router.post("/accounts/{account}/orders/{number:path}/resend")
+async def resend(number: str, resending: Resending, account: Account, control: TheControl, now: Now) -> View:
+    """Say a failed update again from the record, mended, under a new name (J13, L18)."""
+    await _known(control, account, number)
+    update = await control.store.updates.resend(
+        *(name_of(account), OrderNumber(number)),
+        legal_moves=account.legal_moves,
+        at=now.at,
+        update=None if resending.update is None else UpdateId(resending.update),
+        mend=partial(_mended, resending=resending, account=account),
+    )
+    return {"version": 1, "order": number, "kind": update.kind, "lines": _said(update)}
+
+
+def _mended(
+    parcel: Parcel | None, reason: str, *, resending: Resending, account: AccountSettings
+) -> tuple[Parcel | None, str]:
+    """What a failed update says now; raises NotAllowed for what its marketplace would not take."""
+    given = resending.model_dump(
+        include={"carrier", "tracking_number", "tracking_url", "shipped_at"}, exclude_none=True
+    )
+    if given and parcel is None:
+        raise NotAllowed(f"this update has no parcel, so nothing of it can be mended: {', '.join(sorted(given))}")
+    if parcel is not None:
+        if resending.tracking_number is not None and resending.tracking_url is None:
+            # The recorded one leads to the recorded number.
+            given["tracking_url"] = account.tracking_url_of(resending.tracking_number)
+        parcel = replace(parcel, **given)
+    reason = reason if resending.reason is None else resending.reason
+    _allow(account.objection(parcel, reason))
+    return parcel, reason
 
 
 @router.post("/accounts/{account}/orders/{number:path}/ship")
@@ -115,7 +193,7 @@ async def ship(number: str, shipment: Shipment, account: Account, control: TheCo
         shipment.tracking_url or account.tracking_url_of(shipment.tracking_number),
         shipment.shipped_at or now.at,
     )
-    return await _decide(control, account, number, UpdateKind.DISPATCH, shipment.lines, now, parcel=parcel)
+    return await _decide(control, account, number, UpdateKind.DISPATCH, _units(shipment.lines), now, parcel=parcel)
 
 
 async def _decide(
@@ -123,7 +201,7 @@ async def _decide(
     account: AccountSettings,
     number: str,
     kind: UpdateKind,
-    lines: Sequence[LineChoice] | None,
+    lines: Choice,
     now: Moment,
     *,
     parcel: Parcel | None = None,
@@ -131,11 +209,12 @@ async def _decide(
     out_of_stock: bool = False,
 ) -> View:
     await _known(control, account, number)
+    _allow(account.objection(parcel, reason))
     update = await control.store.updates.open(
         name_of(account),
         OrderNumber(number),
         kind,
-        _units(lines),
+        lines,
         legal_moves=account.legal_moves,
         at=now.at,
         parcel=parcel,
@@ -150,8 +229,24 @@ async def _known(control: Control, account: AccountSettings, number: str) -> Non
     found_or_404(order, f"account {account.name} has no order {number}")
 
 
-def _units(lines: Sequence[LineChoice] | None) -> list[tuple[str, int | None]] | None:
+def _allow(objection: str) -> None:
+    if objection:
+        raise NotAllowed(objection)
+
+
+def _units(lines: Sequence[LineChoice] | None) -> Choice:
     return None if lines is None else [(line.ref, line.quantity) for line in lines]
+
+
+def _asked(lines: Sequence[LineOrAmount] | None, account: AccountSettings) -> Choice:
+    if lines is None:
+        return None
+    return [(line.ref, line.quantity if line.amount is None else _money(line.amount, account)) for line in lines]
+
+
+def _money(amount: str, account: AccountSettings) -> Money:
+    whole, _, rest = amount.partition(".")
+    return Money(int(whole) * 100 + int(rest.ljust(2, "0")), account.currency)
 
 
 def _said(update: OrderUpdate) -> list[View]:
@@ -186,10 +281,13 @@ async def orders(
     account: str | None = None,
     state: str | None = None,
     late: bool = False,
+    errors: bool = False,
     limit: Limit = PAGE,
     before: Before = None,
 ) -> View:
-    """Orders without personal data, the newest first; `late` gives only those past a deadline."""
+    """Orders without personal data, the newest first; `late`: past a deadline, `errors`: with something wrong."""
     name = AccountName(account) if account else None
-    page = await control.store.views.orders(name, state=state, limit=limit, before=before, now=now.at, late=late)
+    page = await control.store.views.orders(
+        name, state=state, limit=limit, before=before, now=now.at, late=late, errors=errors
+    )
     return {"version": 1, "orders": page, "next": page[-1]["id"] if len(page) == limit else None}

@@ -30,6 +30,7 @@ DISPATCH = OrderUpdate(
         shipped_at=datetime(2024, 1, 17, 16, 30, tzinfo=UTC),
     ),
 )
+PARCEL = Parcel("dpd uk", "15501234567890", "", datetime(2024, 1, 17, 16, 30, tzinfo=UTC))
 CARRIERS = {"DPD UK": "dpd", "Royal Mail": "royal-mail"}
 
 
@@ -127,7 +128,7 @@ def test_a_dispatch_without_its_parcel_is_refused() -> None:  # J8
 @pytest.mark.parametrize("kind", [UpdateKind.ACCEPTANCE, UpdateKind.REFUSAL])
 def test_what_the_edge_does_not_take_is_refused(kind: UpdateKind) -> None:
     update = replace(ACKNOWLEDGEMENT, kind=kind)
-    with pytest.raises(NotAllowed, match="takes acknowledgements and dispatches"):
+    with pytest.raises(NotAllowed, match="takes acknowledgement, cancellation, dispatch, refund; it has no"):
         update_name(update)
     with pytest.raises(NotAllowed):
         write_update(update, account())
@@ -149,8 +150,94 @@ def test_quotes_are_doubled_and_newlines_are_spaces() -> None:
         ("order_ack-20240115111500000001.ack.err", "order-20240115111500000001.ack"),
         ("order_ack-20240115111500000001.err", "order-20240115111500000001.ack"),
         ("cancel_ack-20240115111500000001.txt.err", "cancel-20240115111500000001.ack"),
+        ("cancel-20240115111500000001.err", "cancel-20240115111500000001.ack"),
+        ("dispatch-20240117235959999999.err", "dispatch-20240117235959999999.txt"),
         ("other.err", "other"),
     ],
 )
 def test_an_error_names_its_update(error: str, update: str) -> None:
     assert reported_update(error) == update
+
+
+CANCELLATION = OrderUpdate(
+    kind=UpdateKind.CANCELLATION,
+    order=OrderNumber("Y100000001"),
+    lines=(
+        UpdateLine("1", 1, "12345678", reason="out of stock"),
+        UpdateLine("00002", 1, "87654321", reason="out of stock"),
+    ),
+    created_at=datetime(2024, 1, 16, 9, 30, 0, 1, tzinfo=UTC),
+)
+REFUND = OrderUpdate(
+    kind=UpdateKind.REFUND,
+    order=OrderNumber("Y100000001"),
+    lines=(UpdateLine("1", 1, "12345678", reason="came broken"),),
+    created_at=datetime(2024, 1, 20, 8, 0, 0, 1, tzinfo=UTC),
+    earlier=(DISPATCH,),
+)
+
+
+def test_a_cancellation_byte_for_byte() -> None:  # J9
+    name = update_name(CANCELLATION)
+    assert name == "cancel-20240116093000000001.ack"
+    assert write_update(CANCELLATION, account()) == golden(name)
+
+
+def test_a_refund_byte_for_byte() -> None:  # J10
+    name = update_name(REFUND)
+    assert name == "dispatch-20240120080000000001.txt"
+    assert write_update(REFUND, account(carriers=CARRIERS)) == golden(name)
+
+
+@pytest.mark.parametrize("column", ["carrier", "service", "tracking_number"])
+def test_which_column_says_that_it_is_a_refund_and_how_is_a_setting(column: str) -> None:  # J10
+    settings = account(updates={"refund_column": column, "refund_text": "REFUNDED"})
+    line = fields(write_update(REFUND, settings))[1]
+    assert line[column] == "REFUNDED"
+    assert list(line.values()).count("REFUNDED") == 1
+
+
+def test_a_refund_may_say_so_in_a_column_of_its_own() -> None:  # J10
+    line = fields(write_update(REFUND, account(updates={"refund_column": "status"})))[1]
+    assert list(line)[-1] == "status"
+    assert (line["status"], line["tracking_number"]) == ("CANCELLED POST-DISPATCH", "15501234567890")
+
+
+def test_a_refund_speaks_of_the_newest_parcel_that_had_its_line_and_of_its_lines_alone() -> None:  # J10
+    assert DISPATCH.parcel is not None
+    other = replace(
+        DISPATCH,
+        lines=(UpdateLine("1", 1, "12345678"), UpdateLine("2", 1, "87654321")),
+        parcel=replace(DISPATCH.parcel, carrier="Royal Mail"),
+    )
+    last = replace(other, lines=(UpdateLine("2", 1, "87654321"),), parcel=DISPATCH.parcel)
+    settings = account(updates={"shipments": "cumulative"})
+    read = sections.read(write_update(replace(REFUND, earlier=(DISPATCH, other, last)), settings))
+    assert [(item.values["line_ref"], item.values["carrier"]) for item in read.items] == [("1", "Royal Mail")]
+
+
+def test_a_refund_of_a_parcel_that_was_never_told_from_here_has_its_day_alone() -> None:  # J10
+    line = fields(write_update(replace(REFUND, earlier=()), account()))[1]
+    assert (line["carrier"], line["dispatch_date"]) == ("", "2024-01-20")
+    assert line["tracking_number"] == "CANCELLED POST-DISPATCH"
+
+
+@pytest.mark.parametrize(
+    ("parcel", "told"),
+    [
+        (replace(PARCEL, carrier="Royal Mal"), "did you mean Royal Mail?"),
+        (replace(PARCEL, tracking_number=" "), "needs its tracking_number"),
+        (replace(PARCEL, tracking_number="1" * 101), "the tracking_number may have 100 characters, this one has 101"),
+        (replace(PARCEL, tracking_url="https://x.test/" + "1" * 255), "the tracking_url may have 255 characters"),
+        (PARCEL, ""),
+    ],
+)
+def test_what_the_edge_would_not_take_is_known_when_it_is_decided(parcel: Parcel, told: str) -> None:  # J8
+    found = account(carriers=CARRIERS).objection(parcel)
+    assert told in found
+    assert bool(found) == bool(told)
+
+
+def test_a_comment_has_its_length() -> None:  # J9
+    assert account().objection(reason="x" * 255) == ""
+    assert "a comment may have 255 characters, this reason has 256" in account().objection(reason="x" * 256)
