@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from daemon.alerting import AlertsTable
-from daemon.alerts import Facts, Machine, Watched, judge
-from daemon.health import JobHealth, JobVerdict, Loaded, Verdict
+from daemon.alerts import Facts, Watched, judge
+from daemon.health import JobHealth, JobVerdict, Loaded, Machine, Verdict
 from daemon.model import SITE, AccountName, FeedKind, GuardTerms
 from daemon.rules.causes import ABOUT, Cause, CauseKind, Severity
 from daemon.settings import ThresholdsTable
@@ -226,6 +226,18 @@ def test_what_the_guard_holds_is_a_cause_by_rule_and_zeros_say_what_that_risks()
             Severity.CRITICAL,
         ),
     }
+
+
+def test_claims_failed_updates_and_wrong_orders_wait_for_a_person() -> None:  # J12 J13
+    attention = {("lr", "claims_open"): 2, ("lr", "claims_waiting"): 1, ("lr", "updates_failed"): 1}
+    attention |= {("lr", "updates_in_doubt"): 4, ("jl", "claims_open"): 9}
+    verdict = replace(WELL, attention=attention, order_errors={("lr", "high"): 1, ("lr", "low"): 1, ("jl", "high"): 9})
+
+    assert {(cause.key, cause.text) for cause in judge(facts(verdict), NOON)} == {
+        ("attention:lr", "3 claims and 1 failed order update of lr wait for a person"),
+        ("order_errors:lr", "2 things wrong with orders of lr"),
+    }
+    assert judge(facts(verdict, thresholds=ThresholdsTable(orders=False)), NOON) == set()
 
 
 @pytest.mark.parametrize(

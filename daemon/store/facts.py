@@ -32,6 +32,8 @@ class AccountFacts:
     in_doubt_since: datetime | None = None
     #: parts that the guard holds back by its rule, and since when
     held: Mapping[GuardRule, tuple[int, datetime]] = field(default_factory=dict)
+    #: since when the order line waits for the seller that has waited longest
+    waiting_since: datetime | None = None
     unanswered_since: Mapping[FeedKind, datetime] = field(default_factory=dict)
     pending_since: Mapping[FeedKind, datetime] = field(default_factory=dict)
 
@@ -76,6 +78,7 @@ def _facts(
         in_doubt=doubt["n"],
         in_doubt_since=from_us(doubt["since"]),
         held=_held(db, account),
+        waiting_since=_waiting_since(db, account),
         unanswered_since=_by_kind(rules, lambda rule: _unanswered_since(db, account, rule)),
         pending_since=_by_kind(rules, lambda rule: _pending_since(db, account, rule, terms)),
     )
@@ -89,6 +92,16 @@ def _held(db: sqlite3.Connection, account: AccountName) -> dict[GuardRule, tuple
         (account,),
     ).fetchall()
     return {GuardRule(row["rule"]): (row["n"], from_us(row["since"])) for row in rows}
+
+
+def _waiting_since(db: sqlite3.Connection, account: AccountName) -> datetime | None:
+    row = db.execute(
+        'SELECT min(l.since) AS since FROM order_lines l JOIN orders o ON o.id = l."order"'
+        " WHERE o.account = ? AND l.state IN ('new', 'to_ship')",
+        (account,),
+    ).fetchone()
+    since: datetime | None = from_us(row["since"])
+    return since
 
 
 def _by_kind(rules: Iterable[FeedRule], ask: Callable[[FeedRule], datetime | None]) -> dict[FeedKind, datetime]:
