@@ -216,6 +216,8 @@ class Figures:
     scheduler_events: Mapping[tuple[str], int]
     #: (account, known or unknown) → answers of marketplaces that said something, by whether the catalogue knows it
     answers: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    #: log lines that nobody read in time, since the process started
+    log_lines_dropped: int = 0
     build: Build = Build("", "", "", "")
     #: how the accounts stood when the watch last looked
     accounts: Mapping[AccountName, AccountFacts] = field(default_factory=dict)

@@ -3,7 +3,7 @@
 import os
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from difflib import get_close_matches
 from pathlib import Path
@@ -34,6 +34,7 @@ from daemon.model import (
     OfferTerms,
     Parcel,
     PhotoTerms,
+    Sku,
     VatTerritory,
 )
 
@@ -171,6 +172,21 @@ class Table(BaseModel):
     """One table of the configuration: frozen, and an unknown key is an error (D3)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=False, validate_default=False)
+
+
+def secrets_in(value: object, place: str = "") -> Iterator[tuple[str, Secret]]:
+    """Every secret of a table, at any depth, with its place in it."""
+    if isinstance(value, Secret):
+        yield place, value
+    elif isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from secrets_in(getattr(value, name), f"{place}.{name}".removeprefix("."))
+    elif isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from secrets_in(item, f"{place}.{name}".removeprefix("."))
+    elif isinstance(value, tuple):
+        for number, item in enumerate(value):
+            yield from secrets_in(item, f"{place}.{number}")
 
 
 class SftpTable(Table):
@@ -347,7 +363,17 @@ class AccountSettings(Table):
             cap=rules.cap,
             threshold=rules.below,
             reserve_open_orders=rules.reserve_open_orders,
+            stock_form=self.stock_form,
         )
+
+    def listing_fault(self, sku: Sku, channel_item_id: str) -> str:  # noqa: ARG002 - of this account's listings
+        """Why nothing of a listing may be sent, by what is not in its item (J2); empty where it may."""
+        return ""
+
+    @property
+    def stock_form(self) -> str:
+        """What of the account goes into each row of stock beside the rules for its units."""
+        return ""
 
     @property
     def vat_territory(self) -> VatTerritory | None:

@@ -16,6 +16,7 @@ _COMMANDS = {
     "accounts": ("daemon.cli.accounts", "accounts", "List and check accounts, trust their servers, release held ones."),
     "import": ("daemon.cli.imports", "import_", "Bring in listings, stock or prices from a CSV file."),
     "listings": ("daemon.cli.listings", "listings", "List and show listings, check them, and try failed ones again."),
+    "stock": ("daemon.cli.stock", "stock", "Send the stock that has changed, or all of it."),
     "reference": ("daemon.cli.reference", "reference", "Import and list the marketplace's own codes."),
     "orders": ("daemon.cli.orders", "orders", "List, show, export and decide orders."),
     "claims": ("daemon.cli.claims", "claims", "List, show, accept and close requests of the marketplace to cancel."),

@@ -146,6 +146,11 @@ def _print_listing(listing: dict[str, Any]) -> None:
             ("recommended price", amount(listing["rrp_minor"])),
             ("ended", listing["ended"]),
             ("handling days", listing["handling_days"]),
+            *((name.replace("_", " "), text) for name, text in listing["stock_extras"].items()),
+            *(
+                ("former channel_item_id", f"{each['channel_item_id']} until {each['until']}")
+                for each in listing["former_channel_item_ids"]
+            ),
             ("VAT rate", listing["vat_rate"]),
             ("eco-contribution", amount(listing["eco_contribution_minor"])),
             ("EPR category", listing["epr_code"]),

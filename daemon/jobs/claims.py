@@ -5,6 +5,7 @@ from functools import partial
 from daemon.jobs import Outcome, Run
 from daemon.jobs.confirm import confirm_applied
 from daemon.jobs.keep import keep_all
+from daemon.jobs.notes import unquoted
 
 
 async def read_claims(run: Run) -> Outcome:
@@ -18,5 +19,5 @@ async def read_claims(run: Run) -> Outcome:
     await confirm_applied(run)
     counts = {"new": kept.new, "corrected": kept.moved, "accepted": accepted}
     notes = [f"{count} {what}" for what, count in counts.items() if count]
-    notes += [f"set aside: {reason}" for reason in kept.set_aside]
+    notes += [f"set aside: {unquoted(reason)}" for reason in kept.set_aside]
     return Outcome(done=kept.new + kept.moved + accepted, note="; ".join(notes))

@@ -35,10 +35,11 @@ from daemon.store.database import Database
 from daemon.store.events import tell
 from daemon.store.generation import count_send, restored_at
 from daemon.store.guard import claimed, guard, not_held
-from daemon.store.listings import item_from_json, vat_rate_of
+from daemon.store.listings import extras_of, item_from_json, vat_rate_of
 from daemon.store.prices import charged, judge
 from daemon.store.promotions import begin_and_end
 from daemon.store.rejections import count_rejections
+from daemon.store.stock import follow_form
 from daemon.store.times import from_us, to_us
 from daemon.store.values import (
     follow_terms,
@@ -345,6 +346,7 @@ def _bring_up_to_date(
 ) -> None:
     """Make Pending what has changed by itself since the last turn, whether or not the gate is open."""
     priced = Part.PRICE in rule.parts
+    follow_form(db, account, terms.stock_form, at)
     follow_terms(db, account, terms, at, price=priced)
     reserve(db, account, terms, at)
     if priced:
@@ -362,8 +364,10 @@ def _claim_objects(db: sqlite3.Connection, feed: FeedId, rule: FeedRule, due: st
         " end_revision, stock, price_minor, rrp_minor, promotion, ended)"
         f" SELECT :feed, id, ean, channel_item_id, {revisions},"
         f" {offered()}, {sold()}, {reference()}, {promotion()}, ended"
-        f" FROM listings WHERE {due} ORDER BY id",
-        {"feed": feed, **named},
+        # What is out of stock goes first, where not everything goes.
+        f" FROM listings WHERE {due} ORDER BY {f'coalesce({offered()}, 1) = 0 DESC,' if rule.most else ''} id"
+        " LIMIT :most",
+        {"feed": feed, "most": -1 if rule.most is None else rule.most, **named},
     ).rowcount
     parts = ", ".join(
         f"{part}_state = CASE WHEN {_goes(part)} THEN 'sent' ELSE {part}_state END" for part in sorted(rule.parts)
@@ -610,7 +614,7 @@ def prepare(db: sqlite3.Connection) -> None:
 
 def _page(db: sqlite3.Connection, feed: int, after: int) -> Sequence[sqlite3.Row]:
     return db.execute(
-        "SELECT o.*, l.sku, l.item, l.handling_days, l.vat_bp, p.starts_at, p.ends_at, p.nature,"
+        "SELECT o.*, l.sku, l.item, l.handling_days, l.vat_bp, l.stock_extras, p.starts_at, p.ends_at, p.nature,"
         " p.sale"
         " FROM feed_objects o JOIN listings l ON l.id = o.listing LEFT JOIN promotions p ON p.id = o.promotion"
         " WHERE o.feed = ? AND o.listing > ? ORDER BY o.listing LIMIT ?",
@@ -632,6 +636,7 @@ def _object(row: sqlite3.Row, currency: str) -> FeedObject:
         handling_days=row["handling_days"],
         promotion=_promotion(row, currency),
         vat_rate=vat_rate_of(row["vat_bp"]),
+        extras=extras_of(row),
     )
 
 

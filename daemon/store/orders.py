@@ -9,7 +9,7 @@ from datetime import datetime
 from daemon.errors import Unreadable
 from daemon.model import AccountName, Customer, Delivery, LineState, Order, OrderFault, OrderLine
 from daemon.rules.moves import Standing, told
-from daemon.store.claim_fates import follow, match
+from daemon.store.claim_fates import follow, forget_requests, match
 from daemon.store.database import Database
 from daemon.store.deliveries import (
     DeliveryId,
@@ -72,11 +72,7 @@ class Orders:
                 # Columns that we have no word for may hold anything, so they go too.
                 db.execute("UPDATE orders SET extra = '{}' WHERE id = ?", (order,))
                 db.execute("UPDATE order_lines SET extra = '{}' WHERE \"order\" = ?", (order,))
-                db.execute("UPDATE claims SET extra = '{}' WHERE \"order\" = ?", (order,))
-            db.execute(
-                "UPDATE claims SET extra = '{}' WHERE account = ? AND \"order\" IS NULL AND changed_at < ?",
-                (account, to_us(before)),
-            )
+            forget_requests(db, account, before, [order for (order,) in closed])
             return len(closed)
 
         erased = 0
@@ -222,7 +218,12 @@ def _listing(db: sqlite3.Connection, account: str, line: OrderLine) -> int | Non
         ).fetchone()
         if row is not None:
             return int(row["id"])
-    return None
+    # The retailer may still name a number that it has changed since (J2).
+    row = db.execute(
+        "SELECT listing FROM former_numbers WHERE account = ? AND channel_item_id = ? ORDER BY until DESC LIMIT 1",
+        (account, line.channel_item_id),
+    ).fetchone()
+    return None if row is None else int(row["listing"])
 
 
 def _flag_unknown(db: sqlite3.Connection, account: str, order: int, at: datetime) -> None:

@@ -28,6 +28,7 @@ from daemon.model import (
     PayloadId,
     Severity,
     Sku,
+    StockExtras,
     StockKnobs,
     Timeliness,
 )
@@ -38,7 +39,7 @@ from daemon.store.database import Database
 from daemon.store.feeds import read_gate
 from daemon.store.generation import restored_at
 from daemon.store.guard import GUARDED
-from daemon.store.listings import item_from_json, knobs_of, levies_of, vat_rate_of
+from daemon.store.listings import extras_of, item_from_json, knobs_of, levies_of, vat_rate_of
 from daemon.store.order_errors import OPEN
 from daemon.store.pauses import Pause, pauses_of
 from daemon.store.times import from_us, to_us
@@ -62,6 +63,7 @@ class Known:
     rrp_minor: int | None
     knobs: StockKnobs
     levies: Levies
+    extras: StockExtras
 
 
 class Views:
@@ -164,7 +166,12 @@ class Views:
         )
         return {
             Sku(row["sku"]): Known(
-                item_from_json(row["item"]), row["channel_item_id"], row["rrp_minor"], knobs_of(row), levies_of(row)
+                item_from_json(row["item"]),
+                row["channel_item_id"],
+                row["rrp_minor"],
+                knobs_of(row),
+                levies_of(row),
+                extras_of(row),
             )
             for row in rows
         }
@@ -441,6 +448,7 @@ def _listing(row: sqlite3.Row) -> View:
         "rejection": json.loads(row["rejection"]) if row["rejection"] else None,
         "warnings": [*json.loads(row["warnings"]), *_price_warnings(row)],
         "stock_knobs": asdict(knobs_of(row)),
+        "stock_extras": {name: text for name, text in asdict(extras_of(row)).items() if text},
         **_instants(row, "created_at", "changed_at"),
     }
 
@@ -496,6 +504,7 @@ def _listing_whole(db: sqlite3.Connection, account: AccountName, sku: Sku) -> Vi
     return {
         **_listing(row),
         "item": json.loads(row["item"]),
+        "former_channel_item_ids": _former_numbers(db, row["id"]),
         "promotions": _promotions(db, row["id"]),
         "prices": _prices(db, row["id"]),
         "timeline": _timeline(db, "listing", row["id"]),
@@ -504,6 +513,12 @@ def _listing_whole(db: sqlite3.Connection, account: AccountName, sku: Sku) -> Vi
             for feed in carried
         ],
     }
+
+
+def _former_numbers(db: sqlite3.Connection, listing: int) -> list[View]:
+    """The article numbers that it had before, the last of them first (J2)."""
+    rows = db.execute("SELECT * FROM former_numbers WHERE listing = ? ORDER BY until DESC", (listing,)).fetchall()
+    return [{**_some(row, "channel_item_id"), **_instants(row, "until")} for row in rows]
 
 
 def _answer(row: sqlite3.Row) -> View:

@@ -1,6 +1,7 @@
 """/metrics in the Prometheus text format.
 
-Labels are accounts (empty: the site), jobs, kinds, parts and states, so they are bounded.
+Labels are accounts (empty: the site), jobs, kinds, parts and states, so they are bounded. A job is a `flow` there:
+Prometheus itself calls what it scrapes a job.
 """
 
 from collections import Counter
@@ -93,10 +94,12 @@ def _jobs(verdict: Verdict) -> list[Metric]:
             "account",
             "severity",
         ),
-        _gauge("sellerd_job_state", "1 for the state that a job is in.", states, "account", "job", "state"),
-        _gauge("sellerd_job_paused", "Whether a person has paused a job.", paused, "account", "job"),
-        _gauge("sellerd_job_lag_seconds", "How long ago a job should have started.", lags, "account", "job"),
-        _gauge("sellerd_job_last_success_timestamp_seconds", "When a job succeeded last.", succeeded, "account", "job"),
+        _gauge("sellerd_job_state", "1 for the state that a job is in.", states, "account", "flow", "state"),
+        _gauge("sellerd_job_paused", "Whether a person has paused a job.", paused, "account", "flow"),
+        _gauge("sellerd_job_lag_seconds", "How long ago a job should have started.", lags, "account", "flow"),
+        _gauge(
+            "sellerd_job_last_success_timestamp_seconds", "When a job succeeded last.", succeeded, "account", "flow"
+        ),
     ]
 
 
@@ -191,7 +194,7 @@ def _itself(figures: Figures) -> list[Metric]:
             {(): figures.lag.total_seconds()},
         ),
         _gauge("sellerd_turns_in_flight", "Turns that are being run.", {(): float(figures.in_flight)}),
-        _histogram("sellerd_turn_duration_seconds", "How long turns take.", figures.durations, "account", "job"),
+        _histogram("sellerd_turn_duration_seconds", "How long turns take.", figures.durations, "account", "flow"),
         _counter(
             "sellerd_transport_calls",
             "Calls to marketplaces, mail servers and webhooks, by how they ended.",
@@ -211,7 +214,8 @@ def _itself(figures: Figures) -> list[Metric]:
 def _counts(figures: Figures) -> list[Metric]:
     gates = {place: opens.timestamp() if opens else 0.0 for place, opens in figures.gates.items()}
     return [
-        _counter("sellerd_job_runs", "Turns by outcome.", figures.turns, "account", "job", "outcome"),
+        _counter("sellerd_job_runs", "Turns by outcome.", figures.turns, "account", "flow", "outcome"),
+        _counter("sellerd_log_lines_dropped", "Log lines that nobody read in time.", {(): figures.log_lines_dropped}),
         _counter("sellerd_scheduler_events", "What the scheduler reported.", figures.scheduler_events, "event"),
         _gauge("sellerd_gate_open_timestamp_seconds", "When a gate opens; 0 is open.", gates, "account", "kind"),
         _gauge("sellerd_listings", "Listings by part and state.", figures.listings, "account", "part", "state"),

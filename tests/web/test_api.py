@@ -21,6 +21,7 @@ from daemon.model import (
     Delivery,
     Feed,
     FeedKind,
+    Item,
     LineState,
     Moment,
     Order,
@@ -31,6 +32,7 @@ from daemon.model import (
     Sku,
 )
 from daemon.store import Store, open_store
+from daemon.store.listings import ItemRow, StockRow
 from daemon.transports.http import ControlClient
 from daemon.web.api import control_app
 from daemon.web.serve import listen_at, serving
@@ -525,3 +527,17 @@ async def test_a_pause_that_makes_no_sense_is_told(
     client: ControlClient, said: dict[str, object], status: int, told: str
 ) -> None:  # D13
     assert told in (await post(client, "/api/v1/accounts/redoute/pause", said, status))["detail"]
+
+
+async def test_all_stock_is_pushed_on_request_and_a_turn_begins(client: ControlClient, daemon: Daemon) -> None:  # J3
+    path = "/api/v1/accounts/lewis/stock/push"
+    rows = [ItemRow(Sku(f"CHAIR-{each}"), Item(), channel_item_id=f"1000000{each}") for each in (1, 2)]
+    lewis = AccountName("lewis")
+    await daemon.store.listings.put_items(lewis, rows, NOON, ["", ""], item_feed=False)
+    await daemon.store.listings.put_stock(lewis, [StockRow(Sku("CHAIR-1"), 3)], NOON)
+    told = {"version": 1, "account": "lewis", "waits": ""}
+    assert await post(client, path, {"full": True}, status=202) == {**told, "pending": 1}
+    assert await post(client, path, {}, status=202) == {**told, "pending": 0}
+    assert daemon.asked == ["lewis offers", "lewis offers"]
+    assert "extra" in (await post(client, path, {"all": True}, status=422))["detail"].lower()
+    await post(client, "/api/v1/accounts/nobody/stock/push", {}, status=404)

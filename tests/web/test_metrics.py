@@ -64,6 +64,7 @@ FACTS = AccountFacts(
 FIGURES = Figures(
     *({("lr", "stock", "pending"): 3}, {("lr", "offer", "sent"): 1}, {("lr", "offer"): NOON}),
     *({("lr", "orders", "done"): 2}, {("missed",): 1}, {("lr", "known"): 7}),
+    log_lines_dropped=5,
     build=Build("0.1.0", "3.11.7", "3.40.1", "0014"),
     accounts={LR: FACTS},
     machine=Machine(100, 50, 30, 7, NOON, None),
@@ -75,7 +76,7 @@ FIGURES = Figures(
 )
 #: everything that a label may be; no listing, order, feed, address or text is among them
 LABELS = {
-    *("account", "job", "state", "outcome", "kind", "part", "timeliness", "what", "severity", "event", "catalogue"),
+    *("account", "flow", "state", "outcome", "kind", "part", "timeliness", "what", "severity", "event", "catalogue"),
     *("protocol", "rule", "way", "version", "python", "sqlite", "schema", "le"),
 }
 
@@ -124,7 +125,7 @@ def test_everything_that_alerts_need_is_a_metric() -> None:  # D5
 
 def test_how_long_turns_take_is_a_histogram() -> None:
     found = scraped()
-    at = {"account": "lr", "job": "orders"}
+    at = {"account": "lr", "flow": "orders"}
 
     counts = [
         (sample.labels["le"], sample.value)
@@ -263,7 +264,7 @@ def test_the_dashboard_asks_for_what_is_there() -> None:
 
 
 def _check_labels(query: str, named: set[str]) -> None:
-    known = set().union(*(labels_of(name) for name in named)) | {"le", "job", "instance"}
+    known = set().union(*(labels_of(name) for name in named)) | {"le", "instance"}
     for inside in re.findall(r"\{([^}]*)\}", query):
         for label in re.findall(r"([a-z_]+)\s*(?:=~|!~|=|!=)", inside):
             assert label in known, (query, label)

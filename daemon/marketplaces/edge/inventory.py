@@ -5,7 +5,8 @@ import io
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
-from datetime import UTC
+from dataclasses import asdict
+from datetime import UTC, datetime
 
 from daemon.errors import Unreadable
 from daemon.marketplaces.edge.sections import LONGEST_PART, decode
@@ -32,7 +33,8 @@ def answered_feed(file_name: str) -> str:
 class InventoryFile:
     """A stock feed as bytes: one header line, one row for each listing, quotes only where needed, LF, UTF-8."""
 
-    def __init__(self, settings: EdgeSettings) -> None:
+    def __init__(self, settings: EdgeSettings, opened_at: datetime) -> None:
+        self._today = opened_at.astimezone(settings.zone).date().isoformat()
         self._columns = settings.stock.columns
         self._delivery_days = settings.standard_delivery_days
         self._handling_days = settings.handling_days
@@ -56,11 +58,19 @@ class InventoryFile:
 
     def _values(self, listing: FeedObject) -> Mapping[str, str]:
         handling = self._handling_days if listing.handling_days is None else listing.handling_days
+        extras = asdict(listing.extras)
+        usual = str(self._handling_days + self._delivery_days)
         return {
+            **extras,
             "part_number": listing.channel_item_id,
             "seller_product_code": self._product_code(listing),
+            "sku": listing.sku,
+            "ean": listing.ean,
             "lead_time_days": str(handling + self._delivery_days),
             "free_stock": str(listing.stock),
+            # What was to come on a day that is over has come, or nobody knows when it will.
+            "back_in_stock_date": extras["back_in_stock_date"] if extras["back_in_stock_date"] >= self._today else "",
+            "standard_lead_time_days": extras["standard_lead_time_days"] or usual,
         }
 
 

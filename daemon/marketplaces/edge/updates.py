@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 
 from daemon.errors import NotAllowed
 from daemon.marketplaces.edge import sections
@@ -91,14 +91,25 @@ def _write(
 
 
 def _acknowledged(update: OrderUpdate, settings: EdgeSettings) -> Mapping[str, str]:
-    handling = settings.handling_days if update.handling_days is None else update.handling_days
-    dispatch = _day(update.created_at, settings) + timedelta(days=handling)
+    usual = settings.handling_days
+    # It leaves together, when the last of it is ready.
+    handling = max(
+        (usual if line.handling_days is None else line.handling_days for line in update.lines), default=usual
+    )
+    dispatch = _dispatch_day(update, settings, handling)
     return {
         "sub_status": settings.updates.sub_status,
         "supplier_dispatch_date": dispatch.isoformat(),
         "supplier_delivery_date": _delivered(dispatch, settings),
         "fulfillment_route": settings.updates.fulfillment_route,
     }
+
+
+def _dispatch_day(update: OrderUpdate, settings: EdgeSettings, handling: int) -> date:
+    """So many working days after the order came; an acknowledgement that is late itself promises no day before it."""
+    days = settings.calendar.dispatching
+    came = days.counts_from((update.received_at or update.created_at).astimezone(settings.zone))
+    return max(days.on(came, handling), days.on(_day(update.created_at, settings), 0))
 
 
 def _dispatched(update: OrderUpdate, settings: EdgeSettings) -> Mapping[str, str]:
@@ -149,7 +160,7 @@ def _day(at: datetime, settings: EdgeSettings) -> date:
 
 
 def _delivered(dispatch: date, settings: EdgeSettings) -> str:
-    return (dispatch + timedelta(days=settings.standard_delivery_days)).isoformat()
+    return settings.calendar.delivering.on(dispatch, settings.standard_delivery_days).isoformat()
 
 
 def _one_line(text: str) -> str:

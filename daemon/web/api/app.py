@@ -28,6 +28,7 @@ from daemon.web.api import (
     problems,
     reference,
     site,
+    stock,
 )
 from daemon.web.api.asking import Control
 from daemon.web.passwords import Passwords
@@ -47,6 +48,7 @@ _NOUNS = (
     orders,
     claims,
     listings,
+    stock,
     reference,
     accounts,
     jobs,

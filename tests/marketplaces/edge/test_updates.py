@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
@@ -57,13 +58,76 @@ def test_a_name_is_made_of_utc() -> None:
     assert update_name(east) == "order-20240115111500000001.ack"
 
 
+def days(update: OrderUpdate, **changes: Any) -> tuple[str, str]:
+    line = fields(write_update(update, account(**changes)))[1]
+    return line["supplier_dispatch_date"], line["supplier_delivery_date"]
+
+
 def test_days_are_those_of_the_account_with_its_handling_and_delivery() -> None:  # J7
-    late = replace(ACKNOWLEDGEMENT, created_at=datetime(2024, 7, 15, 23, 30, tzinfo=UTC), handling_days=2)
-    line = fields(write_update(late, account()))[1]
-    assert (line["supplier_dispatch_date"], line["supplier_delivery_date"]) == ("2024-07-18", "2024-07-21")
-    own = replace(late, handling_days=None)
-    line = fields(write_update(own, account(handling_days=0, standard_delivery_days=0)))[1]
-    assert (line["supplier_dispatch_date"], line["supplier_delivery_date"]) == ("2024-07-16", "2024-07-16")
+    late = replace(ACKNOWLEDGEMENT, created_at=datetime(2024, 7, 15, 23, 30, tzinfo=UTC))
+    assert days(late, handling_days=2) == ("2024-07-18", "2024-07-23")  # over a weekend
+    assert days(late, handling_days=0, standard_delivery_days=0) == ("2024-07-16", "2024-07-16")
+
+
+@pytest.mark.parametrize(
+    ("own", "dispatch"), [((0, 0), "2024-01-15"), ((0, None), "2024-01-17"), ((3, None), "2024-01-18")]
+)
+def test_a_listings_own_handling_counts_and_the_longest_of_an_order(
+    own: tuple[int | None, ...], dispatch: str
+) -> None:  # J7
+    lines = tuple(replace(line, handling_days=each) for line, each in zip(ACKNOWLEDGEMENT.lines, own, strict=True))
+    assert days(replace(ACKNOWLEDGEMENT, lines=lines), handling_days=2)[0] == dispatch
+
+
+EVERY_DAY = {"working_days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"], "holidays": ""}
+
+
+def test_every_day_may_count() -> None:  # J7
+    late = replace(ACKNOWLEDGEMENT, created_at=datetime(2024, 7, 15, 23, 30, tzinfo=UTC))
+    assert days(late, handling_days=2, calendar=EVERY_DAY) == ("2024-07-18", "2024-07-21")
+
+
+@pytest.mark.parametrize(
+    ("received", "calendar", "expected"),
+    [
+        (datetime(2026, 3, 6, 14, 59, tzinfo=UTC), {}, ("2026-03-09", "2026-03-12")),  # Friday
+        (datetime(2026, 3, 6, 15, 0, tzinfo=UTC), {}, ("2026-03-10", "2026-03-13")),  # late on Friday
+        (datetime(2026, 3, 7, 9, 0, tzinfo=UTC), {}, ("2026-03-10", "2026-03-13")),  # Saturday
+        (datetime(2026, 4, 2, 9, 0, tzinfo=UTC), {}, ("2026-04-07", "2026-04-10")),  # before Easter
+        (datetime(2026, 6, 1, 14, 30, tzinfo=UTC), {}, ("2026-06-03", "2026-06-08")),  # half past three in London
+        (
+            datetime(2026, 3, 6, 9, 0, tzinfo=UTC),
+            {"closed": ["2026-03-09", "2026-03-11"]},
+            ("2026-03-10", "2026-03-13"),
+        ),
+        (
+            datetime(2026, 3, 6, 9, 0, tzinfo=UTC),
+            {"delivery_days": ["mon", "tue", "wed", "thu", "fri", "sat"], "closed": ["2026-03-09", "2026-03-10"]},
+            ("2026-03-11", "2026-03-14"),
+        ),
+    ],
+)
+def test_an_acknowledgement_promises_working_days(
+    received: datetime, calendar: dict[str, Any], expected: tuple[str, str]
+) -> None:  # J7
+    update = replace(ACKNOWLEDGEMENT, created_at=received + timedelta(minutes=5), received_at=received)
+    assert days(update, calendar={"cut_off": "15:00", **calendar}) == expected
+
+
+def test_the_cut_off_goes_by_the_coming_of_the_order_and_no_day_that_is_over_is_promised() -> None:  # J7
+    received = datetime(2026, 3, 2, 14, 58, tzinfo=UTC)
+    at_once = replace(ACKNOWLEDGEMENT, created_at=received + timedelta(minutes=10), received_at=received)
+    assert days(at_once, calendar={"cut_off": "15:00"})[0] == "2026-03-03"
+    again = replace(at_once, created_at=datetime(2026, 3, 7, 12, 0, tzinfo=UTC))
+    assert days(again, calendar={"cut_off": "15:00"}) == ("2026-03-09", "2026-03-12")
+
+
+def test_a_dispatch_tells_the_day_on_which_it_left_and_a_working_day_of_delivery() -> None:  # J8
+    assert DISPATCH.parcel is not None
+    sunday = replace(DISPATCH, parcel=replace(DISPATCH.parcel, shipped_at=datetime(2026, 3, 29, 23, 30, tzinfo=UTC)))
+    line = fields(write_update(sunday, account(standard_delivery_days=4)))[1]
+    # By the clock of London, which went forward on that day, it was Monday; then come four days, Good Friday not one.
+    assert (line["dispatch_date"], line["supplier_delivery_date"]) == ("2026-03-30", "2026-04-07")
 
 
 def test_constants_are_settings() -> None:
