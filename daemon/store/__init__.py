@@ -16,6 +16,7 @@ from daemon.store.erasures import Erasures
 from daemon.store.feeds import Feeds
 from daemon.store.listings import Listings
 from daemon.store.orders import Orders
+from daemon.store.overview import Overview
 from daemon.store.pauses import Pauses
 from daemon.store.payloads import Payloads
 from daemon.store.promotions import Promotions
@@ -48,6 +49,7 @@ class Store:
         self.feeds = Feeds(database)
         self.listings = Listings(database)
         self.orders = Orders(database)
+        self.overview = Overview(database)
         self.pauses = Pauses(database)
         self.payloads = Payloads(database)
         self.promotions = Promotions(database)

@@ -735,6 +735,8 @@ class World:
         for number, why in await self._read("SELECT number, incomplete FROM orders"):
             if why:
                 self.scene.sandbox.johnlewis.resend_order(number)
+        for (claim,) in await self._read("SELECT id FROM claims WHERE state = 'incomplete'"):
+            await self.scene.store.claims.close(self.scene.name, ClaimId(claim), "asked John Lewis", self.now().at)
         await self.all_goes_round()
         await self._person_settles_doubts()
         await self.check()
