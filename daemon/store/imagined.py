@@ -42,6 +42,8 @@ _HIDDEN: dict[str, str] = {
     "gates": "account = :account",
     "offer_terms": "account = :account",
     "events": "false",
+    "guard_cases": "account = :account",
+    "guard_holds": "account = :account",
     # The newest of all, so that numbers go on from it.
     "feeds": f"id = (SELECT max(id) FROM main.feeds) OR (account = :account AND {_OPEN_FEED})",  # noqa: S608
     "feed_objects": f"feed IN (SELECT id FROM temp.feeds WHERE account = :account AND {_OPEN_FEED})",  # noqa: S608
