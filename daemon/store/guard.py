@@ -181,13 +181,15 @@ _FREE = (
     " AND (h.revision = suspects.revision OR (h.state <> 'left' AND h.value = suspects.value)))"
 )
 
+# What was sent before is read from `main`, because what is only imagined (`store/imagined.py`) has a part of it.
+
 #: what customers pay outside of promotions, as the marketplace last took it
 _BASE = (
     "(SELECT p.price_minor FROM prices p WHERE p.listing = listings.id AND p.promotion IS NULL"
     " ORDER BY p.since DESC LIMIT 1)"
 )
 _BASE_RRP = (
-    "(SELECT o.rrp_minor FROM feed_objects o WHERE o.listing = listings.id AND o.state = 'accepted'"
+    "(SELECT o.rrp_minor FROM main.feed_objects o WHERE o.listing = listings.id AND o.state = 'accepted'"
     " AND o.price_minor IS NOT NULL AND o.promotion IS NULL ORDER BY o.feed DESC LIMIT 1)"
 )
 
@@ -226,15 +228,15 @@ def _suspect_prices(db: sqlite3.Connection, named: Mapping[str, object]) -> None
 
 #: the units of a listing that the marketplace has, or may have
 _AT_MARKETPLACE = (
-    "(SELECT o.stock FROM feed_objects o WHERE o.listing = listings.id AND o.stock IS NOT NULL"
+    "(SELECT o.stock FROM main.feed_objects o WHERE o.listing = listings.id AND o.stock IS NOT NULL"
     " AND o.state IN ('accepted', 'sent') ORDER BY o.feed DESC LIMIT 1)"
 )
 #: listings that have left the shelf with the feeds of the last while, without having been approved
 _RECENT = (
-    "SELECT count(DISTINCT o.listing) FROM feeds f JOIN feed_objects o ON o.feed = f.id"
+    "SELECT count(DISTINCT o.listing) FROM main.feeds f JOIN main.feed_objects o ON o.feed = f.id"
     " WHERE f.account = :account AND f.kind = 'offer' AND f.opened_at >= :window AND o.stock = 0"
     " AND o.state IN ('accepted', 'sent') AND o.ended = :ended"
-    " AND coalesce((SELECT b.stock FROM feed_objects b WHERE b.listing = o.listing AND b.feed < o.feed"
+    " AND coalesce((SELECT b.stock FROM main.feed_objects b WHERE b.listing = o.listing AND b.feed < o.feed"
     "  AND b.stock IS NOT NULL AND b.state IN ('accepted', 'sent') ORDER BY b.feed DESC LIMIT 1), 0) > 0"
     " AND NOT EXISTS (SELECT 1 FROM guard_holds h WHERE h.listing = o.listing AND h.state IN ('left', 'expired'))"
 )
