@@ -45,8 +45,6 @@ _HIDDEN: dict[str, str] = {
     "gates": "account = :account",
     "offer_terms": "account = :account",
     "events": "false",
-    "guard_cases": "account = :account",
-    "guard_holds": "account = :account",
     # The newest of all, so that numbers go on from it.
     "feeds": "id = (SELECT max(id) FROM main.feeds) OR account = :account",
     # What the change guard compares with as well: what these listings were sent, and what left within its window.
