@@ -155,7 +155,8 @@ class Updates:
         def work(db: sqlite3.Connection) -> CancelRequest:
             row = claim_of(db, account, claim)
             if row["state"] != ClaimState.OPEN:
-                raise NotAllowed(f"claim {claim} is {row['state']}, and accepted can be an open one: {row['why']}")
+                why = f": {row['why']}" if row["why"] else ""
+                raise NotAllowed(f"claim {claim} is {row['state']}{why}; only an open one can be accepted")
             order = order_of(db, account, OrderNumber(row["number"]))
             chosen, left_out = answerable(db, order, _asked(db, claim), legal_moves)
             if not chosen:
@@ -177,6 +178,7 @@ class Updates:
                 chosen, left_out = answerable(db, order, _asked(db, row["id"]), legal_moves)
                 if not left_out:
                     _answer(db, order, row, chosen, "", at, legal_moves)
+                    doubt_if_restored(db, order)
                     accepted += 1
             return accepted
 
@@ -394,7 +396,8 @@ def _resendable(
     """The failed update of an order that is to be said again, with its lines as (row, units)."""
     failed = db.execute(
         "SELECT * FROM order_updates u WHERE u.\"order\" = ? AND u.state = 'failed' AND (? IS NULL OR u.id = ?)"
-        " AND NOT EXISTS (SELECT 1 FROM order_updates v WHERE v.resends = u.id) ORDER BY u.id",
+        ' AND NOT EXISTS (SELECT 1 FROM order_updates v WHERE v."order" = u."order" AND v.resends = u.id)'
+        " ORDER BY u.id",
         (order["id"], update, update),
     ).fetchall()
     possible, hindrances = [], []

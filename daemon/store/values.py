@@ -43,10 +43,11 @@ _KEPT = ("safety_stock", "percentage", "cap", "threshold", "rrp_discount_bp", "l
 _CHARGED = "(SELECT c.price_minor FROM prices c WHERE c.listing = listings.id ORDER BY c.since DESC LIMIT 1)"
 
 #: units of a listing's orders that are open and of which the seller has reported nothing yet; an update that was sent
-#: has moved its lines already, and counts there alone
+#: has moved its lines already, and counts there alone; a refund is first of units that have left, which are not held
 RESERVED = (
     "(SELECT coalesce(sum(max(0, w.quantity - w.shipped - w.cancelled"
-    " - coalesce((SELECT sum(u.quantity) FROM update_lines u"
+    " - coalesce((SELECT sum(CASE d.kind WHEN 'refund' THEN max(0, u.quantity - w.shipped + w.refunded)"
+    " ELSE u.quantity END) FROM update_lines u"
     ' JOIN order_updates d ON d.id = u."update" WHERE u.line = w.id'
     " AND d.kind NOT IN ('acknowledgement', 'acceptance') AND d.state IN ('pending', 'sending', 'in_doubt')"
     "), 0))), 0) FROM order_lines w WHERE w.listing = listings.id AND w.state IN ('new', 'accepted', 'to_ship'))"
