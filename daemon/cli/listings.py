@@ -94,8 +94,14 @@ def _row(listing: dict[str, Any]) -> list[object]:
     parts = listing["parts"]
     errors = "; ".join(f"{parts[part]['error_name']}: {_error(parts[part])}" for part in _PARTS if parts[part]["error"])
     names = ("sku", "ean", "channel_item_id", "channel_status", "stock")
-    states = [parts[part]["state"] for part in _PARTS]
+    states = [_state(listing, part) for part in _PARTS]
     return [*(listing[name] for name in names), amount(listing["price_minor"]), *states, errors]
+
+
+def _state(listing: Mapping[str, Any], part: str) -> str:
+    """The state of a part, and whether the change guard holds it back."""
+    state: str = listing["parts"][part]["state"]
+    return f"{state} (held)" if part in listing["held"] else state
 
 
 def _error(part: Mapping[str, Any]) -> str:
@@ -158,7 +164,7 @@ def _print_listing(listing: dict[str, Any]) -> None:
     )
     click.echo()
     parts = [
-        (part, how["state"], how["error"] and f"{how['error_name']}: {how['error']}", *_more(how))
+        (part, _state(listing, part), how["error"] and f"{how['error_name']}: {how['error']}", *_more(how))
         for part, how in listing["parts"].items()
     ]
     print_table(["part", "state", "error", "in English", "blocked"], parts, empty="")
