@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from daemon.jobs import Outcome, Run
+from daemon.jobs.again import orders_again
 from daemon.jobs.confirm import confirm_applied
 from daemon.jobs.keep import keep_all
 from daemon.jobs.notes import unquoted
@@ -17,7 +18,8 @@ async def download_orders(run: Run) -> Outcome:
     since = await _since(run)
     inbox = run.store.deliveries.inbox(run.name)
     keep = partial(run.store.orders.keep, run.name, at=run.now.at)
-    total = await keep_all(run.marketplace.orders(inbox, since, run.now.at), keep)
+    total = await orders_again(run)
+    total += await keep_all(run.marketplace.orders(inbox, since, run.now.at), keep)
     await confirm_applied(run)
     notes = [f"{total.new} new", f"{total.moved} moved"] if total.new or total.moved else []
     notes += [f"set aside: {unquoted(reason)}" for reason in total.set_aside]

@@ -19,6 +19,7 @@ from daemon.store.feeds import Feeds
 from daemon.store.guard import Guard
 from daemon.store.listings import Listings
 from daemon.store.orders import Orders
+from daemon.store.overview import Overview
 from daemon.store.pauses import Pauses
 from daemon.store.payloads import Payloads
 from daemon.store.promotions import Promotions
@@ -54,6 +55,7 @@ class Store:
         self.guard = Guard(database)
         self.listings = Listings(database)
         self.orders = Orders(database)
+        self.overview = Overview(database)
         self.pauses = Pauses(database)
         self.payloads = Payloads(database)
         self.promotions = Promotions(database)
