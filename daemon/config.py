@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 from pydantic import AfterValidator, BaseModel, Field, SerializeAsAny, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
+from daemon.alerting import AlertsTable
 from daemon.errors import ConfigError
 from daemon.hostkeys import FILE_NAME, pinned
 from daemon.marketplaces.dialects import DIALECTS, PROFILED, SPEAKS
@@ -33,7 +34,7 @@ JOBS: Mapping[str, tuple[str, ...]] = {
 }
 
 #: The jobs that belong to no account: what `[every]` may name.
-SITE_JOBS: tuple[str, ...] = ("housekeeping", "backup")
+SITE_JOBS: tuple[str, ...] = ("alerts", "ping", "housekeeping", "backup")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _SHORTEST_EVERY = timedelta(seconds=1)
@@ -179,6 +180,7 @@ class Config(Table):
     retention: RetentionTable = RetentionTable()
     #: how often the jobs that belong to no account come
     every: Mapping[str, Duration] = Field(default_factory=dict)
+    alerts: AlertsTable = AlertsTable()
     accounts: Mapping[AccountName, SerializeAsAny[AccountSettings]] = Field(default_factory=dict)
 
     @property
@@ -335,7 +337,7 @@ class _Reading:
             return None
         tables = top.pop("accounts", {})
         self._read_profiles(top.pop("profiles", {}))
-        shell = self._valid(Config, top, self.path, "", {})
+        shell = self._valid(Config, top, self.path, "", {"folder": self.path.absolute().parent})
         if shell is not None:
             self._check_every(shell.every, SITE_JOBS, "of the site", self.path, "every")
         accounts = self._accounts(tables)

@@ -7,6 +7,9 @@ from enum import StrEnum
 from typing import Any
 
 from daemon.model import SITE, AccountName
+from daemon.rules.spread import Spread
+from daemon.store.alerts import Alert
+from daemon.store.facts import AccountFacts
 from daemon.store.pauses import Pause, holding
 from daemon.store.runs import JobState
 
@@ -71,6 +74,8 @@ class Snapshot:
     fresh: bool = True
     #: (account, timeliness) → orders that wait for the seller
     waiting: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    #: what is wrong, as it was found last
+    alerts: Sequence[Alert] = ()
     #: (account, severity) → things that are wrong with orders
     order_errors: Mapping[tuple[str, str], int] = field(default_factory=dict)
     #: what a person has paused (D13)
@@ -124,6 +129,8 @@ class Verdict:
     held: Mapping[AccountName, tuple[datetime, str]]
     #: (account, timeliness) → orders that wait for the seller
     waiting: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    #: what is wrong, as it was found last
+    alerts: Sequence[Alert] = ()
     #: (account, severity) → things that are wrong with orders
     order_errors: Mapping[tuple[str, str], int] = field(default_factory=dict)
     #: (account, what) → claims and order updates that wait for a person
@@ -162,14 +169,40 @@ class Verdict:
             "config_ok": self.config.ok,
             "config_read_at": _iso(self.config.at),
             "config_problems": list(self.config.problems),
+            "alerts": [alert.as_dict() for alert in self.alerts],
             "site": {"jobs": site},
             "accounts": accounts,
         }
 
 
 @dataclass(frozen=True, slots=True)
+class Machine:
+    """What the daemon stands on. `unsynchronised_since` is since when the kernel does not trust its clock.
+
+    Bytes are None where they could not be asked; `ended_at` is when the storage failed last.
+    """
+
+    disk_bytes: int | None = None
+    disk_free_bytes: int | None = None
+    database_bytes: int | None = None
+    log_bytes: int | None = None
+    unsynchronised_since: datetime | None = None
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """What runs: the versions of sellerd, Python and SQLite, and the number of the last migration."""
+
+    version: str
+    python: str
+    sqlite: str
+    schema: str
+
+
+@dataclass(frozen=True, slots=True)
 class Figures:
-    """What the metrics show beside the verdict, counted by the database."""
+    """What the metrics show beside the verdict, counted by the database, the watch and the process itself."""
 
     #: (account, part, state) → listings
     listings: Mapping[tuple[str, str, str], int]
@@ -183,6 +216,22 @@ class Figures:
     scheduler_events: Mapping[tuple[str], int]
     #: (account, known or unknown) → answers of marketplaces that said something, by whether the catalogue knows it
     answers: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    #: log lines that nobody read in time, since the process started
+    log_lines_dropped: int = 0
+    build: Build = Build("", "", "", "")
+    #: how the accounts stood when the watch last looked
+    accounts: Mapping[AccountName, AccountFacts] = field(default_factory=dict)
+    machine: Machine = field(default_factory=Machine)
+    #: way → notices that it could not deliver
+    undelivered: Mapping[str, int] = field(default_factory=dict)
+    #: (account, job) → how long its turns took since the process started
+    durations: Mapping[tuple[str, str], Spread] = field(default_factory=dict)
+    #: (protocol, outcome) → calls to the outside since the process started
+    calls: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    #: how many turns are being run
+    in_flight: int = 0
+    #: how long the event loop stood still, at worst in the last few seconds
+    lag: timedelta = timedelta()
 
 
 def judge(snapshot: Snapshot, vitals: Vitals, config: Loaded, timetable: Timetable, now: datetime) -> Verdict:
@@ -214,6 +263,7 @@ def judge(snapshot: Snapshot, vitals: Vitals, config: Loaded, timetable: Timetab
         waiting=snapshot.waiting,
         order_errors=snapshot.order_errors,
         attention=snapshot.attention,
+        alerts=snapshot.alerts,
     )
 
 

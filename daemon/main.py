@@ -4,6 +4,7 @@ A reload leaves the timetable's block and enters it again with the new configura
 """
 
 import os
+import platform
 import signal
 import sys
 import threading
@@ -12,6 +13,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 
 import anyio
@@ -19,7 +21,7 @@ import structlog
 from anyio import create_task_group, to_thread
 from anyio.abc import TaskGroup, TaskStatus
 
-from daemon import notify
+from daemon import logs, notify
 from daemon.clock import read_clocks
 from daemon.config import Config, fingerprint, host_keys, load, split_address, warnings
 from daemon.crontab import intervals
@@ -27,23 +29,28 @@ from daemon.errors import ConfigError, DaemonError, NotAllowed, StoreError, Stor
 from daemon.health import (
     BEAT_EVERY,
     OVERDUE_LIMIT,
+    Build,
     Figures,
     JobHealth,
     Loaded,
+    Machine,
     Snapshot,
     Verdict,
     judge,
 )
-from daemon.logs import configure
 from daemon.marketplaces import Marketplace
 from daemon.marketplaces.dialects import DIALECTS
 from daemon.model import SITE, AccountName
 from daemon.pulse import Pulse
 from daemon.runner import Runner
 from daemon.seller.advice import count_known, explained_by
+from daemon.settings import secrets_in
 from daemon.store import Store, open_store
+from daemon.store.database import versions
 from daemon.store.pauses import holding
 from daemon.timetable import Timetable
+from daemon.transports.calls import calls
+from daemon.vigil import Vigil
 from daemon.web.app import whole_app
 from daemon.web.serve import listen_at, listen_on, serving
 from daemon.web.state import Question
@@ -62,6 +69,7 @@ def main_run(config_path: Path) -> int:
     # A reload asked for too early would end the process (trap D3).
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     code = anyio.run(partial(run, config_path))
+    logs.finish()
     if any(not thread.daemon and thread is not threading.main_thread() for thread in threading.enumerate()):
         _end_in(_LAST_RESORT, code)
     return code
@@ -78,7 +86,7 @@ async def run(config_path: Path, *, ready: Callable[[], None] = lambda: None) ->
     except ConfigError as error:
         return _give_up(CONFIG, *error.problems)
     config = setup.config
-    configure(config.log.level, config.log.format)
+    _configure_log(config)
     code, causes, daemon = CLEAN, list[BaseException](), None
     try:
         async with open_store(config.database) as store:
@@ -94,6 +102,11 @@ async def run(config_path: Path, *, ready: Callable[[], None] = lambda: None) ->
     if any(isinstance(cause, ConfigError) for cause in causes):
         return _give_up(CONFIG, *map(str, causes))
     return _give_up(IN_USE if isinstance(causes[0], StoreInUse) else STORAGE, *map(str, causes))
+
+
+def _configure_log(config: Config) -> None:
+    secrets = (secret.reveal() for _, secret in secrets_in(config))
+    logs.configure(config.log.level, config.log.format, secrets=secrets)
 
 
 def _give_up(code: int, *sentences: str) -> int:
@@ -177,6 +190,7 @@ class Daemon:
         self._loaded = Loaded(self._started_at)
         self._pulse = Pulse(store.database, self._started_at, self._overdue, self._fail)
         self._timetable = Timetable(store, self._runner)
+        self._vigil = Vigil(store, lambda: self.config, self.health, self._deliver)
         self._life: TaskGroup | None = None
         self._reloads: list[_Reload] = []
         self._taken: list[_Reload] = []
@@ -186,6 +200,7 @@ class Daemon:
         self._last_resort: threading.Timer | None = None
         self._snapshot = Question(self._read_snapshot)
         self._figures = Question(self._read_figures)
+        self._build = build()
 
     @property
     def config(self) -> Config:
@@ -218,7 +233,10 @@ class Daemon:
                 self._pulse.start(self._life)
                 self._life.start_soon(self._keep_telling)
                 self._life.start_soon(self._watch_storage)
+                self._life.start_soon(self._vigil.keep, read_clocks)
                 await self._work(ready)
+                if self._code == STORAGE:
+                    await self._vigil.last_words(datetime.now(UTC))
                 self._timetable.stop()
                 self._life.cancel_scope.cancel()
             self.config.socket.unlink(missing_ok=True)
@@ -284,6 +302,7 @@ class Daemon:
             attention=await self.store.views.attention(),
             order_errors=await self.store.views.order_errors(),
             pauses=await self.store.pauses.in_force(datetime.now(UTC)),
+            alerts=await self.store.alerts.open(),
         )
 
     async def _read_figures(self) -> Figures:
@@ -301,7 +320,22 @@ class Daemon:
             for gate in account["gates"]
         }
         answers = count_known(await self.store.codes.all(), explained_by(self.config.accounts))
-        return Figures(listings, feeds, gates, self._runner.totals, self._timetable.events, answers)
+        seen = self._vigil.seen
+        return Figures(
+            *(listings, feeds, gates, self._runner.totals, self._timetable.events, answers, logs.lines_dropped()),
+            build=self._build,
+            accounts={name: watched.facts for name, watched in seen.accounts.items()} if seen else {},
+            machine=seen.machine if seen else Machine(),
+            undelivered={
+                way: seen.backlog[way].notices if way in seen.backlog else 0 for way in self.config.alerts.ways
+            }
+            if seen
+            else {},
+            durations=self._runner.durations,
+            calls=calls(),
+            in_flight=self._runner.in_flight,
+            lag=self._pulse.vitals().lag,
+        )
 
     # From start to stop
 
@@ -318,7 +352,7 @@ class Daemon:
                 following = await self._next_setup()
             if following is not None:
                 self._setup = following
-                configure(self.config.log.level, self.config.log.format)
+                _configure_log(self.config)
                 await self._configure(datetime.now(UTC))
         for asked in (*self._taken, *self._reloads):
             asked.stopped = True
@@ -410,6 +444,10 @@ class Daemon:
         notify.notify("STOPPING=1", "STATUS=Stopping")
         self._wake.set()
 
+    def _deliver(self) -> None:
+        """Something new is to be told: the job that does need not wait for its tick."""
+        self._timetable.give_turn(SITE, "alerts")
+
     # How it goes
 
     def _overdue(self) -> Iterable[str]:
@@ -446,6 +484,12 @@ class Daemon:
         if verdict.reasons:
             text += f"; {verdict.reasons[0]}"
         notify.notify(f"STATUS={text}")
+
+
+def build() -> Build:
+    """What runs here."""
+    sqlite, schema = versions()
+    return Build(version("sellerd"), platform.python_version(), sqlite, schema)
 
 
 def _nothing() -> None:

@@ -3,8 +3,8 @@
 import os
 import re
 import stat
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Iterator, Mapping
+from datetime import date, timedelta
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
@@ -28,6 +28,7 @@ from daemon.model import (
     Deadlines,
     FeedKind,
     FeedRule,
+    GuardTerms,
     ItemLimits,
     LegalMoves,
     OfferTerms,
@@ -173,6 +174,21 @@ class Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=False, validate_default=False)
 
 
+def secrets_in(value: object, place: str = "") -> Iterator[tuple[str, Secret]]:
+    """Every secret of a table, at any depth, with its place in it."""
+    if isinstance(value, Secret):
+        yield place, value
+    elif isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from secrets_in(getattr(value, name), f"{place}.{name}".removeprefix("."))
+    elif isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from secrets_in(item, f"{place}.{name}".removeprefix("."))
+    elif isinstance(value, tuple):
+        for number, item in enumerate(value):
+            yield from secrets_in(item, f"{place}.{number}")
+
+
 class SftpTable(Table):
     """An SFTP login (guide L and J, account)."""
 
@@ -211,6 +227,55 @@ class DeadlinesTable(Table):
     warn_before: Duration = timedelta(hours=6)
 
 
+class GuardTable(Table):
+    """The change guard: what looks like a mistake at machine speed waits for a person (docs/alerts.md).
+
+    Held back are a price that falls or rises by more than `price_fall` or `price_rise` percent against the last one
+    that was accepted, a promotion that takes more than `promotion_fall` percent off, and stocks that go to zero, or
+    listings that end, where within `window` they are more than `zero_share` or `end_share` percent of those that sell,
+    and at least `zero_least` or `end_least`. Fewer go at once. A held zero leaves by itself after `zero_expiry`,
+    because what is not there would be sold meanwhile; `"0s"` is never. A `0` switches a rule off.
+    """
+
+    active: bool = True
+    price_fall: int = Field(default=30, ge=0, lt=100)
+    price_rise: int = Field(default=200, ge=0)
+    promotion_fall: int = Field(default=75, ge=0, lt=100)
+    zero_share: int = Field(default=20, ge=0, lt=100)
+    zero_least: int = Field(default=20, ge=1)
+    end_share: int = Field(default=10, ge=0, lt=100)
+    end_least: int = Field(default=20, ge=1)
+    window: Duration = timedelta(hours=1)
+    zero_expiry: Duration = timedelta(hours=4)
+
+    @property
+    def terms(self) -> GuardTerms:
+        """The rules as they are judged by."""
+        values = {name: getattr(self, name) for name in type(self).model_fields if name != "active"}
+        return GuardTerms(**values) if self.active else GuardTerms()
+
+
+class ThresholdsTable(Table):
+    """When something of this account is worth an alert; `"0s"` and `0` switch a cause off.
+
+    A job is silent when it has not succeeded for `silence`, and for four of its intervals. The others are how long a
+    feed may wait for its answer, a change for its feed, and an update in doubt for a person; how many feeds may lapse
+    in a day; the share of a day's answers that may be rejections, from so many rejections on; and how long before a
+    secret ends (`expires`) that is told.
+    """
+
+    silence: Duration = timedelta(hours=2)
+    answers_overdue: Duration = timedelta(hours=1)
+    pending: Duration = timedelta(hours=6)
+    in_doubt: Duration = timedelta(minutes=15)
+    lapsed_feeds: int = Field(default=1, ge=0)
+    rejections_percent: int = Field(default=20, ge=0, le=100)
+    rejections_least: int = Field(default=10, ge=1)
+    orders: bool = True
+    set_aside: bool = True
+    expiry_notice: Duration = timedelta(days=14)
+
+
 class StockRulesTable(Table):
     """How much of the stock is offered; a listing may have its own figures (import columns `safety_stock`, …).
 
@@ -247,6 +312,10 @@ class AccountSettings(Table):
     #: what becomes of a parcel without a tracking URL: `{tracking_number}` stands for its number (L13)
     tracking_url: Annotated[str, AfterValidator(_tracking_template)] = ""
     orders: DeadlinesTable = DeadlinesTable()
+    alerts: ThresholdsTable = ThresholdsTable()
+    guard: GuardTable = GuardTable()
+    #: when its secrets end, by any name: "login password" = 2027-01-31
+    expires: Mapping[str, date] = Field(default_factory=dict)
 
     #: whether its marketplace has a test tree, in which test orders can be rehearsed
     has_test_tree: ClassVar[bool] = False

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from daemon.alerting import AlertsTable
 from daemon.config import SITE_JOBS, BackupTable, DaemonTable, LogTable, RetentionTable, WebTable
 from daemon.marketplaces.edge import EdgeSettings
 from daemon.marketplaces.edge.profiles import shipped
@@ -61,6 +62,7 @@ def written() -> str:
     ):
         parts.append(_section(f"[{name}]", table))
     parts.append(_every())
+    parts.append(_section("[alerts]", AlertsTable))
     parts.append(_section('[accounts.NAME], speaks = "sellr" (marketplace = "laredoute")', SellrSettings))
     title = '[accounts.NAME], speaks = "edge" (marketplace = "johnlewis", whose profile gives the defaults)'
     parts.append(_section(title, EdgeSettings, shipped()["johnlewis"]))

@@ -79,7 +79,7 @@ def test_the_example_is_all_that_can_be_said_of_the_daemon(folder: Path) -> None
     text = EXAMPLE.read_text("utf-8")
     config = load(write(folder, ""))
 
-    for table in (config.daemon, config.web, config.log):
+    for table in (config.daemon, config.web, config.log, config.alerts):
         for key in type(table).model_fields:
             assert f"\n{key} = " in text or f"\n# {key} = " in text, key
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from daemon.cli.failures import EXIT_CODES, told
+from daemon.cli.noun import Suggesting
 
 #: name → module, the command in it, and what `--help` says of it
 _COMMANDS = {
@@ -22,7 +23,9 @@ _COMMANDS = {
     "claims": ("daemon.cli.claims", "claims", "List, show, accept and close requests of the marketplace to cancel."),
     "feeds": ("daemon.cli.feeds", "feeds", "List and show what was sent, and what came of it."),
     "gate": ("daemon.cli.status", "gate", "Show when the next feed may leave, and why not before."),
-    "deliveries": ("daemon.cli.status", "deliveries", "Show what came in and could not be read."),
+    "deliveries": ("daemon.cli.status", "deliveries", "Show what came in and could not be read, and try it again."),
+    "guard": ("daemon.cli.guard", "guard", "See what looks like a mistake, and say whether it is meant."),
+    "alerts": ("daemon.cli.alerts", "alerts", "Show what is wrong, and try whether alerts arrive."),
     "jobs": ("daemon.cli.jobs", "jobs", "List jobs, give one a turn now, pause and resume them."),
     "backup": ("daemon.cli.backups", "backup", "Copy the database while everything goes on, list and prove copies."),
     "restore": ("daemon.cli.backups", "restore", "Put a backup in the place of the database."),
@@ -31,12 +34,13 @@ _COMMANDS = {
     "users": ("daemon.cli.access", "users", "Say who may sign in to the pages, and as what."),
     "tokens": ("daemon.cli.access", "tokens", "Make and revoke the tokens that programs sign in with."),
     "audit": ("daemon.cli.access", "audit", "Show who did what, when, from where, and what came of it."),
+    "completion": ("daemon.cli.completion", "completion", "Let the shell complete words of sellerd."),
     "sandbox": ("daemon.cli.sandbox", "sandbox", "Run marketplaces for trying things out, on this machine."),
     "demo": ("daemon.cli.demo", "demo", "Show everything at work against the sandbox, in about a minute."),
 }
 
 
-class _Commands(click.Group):
+class _Commands(Suggesting):
     """The commands by name; `--help` loads none of them."""
 
     def list_commands(self, _ctx: click.Context) -> list[str]:

@@ -7,7 +7,7 @@ import click
 
 from daemon.cli.failures import REFUSED, Failure
 from daemon.cli.noun import Noun, examples
-from daemon.cli.output import json_option, print_json, print_table
+from daemon.cli.output import print_json, print_table, rows_options
 from daemon.cli.site import Site, address, asynchronous
 from daemon.cli.values import Instant, Span
 
@@ -21,7 +21,7 @@ def jobs() -> None:
 
 @jobs.command("list", epilog=examples("sellerd jobs list", "sellerd jobs list laredoute-fr --json"))
 @click.argument("account", required=False)
-@json_option
+@rows_options
 @click.pass_obj
 @asynchronous
 async def list_jobs(site: Site, *, account: str | None, as_json: bool) -> None:
@@ -73,8 +73,8 @@ async def _rows(site: Site) -> list[Row]:
 async def run_job(site: Site, words: tuple[str, ...]) -> None:
     """Let the daemon run JOB of ACCOUNT now: items, offers, reports, orders, updates, refunds or housekeeping.
 
-    Without an account, JOB is one of the site: housekeeping. The gate stays what it is: a feed that may not leave yet
-    waits all the same.
+    Without an account, JOB is one of the site: alerts, ping or housekeeping. The gate stays what it is: a feed that may
+    not leave yet waits all the same.
     """
     *account, job = words
     if len(account) > 1:

@@ -58,7 +58,7 @@ class PhotoFinding:
 
 
 def outward_of(account: AccountSettings) -> Outward:
-    """The way to an account's photos; the sandbox's lie on this machine, where nothing else may be asked."""
+    """The way to an account's photos: on the public internet, and for an account at the sandbox in our own network."""
     return Outward(anybody=True, private=account.environment == "sandbox")
 
 

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from daemon.store.accounts import Accounts
+from daemon.store.alerts import Alerts
 from daemon.store.answers import Answers
 from daemon.store.audit import Audit
 from daemon.store.backups import Backups
@@ -13,9 +14,12 @@ from daemon.store.codes import Codes
 from daemon.store.database import Database, open_database, open_for_reading
 from daemon.store.deliveries import Deliveries
 from daemon.store.erasures import Erasures
+from daemon.store.facts import Facts
 from daemon.store.feeds import Feeds
+from daemon.store.guard import Guard
 from daemon.store.listings import Listings
 from daemon.store.orders import Orders
+from daemon.store.overview import Overview
 from daemon.store.pauses import Pauses
 from daemon.store.payloads import Payloads
 from daemon.store.promotions import Promotions
@@ -38,16 +42,20 @@ class Store:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.accounts = Accounts(database)
+        self.alerts = Alerts(database)
         self.answers = Answers(database)
         self.audit = Audit(database)
         self.backups = Backups(database)
         self.claims = Claims(database)
         self.codes = Codes(database)
         self.deliveries = Deliveries(database)
+        self.facts = Facts(database)
         self.erasures = Erasures(database)
         self.feeds = Feeds(database)
+        self.guard = Guard(database)
         self.listings = Listings(database)
         self.orders = Orders(database)
+        self.overview = Overview(database)
         self.pauses = Pauses(database)
         self.payloads = Payloads(database)
         self.promotions = Promotions(database)

@@ -9,7 +9,7 @@ from datetime import datetime
 from daemon.errors import Unreadable
 from daemon.model import AccountName, Customer, Delivery, LineState, Order, OrderFault, OrderLine
 from daemon.rules.moves import Standing, told
-from daemon.store.claim_fates import follow, match
+from daemon.store.claim_fates import follow, forget_requests, match
 from daemon.store.database import Database
 from daemon.store.deliveries import (
     DeliveryId,
@@ -72,11 +72,7 @@ class Orders:
                 # Columns that we have no word for may hold anything, so they go too.
                 db.execute("UPDATE orders SET extra = '{}' WHERE id = ?", (order,))
                 db.execute("UPDATE order_lines SET extra = '{}' WHERE \"order\" = ?", (order,))
-                db.execute("UPDATE claims SET extra = '{}' WHERE \"order\" = ?", (order,))
-            db.execute(
-                "UPDATE claims SET extra = '{}' WHERE account = ? AND \"order\" IS NULL AND changed_at < ?",
-                (account, to_us(before)),
-            )
+            forget_requests(db, account, before, [order for (order,) in closed])
             return len(closed)
 
         erased = 0

@@ -38,6 +38,7 @@ from daemon.store import claim_views
 from daemon.store.database import Database
 from daemon.store.feeds import read_gate
 from daemon.store.generation import restored_at
+from daemon.store.guard import GUARDED
 from daemon.store.listings import extras_of, item_from_json, knobs_of, levies_of, vat_rate_of
 from daemon.store.order_errors import OPEN
 from daemon.store.pauses import Pause, pauses_of
@@ -87,14 +88,20 @@ class Views:
         return await self._database.read(lambda db: _gates(db, now))
 
     async def feeds(
-        self, account: AccountName | None = None, *, limit: int = PAGE, before: FeedId | None = None
+        self,
+        account: AccountName | None = None,
+        *,
+        kind: str = "",
+        state: str = "",
+        limit: int = PAGE,
+        before: FeedId | None = None,
     ) -> list[View]:
-        """Feeds, the newest first; `before` is the last of the page before (L16)."""
+        """Feeds, the newest first, of a kind and in a state; `before` is the last of the page before (L16)."""
         sql = (
             "SELECT * FROM feeds WHERE (:account IS NULL OR account = :account) AND (:before IS NULL OR id < :before)"
-            " ORDER BY id DESC LIMIT :limit"
+            " AND (:kind = '' OR kind = :kind) AND (:state = '' OR state = :state) ORDER BY id DESC LIMIT :limit"
         )
-        rows = await self._rows(sql, account=account, before=before, limit=min(limit, MOST))
+        rows = await self._rows(sql, account=account, kind=kind, state=state, before=before, limit=min(limit, MOST))
         return [_feed(row) for row in rows]
 
     async def feed(self, feed: FeedId, *, limit: int = PAGE, after: Sku | None = None) -> View | None:
@@ -127,10 +134,15 @@ class Views:
         after: Sku | None = None,
         warned: bool = False,
         blocked: bool = False,
+        status: str = "",
+        error: str = "",
+        find: str = "",
     ) -> list[View]:
         """Listings by SKU: those of which `part` (or any part) is in `state`, those whose SKU begins with `sku`.
 
-        `warned`: only those with warnings; `blocked`: only those of which a part was rejected too often (L2).
+        `status` is their channel status; `error` stands in the error of a part, `find` in their SKU, EAN, channel item
+        id or title, without regard to case. `warned`: only those with warnings; `blocked`: only those of which a part
+        was rejected too often (L2).
         """
         parts = [part] if part else list(Part)
         condition = " OR ".join(f"{name}_state = :state" for name in parts)
@@ -138,6 +150,10 @@ class Views:
             f"SELECT *, {_REJECTED} FROM listings WHERE account = :account AND (:state IS NULL OR {condition})"  # noqa: S608 - names of our own enum
             f" AND (NOT :warned OR warnings <> '[]' OR price_warning <> '') AND (NOT :blocked OR {_BLOCKED})"
             " AND (:sku IS NULL OR substr(sku, 1, length(:sku)) = :sku) AND (:after IS NULL OR sku > :after)"
+            " AND (:status = '' OR channel_status = :status) AND (:error = '' OR instr(lower(item_error || ' ' ||"
+            " stock_error || ' ' || price_error || ' ' || end_error), lower(:error)) > 0)"
+            " AND (:find = '' OR instr(lower(sku || ' ' || ean || ' ' || channel_item_id || ' ' ||"
+            " coalesce(json_extract(item, '$.title'), '')), lower(:find)) > 0)"
             " ORDER BY sku LIMIT :limit"
         )
         rows = await self._rows(
@@ -149,6 +165,9 @@ class Views:
             limit=min(limit, MOST),
             warned=warned,
             blocked=blocked,
+            status=status,
+            error=error,
+            find=find,
         )
         return [_listing(row) for row in rows]
 
@@ -185,20 +204,32 @@ class Views:
         now: datetime | None = None,
         late: bool = False,
         errors: bool = False,
+        find: str = "",
     ) -> list[View]:
         """Orders without personal data, the newest first; those of which a line is in `state`.
 
         With `now` each says whether it is in time for its deadlines; with `late` too, only those that are not; with
-        `errors`, only those of which something is wrong (J6).
+        `errors`, only those of which something is wrong (J6). `find` stands in their number, or in the SKU or EAN of a
+        line, without regard to case.
         """
         sql = (
             "SELECT * FROM orders o WHERE (:account IS NULL OR account = :account)"  # noqa: S608 - our own words
             f' AND (NOT :errors OR EXISTS (SELECT 1 FROM order_errors e WHERE e."order" = o.id AND {OPEN}))'
             ' AND (:state IS NULL OR EXISTS (SELECT 1 FROM order_lines WHERE "order" = o.id AND state = :state))'
             " AND (:late IS NULL OR id IN (SELECT value FROM json_each(:late)))"
+            " AND (:find = '' OR instr(lower(number), lower(:find)) > 0 OR EXISTS (SELECT 1 FROM order_lines f"
+            ' LEFT JOIN listings s ON s.id = f.listing WHERE f."order" = o.id'
+            " AND instr(lower(coalesce(s.sku, '') || ' ' || f.ean || ' ' || f.channel_item_id), lower(:find)) > 0))"
             " AND (:before IS NULL OR id < :before) ORDER BY id DESC LIMIT :limit"
         )
-        values = {"account": account, "state": state, "before": before, "limit": min(limit, MOST), "errors": errors}
+        values = {
+            "account": account,
+            "state": state,
+            "before": before,
+            "limit": min(limit, MOST),
+            "errors": errors,
+            "find": find,
+        }
 
         def work(db: sqlite3.Connection) -> list[View]:
             ids = None
@@ -263,24 +294,44 @@ class Views:
             yield page
 
     async def deliveries(
-        self, account: AccountName | None = None, *, state: str | None = None, limit: int = PAGE
+        self,
+        account: AccountName | None = None,
+        *,
+        state: str | None = None,
+        kind: str = "",
+        find: str = "",
+        limit: int = PAGE,
+        before: int | None = None,
     ) -> list[View]:
-        """What came in, the newest first; `state` set_aside for what could not be read, with the reason (D9)."""
+        """What came in, the newest first; `state` set_aside for what could not be read, with the reason (D9).
+
+        `find` stands in the name or the reason; `before` is the last of the page before.
+        """
         sql = (
             "SELECT * FROM deliveries WHERE (:account IS NULL OR account = :account)"
-            " AND (:state IS NULL OR state = :state) ORDER BY id DESC LIMIT :limit"
+            " AND (:state IS NULL OR state = :state) AND (:kind = '' OR kind = :kind)"
+            " AND (:find = '' OR instr(lower(name || ' ' || reason), lower(:find)) > 0)"
+            " AND (:before IS NULL OR id < :before) ORDER BY id DESC LIMIT :limit"
         )
-        rows = await self._rows(sql, account=account, state=state, limit=min(limit, MOST))
-        return [
-            {
-                **_some(row, "id", "account", "kind", "folder", "name", "size", "state", "reason"),
-                **_instants(row, "modified_at", "received_at", "confirmed_at"),
-            }
-            for row in rows
-        ]
+        rows = await self._rows(
+            sql, account=account, state=state, kind=kind, find=find, before=before, limit=min(limit, MOST)
+        )
+        return [_delivery(row) for row in rows]
+
+    async def delivery(self, delivery: int) -> View | None:
+        """One thing that came in, with where its bytes are kept; None when there is none (D9)."""
+        rows = await self._rows("SELECT * FROM deliveries WHERE id = :delivery", delivery=delivery)
+        return {**_delivery(rows[0]), "payload": rows[0]["payload"]} if rows else None
 
     async def _rows(self, sql: str, **values: object) -> list[sqlite3.Row]:
         return await self._database.read(lambda db: db.execute(sql, values).fetchall())
+
+
+def _delivery(row: sqlite3.Row) -> View:
+    return {
+        **_some(row, "id", "account", "kind", "folder", "name", "size", "state", "reason"),
+        **_instants(row, "modified_at", "received_at", "confirmed_at"),
+    }
 
 
 def _some(row: sqlite3.Row, *names: str) -> View:
@@ -442,6 +493,8 @@ def _listing(row: sqlite3.Row) -> View:
         "eco_contribution_minor": row["eco_minor"],
         "ended": bool(row["ended"]),
         "parts": {part.value: _part(row, part) for part in Part},
+        # A held part is Pending all the same: the guard keeps it from leaving.
+        "held": [part.value for part in GUARDED if row[f"{part}_hold"] == row[f"{part}_revision"]],
         "rejection": json.loads(row["rejection"]) if row["rejection"] else None,
         "warnings": [*json.loads(row["warnings"]), *_price_warnings(row)],
         "stock_knobs": asdict(knobs_of(row)),

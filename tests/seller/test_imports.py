@@ -72,7 +72,12 @@ async def test_an_item_that_would_be_sent_in_vain_is_in_error(store: Store) -> N
     assert report.incomplete[0].line == 2
     assert "the EAN is missing; the leaf category is missing" in report.incomplete[0].reason
     (listing,) = await store.views.listings(REDOUTE, state="error")
-    assert listing["parts"]["item"] == {"state": "error", "error": report.incomplete[0].reason, "blocked": ""}
+    assert listing["parts"]["item"] == {
+        "state": "error",
+        "error": report.incomplete[0].reason,
+        "error_name": "Update Item Error",
+        "blocked": "",
+    }
 
 
 async def test_all_faults_are_told_at_once_with_field_rule_and_fix(store: Store) -> None:  # L4 L5

@@ -35,7 +35,7 @@ def order(number: str, state: LineState = LineState.SHIPPED, lane: str = SECRET)
 
 
 def reply(name: str, *orders: Order) -> Delivery[Order]:
-    content = "".join(f"<Order id='{each.number}'>{each.shipping.lines[0]}</Order>" for each in orders)
+    content = "".join(f"<Order id='{each.number}'>{json.dumps(dict(each.extra))}</Order>" for each in orders)
     return Delivery(RemoteFile("reply", name, len(content)), content.encode(), orders)
 
 

@@ -113,6 +113,24 @@ class Edge:
             async for delivery in deliveries:
                 yield delivery
 
+    def read_orders(self, file: RemoteFile, content: bytes) -> tuple[Order | Unreadable, ...] | Unreadable:  # noqa: ARG002
+        """An order file that is kept."""
+        return _read(content, self._read_order)[1]
+
+    def read_claims(
+        self, file: RemoteFile, content: bytes
+    ) -> tuple[CancellationRequest | Unreadable, ...] | Unreadable | None:
+        """A request to cancel that is kept; its place and its name say that it is one."""
+        if file.folder != self._requests.path or not file.name.startswith("cancel-"):
+            return None
+        return _read(content, self._read_request)[1]
+
+    def read_update_answer(
+        self, file: RemoteFile, content: bytes
+    ) -> tuple[UpdateAnswer | Unreadable, ...] | Unreadable:
+        """An error of an update that is kept; its name says of which."""
+        return _read(content, partial(read_error, file.name))[1]
+
     def update_name(self, update: OrderUpdate) -> str:
         """`order-<20 digits>.ack`, `dispatch-<20 digits>.txt` or `cancel-<20 digits>.ack` (J7 to J10)."""
         return update_name(update)
@@ -153,6 +171,10 @@ class Edge:
                     if isinstance(outcome, FileGone):
                         continue
                     content, body = _read(outcome, partial(read_error, file.name))
+                    if isinstance(body, Unreadable):
+                        # That it is there is a no, whatever it says: silence would be taken for a yes.
+                        text = f"refused by The Edge, whose report cannot be read: {body}"
+                        body = (UpdateAnswer(reported_update(file.name), accepted=False, text=text),)
                     yield Delivery(file, content, body)
 
     async def confirm(self, file: RemoteFile) -> None:

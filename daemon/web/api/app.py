@@ -15,10 +15,12 @@ from daemon.web.access import Access, Door
 from daemon.web.api import (
     access,
     accounts,
+    alerts,
     backups,
     claims,
     erasures,
     feeds,
+    guard,
     imports,
     jobs,
     listings,
@@ -52,6 +54,8 @@ _NOUNS = (
     jobs,
     feeds,
     access,
+    alerts,
+    guard,
 )
 
 

@@ -10,6 +10,7 @@ from daemon.model import AccountName, ClaimState
 from daemon.store.claims import ClaimId
 from daemon.store.views import PAGE, View
 from daemon.web.api.asking import MOST_ROWS, Account, Before, Body, Limit, Now, TheControl, found_or_404, name_of
+from daemon.web.caller import TheCaller, want_personal
 
 router = APIRouter(prefix="/api/v1")
 
@@ -39,9 +40,11 @@ async def claims(
 
 @router.get("/accounts/{account}/claims/{claim}")
 async def claim(
-    number: ClaimNumber, account: Account, control: TheControl, now: Now, *, personal: bool = False
+    number: ClaimNumber, account: Account, control: TheControl, now: Now, caller: TheCaller, *, personal: bool = False
 ) -> View:
     """One claim with the updates that answered it; `personal` adds fields that may hold anything (D12)."""
+    if personal:
+        want_personal(caller)
     found = await control.store.views.claim(name_of(account), number, personal=personal, now=now.at)
     return {"version": 1, "claim": found_or_404(found, f"account {account.name} has no claim {number}")}
 
