@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -73,6 +74,12 @@ def test_where_all_is_well_nothing_is_wrong() -> None:  # D5
 def test_every_kind_of_cause_has_its_meaning_and_its_fix() -> None:
     assert set(ABOUT) == set(CauseKind)
     assert all(about.meaning.endswith(".") and about.fix for about in ABOUT.values())
+
+
+def test_the_document_has_every_cause_as_the_program_has_it() -> None:
+    text = (Path(__file__).parent.parent / "docs" / "alerts.md").read_text("utf-8")
+    for kind, about in ABOUT.items():
+        assert f"| `{kind}` | {about.severity} | {about.meaning} | {about.fix} |\n" in text, kind
 
 
 @pytest.mark.parametrize("name", ["orders", "housekeeping"])

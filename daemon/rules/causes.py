@@ -116,7 +116,7 @@ ABOUT: Mapping[CauseKind, About] = {
     CauseKind.IN_DOUBT: About(
         _CRITICAL,
         "Something may or may not have arrived, and the marketplace cannot be asked.",
-        "Look at the marketplace's own pages, then say what you saw: sellerd orders resolve NUMBER --arrived|--absent",
+        "See the marketplace's own pages, then say what you saw: sellerd orders resolve NUMBER --arrived (or --again)",
     ),
     CauseKind.ORDERS_LATE: About(
         _CRITICAL,

@@ -24,6 +24,7 @@ from daemon.store import Store
 from daemon.store.database import Database
 from daemon.store.feeds import GateClosed
 from daemon.store.guard import GuardRule, Suspicion
+from daemon.store.imagined import imagined_store
 from daemon.store.listings import ItemRow, PriceRow, StockRow
 from daemon.store.promotions import PromotionRow
 from tests.store.conftest import LEWIS, NOON, OFFER_RULE, REDOUTE, STOCK_RULE, moment
@@ -446,3 +447,23 @@ async def test_a_case_shows_what_it_holds_and_what_was_decided(scene: Scene) -> 
     ]
     assert (found[0].held, found[0].total) == (1, 2)
     assert await scene.store.guard.case(4711) is None
+
+
+@pytest.mark.parametrize("judged", [False, True])
+async def test_what_would_be_sent_next_knows_what_the_guard_would_hold(
+    scene: Scene, database: Database, judged: bool
+) -> None:
+    await scene.stock(ALL, 0)
+    await scene.price(skus(0), 90)
+    if judged:
+        await scene.go()
+        await scene.price(skus(0), 80)
+    before = await scene.store.guard.cases()
+
+    async with imagined_store(database.path, REDOUTE) as imagined:
+        feed = await imagined.feeds.open(REDOUTE, OFFER_RULE, moment(scene.now), OfferTerms(), LIMITS)
+        assert isinstance(feed, Feed)
+        carried = [entry async for batch in imagined.feeds.objects(feed, "EUR") for entry in batch]
+
+    assert [(entry.sku, entry.stock, set(entry.parts)) for entry in carried] == [("S00", 5, {Part.PRICE})]
+    assert await scene.store.guard.cases() == before
