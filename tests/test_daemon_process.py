@@ -53,6 +53,7 @@ class Site:
         self.folder = folder
         self.port = free_port()
         self.grace = grace
+        self.deadline = DEADLINE
         self.config = folder / "config.toml"
         #: what the last process wrote to its stderr, whole once its block has ended
         self.errors = ""
@@ -95,7 +96,7 @@ class Site:
             cwd=ROOT,
         )
         try:
-            with anyio.fail_after(DEADLINE):
+            with anyio.fail_after(self.deadline):
                 async with anyio.create_task_group() as group:
                     group.start_soon(self._read_errors, process)
                     yield Process(process)
