@@ -1,11 +1,13 @@
 """`sellerd listings`: how the listings stand, what is wrong with them, and another try for those that failed."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
 
 from daemon.cli.failures import REFUSED, Failure
+from daemon.cli.files import private_target
 from daemon.cli.noun import Noun
 from daemon.cli.output import LIMIT, amount, json_option, print_facts, print_json, print_table, shown
 from daemon.cli.site import Control, Site, account_option, address, asynchronous
@@ -16,7 +18,7 @@ _STATES = ("not_needed", "pending", "sent", "error")
 
 @click.group(cls=Noun)
 def listings() -> None:
-    """List and show listings, check them, and try failed ones again; without a command: list."""
+    """List, show and export listings, check them, and try failed ones again; without a command: list."""
 
 
 @listings.command("list")
@@ -91,6 +93,23 @@ def _row(listing: dict[str, Any]) -> list[object]:
 def _error(part: Mapping[str, Any]) -> str:
     error = f"{part['error']} [{part['advice']['gloss']}]" if part["advice"] else part["error"]
     return f"{error} (blocked: {part['blocked']})" if part["blocked"] else error
+
+
+@listings.command("export")
+@account_option
+@click.option("--format", "form", type=click.Choice(["csv", "json", "xlsx"]), default="csv", show_default=True)
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="The file (mode 0600).")
+@click.pass_obj
+@asynchronous
+async def export(site: Site, *, account: str, form: str, output: Path | None) -> None:
+    """Export all listings by the columns of the import files, so that what is mended there can be imported again."""
+    from daemon.model import AccountName
+    from daemon.seller.exports import ExportFormat, listings_as
+
+    async with site.reading() as store:
+        with private_target(output) as target:
+            async for piece in listings_as(ExportFormat(form), store.snapshots.pages(AccountName(account))):
+                target.write(piece)
 
 
 @listings.command("show")

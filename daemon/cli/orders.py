@@ -1,23 +1,18 @@
 """`sellerd orders`: what was bought, and what the seller decides about it (guide L12 to L14, J7, J8, S2)."""
 
-import os
-import sys
 from collections.abc import Mapping
-from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any
 
 import click
 
 from daemon.cli.failures import REFUSED, Failure
+from daemon.cli.files import private_target
 from daemon.cli.noun import Noun
 from daemon.cli.output import LIMIT, NUMBER, amount, json_option, print_facts, print_json, print_table
 from daemon.cli.site import Site, account_option, address, asynchronous
 from daemon.cli.values import Instant
-
-if TYPE_CHECKING:
-    from daemon.seller.exports import ExportFormat
 
 Line = dict[str, object]
 
@@ -157,7 +152,7 @@ def _print_order(order: dict[str, Any]) -> None:
 @orders.command("export")
 @account_option
 @click.option("--since", type=Instant(), help="Only orders that changed at or after this instant.")
-@click.option("--format", "form", type=click.Choice(["csv", "json"]), default="csv", show_default=True)
+@click.option("--format", "form", type=click.Choice(["csv", "json", "xlsx"]), default="csv", show_default=True)
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="The file (mode 0600).")
 @click.pass_obj
 @asynchronous
@@ -168,18 +163,9 @@ async def export(site: Site, *, account: str, since: datetime | None, form: str,
 
     async with site.reading() as store:
         pieces = orders_as(ExportFormat(form), store.views.export_orders(AccountName(account), since))
-        with _target(output, ExportFormat(form)) as target:
+        with private_target(output) as target:
             async for piece in pieces:
                 target.write(piece)
-
-
-def _target(output: Path | None, form: "ExportFormat") -> "TextIO | nullcontext[TextIO]":
-    if output is None:
-        return nullcontext(sys.stdout)
-    # Names and addresses are for the person who asked, from the first byte on.
-    descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    os.fchmod(descriptor, 0o600)
-    return os.fdopen(descriptor, "w", encoding="utf-8", newline="" if form == "csv" else "\n")
 
 
 @orders.command()

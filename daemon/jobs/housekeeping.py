@@ -9,6 +9,8 @@ from daemon.model import SITE
 _RUNS = timedelta(days=30)
 #: how old a half-written payload must be before it is taken for abandoned
 _ABANDONED = timedelta(days=1)
+#: how long a request with a key is answered with what it was answered before
+_REQUEST_KEYS = timedelta(days=7)
 
 
 async def tidy(run: Run) -> Outcome:
@@ -27,5 +29,6 @@ async def tidy_site(run: SiteRun) -> Outcome:
     store, now = run.store, run.now.at
     swept = await store.payloads.sweep(now - _ABANDONED)
     await store.runs.prune(SITE, now - _RUNS)
+    await store.requests.forget(now - _REQUEST_KEYS)
     await store.database.checkpoint()
     return Outcome(done=swept, note=f"{swept} half-written payloads dropped")

@@ -91,24 +91,24 @@ class ImportReport:
     differences: list[Difference] = field(default_factory=list)
 
     def add(self, row: RowResult) -> None:
+        """Count one row by what it did, and keep what there is to tell of it."""
+        self.count(row)
+        if len(self.faults) < MOST_TOLD:
+            self.faults.extend(row.faults)
+        if row.reason and len(self.incomplete) < MOST_TOLD:
+            self.incomplete.append(Incomplete(row.line, row.key, row.reason, row.not_ready))
+        if row.warnings and len(self.doubtful) < MOST_TOLD:
+            self.doubtful.append(Doubtful(row.line, row.key, row.warnings))
+        self.differences += row.differences[: MOST_TOLD - len(self.differences)]
+
+    def count(self, row: RowResult) -> None:
         """Count one row by what it did."""
         self.rows += 1
-        if row.change is None:
-            self.refused += 1
-            if len(self.faults) < MOST_TOLD:
-                self.faults.extend(row.faults)
-            return
-        setattr(self, row.change, getattr(self, row.change) + 1)
-        if row.reason:
-            self.not_ready += 1
-            if len(self.incomplete) < MOST_TOLD:
-                self.incomplete.append(Incomplete(row.line, row.key, row.reason, row.not_ready))
-        if row.warnings:
-            self.warned += 1
-            if len(self.doubtful) < MOST_TOLD:
-                self.doubtful.append(Doubtful(row.line, row.key, row.warnings))
+        what = row.change or "refused"
+        setattr(self, what, getattr(self, what) + 1)
+        self.not_ready += bool(row.reason)
+        self.warned += bool(row.warnings)
         self.differing += len(row.differences)
-        self.differences += row.differences[: MOST_TOLD - len(self.differences)]
 
     def as_dict(self) -> dict[str, Any]:
         """The report for programs."""

@@ -18,7 +18,9 @@ from daemon.store.pauses import Pauses
 from daemon.store.payloads import Payloads
 from daemon.store.promotions import Promotions
 from daemon.store.reference import ReferenceData
+from daemon.store.requests import Requests
 from daemon.store.runs import Runs
+from daemon.store.snapshots import Snapshots
 from daemon.store.updates import Updates
 from daemon.store.users import Sessions, SignIns, Tokens, Users
 from daemon.store.values import Values
@@ -45,9 +47,11 @@ class Store:
         self.payloads = Payloads(database)
         self.promotions = Promotions(database)
         self.reference = ReferenceData(database)
+        self.requests = Requests(database)
         self.runs = Runs(database)
         self.sessions = Sessions(database)
         self.sign_ins = SignIns(database)
+        self.snapshots = Snapshots(database)
         self.tokens = Tokens(database)
         self.updates = Updates(database)
         self.users = Users(database)

@@ -11,17 +11,34 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from daemon.clock import read_clocks
 from daemon.errors import DaemonError
 from daemon.model import Moment
-from daemon.web.api import accounts, backups, feeds, imports, jobs, listings, orders, problems, reference, site
+from daemon.web.api import (
+    accounts,
+    backups,
+    bulk,
+    feeds,
+    imports,
+    jobs,
+    listings,
+    orders,
+    problems,
+    promotions,
+    reference,
+    site,
+    states,
+)
 from daemon.web.api.asking import Control
 
 #: bytes of one import file
 LARGEST_IMPORT = 1 << 30
 
+#: bytes of one stream of rows: a million listings with their descriptions
+LARGEST_STREAM = 1 << 32
+
 #: bytes of any other request
 LARGEST_REQUEST = 1 << 20
 
 #: one module of routes per noun
-_NOUNS = (site, backups, imports, orders, listings, reference, accounts, jobs, feeds)
+_NOUNS = (site, backups, imports, bulk, orders, listings, promotions, reference, states, accounts, jobs, feeds)
 
 
 def control_app(control: Control, clocks: Callable[[], Moment] = read_clocks) -> FastAPI:
@@ -58,7 +75,8 @@ class _Limit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, counting its bytes."""
-        size, limit = 0, LARGEST_IMPORT if "/imports/" in scope.get("path", "") else LARGEST_REQUEST
+        size, path = 0, scope.get("path", "")
+        limit = LARGEST_STREAM if "/bulk/" in path else LARGEST_IMPORT if "/imports/" in path else LARGEST_REQUEST
 
         async def counted() -> Message:
             nonlocal size

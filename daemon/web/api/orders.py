@@ -1,5 +1,6 @@
 """Orders, and what the seller decides about them (guide L12 to L14, J8 to J10)."""
 
+import re
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -8,9 +9,10 @@ from fastapi.responses import StreamingResponse
 from pydantic import AfterValidator, AwareDatetime, Field
 
 from daemon.model import AccountName, Moment, OrderNumber, OrderUpdate, Parcel, UpdateKind
-from daemon.seller.exports import ExportFormat, orders_as
+from daemon.seller.exports import MEDIA_TYPES, ExportFormat, orders_as
 from daemon.settings import AccountSettings
-from daemon.store.views import PAGE, View
+from daemon.store.updates import CancelRequest
+from daemon.store.views import PAGE, Place, View
 from daemon.web.api.asking import (
     MOST_ROWS,
     Account,
@@ -19,13 +21,19 @@ from daemon.web.api.asking import (
     Control,
     Limit,
     Now,
+    Once,
     TheControl,
+    TheOnce,
     found_or_404,
     in_utc,
     name_of,
 )
+from daemon.web.api.problems import BadCursor
 
 router = APIRouter(prefix="/api/v1")
+
+#: the place of the last change that was given
+_CURSOR = re.compile(r"c1-([0-9]{1,19})-([0-9]{1,19})")
 
 
 class LineChoice(Body):
@@ -72,37 +80,49 @@ async def order(number: str, account: Account, control: TheControl, now: Now, *,
 
 
 @router.post("/accounts/{account}/orders/{number:path}/accept")
-async def accept(number: str, decision: Decision, account: Account, control: TheControl, now: Now) -> View:
+async def accept(
+    number: str, decision: Decision, account: Account, control: TheControl, now: Now, once: TheOnce
+) -> View:
     """Accept lines of an order (L13)."""
-    return await _decide(control, account, number, UpdateKind.ACCEPTANCE, decision.lines, now, reason=decision.reason)
+    return await _decide(
+        control, account, number, UpdateKind.ACCEPTANCE, decision.lines, (now, once), reason=decision.reason
+    )
 
 
 @router.post("/accounts/{account}/orders/{number:path}/refuse")
-async def refuse(number: str, refusal: Refusal, account: Account, control: TheControl, now: Now) -> View:
+async def refuse(number: str, refusal: Refusal, account: Account, control: TheControl, now: Now, once: TheOnce) -> View:
     """Refuse lines of an order, because they are out of stock or otherwise (L13)."""
     return await _decide(
-        *(control, account, number, UpdateKind.REFUSAL, refusal.lines, now),
+        *(control, account, number, UpdateKind.REFUSAL, refusal.lines, (now, once)),
         reason=refusal.reason,
         out_of_stock=refusal.out_of_stock,
     )
 
 
 @router.post("/accounts/{account}/orders/{number:path}/cancel")
-async def cancel(number: str, decision: Decision, account: Account, control: TheControl, now: Now) -> View:
+async def cancel(
+    number: str, decision: Decision, account: Account, control: TheControl, now: Now, once: TheOnce
+) -> View:
     """Cancel or refund lines of an order, each by what is possible for it now (L14, J9, J10)."""
     await _known(control, account, number)
-    done = await control.store.updates.cancel(
-        *(name_of(account), OrderNumber(number), _units(decision.lines)),
-        legal_moves=account.legal_moves,
-        at=now.at,
-        reason=decision.reason,
+
+    def answer(done: CancelRequest) -> View:
+        updates = [{"kind": update.kind, "lines": _said(update)} for update in done.updates]
+        return {"version": 1, "order": number, "updates": updates, "left_out": list(done.left_out)}
+
+    return await once.do(
+        lambda store: store.updates.cancel(
+            *(name_of(account), OrderNumber(number), _units(decision.lines)),
+            legal_moves=account.legal_moves,
+            at=now.at,
+            reason=decision.reason,
+        ),
+        answer,
     )
-    updates = [{"kind": update.kind, "lines": _said(update)} for update in done.updates]
-    return {"version": 1, "order": number, "updates": updates, "left_out": list(done.left_out)}
 
 
 @router.post("/accounts/{account}/orders/{number:path}/ship")
-async def ship(number: str, shipment: Shipment, account: Account, control: TheControl, now: Now) -> View:
+async def ship(number: str, shipment: Shipment, account: Account, control: TheControl, now: Now, once: TheOnce) -> View:
     """Say that lines of an order have left, whole or in part (L13, J8)."""
     parcel = Parcel(
         shipment.carrier,
@@ -110,7 +130,7 @@ async def ship(number: str, shipment: Shipment, account: Account, control: TheCo
         shipment.tracking_url or account.tracking_url_of(shipment.tracking_number),
         shipment.shipped_at or now.at,
     )
-    return await _decide(control, account, number, UpdateKind.DISPATCH, shipment.lines, now, parcel=parcel)
+    return await _decide(control, account, number, UpdateKind.DISPATCH, shipment.lines, (now, once), parcel=parcel)
 
 
 async def _decide(
@@ -119,25 +139,25 @@ async def _decide(
     number: str,
     kind: UpdateKind,
     lines: Sequence[LineChoice] | None,
-    now: Moment,
+    turn: tuple[Moment, Once],
     *,
     parcel: Parcel | None = None,
     reason: str = "",
     out_of_stock: bool = False,
 ) -> View:
+    now, once = turn
     await _known(control, account, number)
-    update = await control.store.updates.open(
-        name_of(account),
-        OrderNumber(number),
-        kind,
-        _units(lines),
-        legal_moves=account.legal_moves,
-        at=now.at,
-        parcel=parcel,
-        reason=reason,
-        out_of_stock=out_of_stock,
+    return await once.do(
+        lambda store: store.updates.open(
+            *(name_of(account), OrderNumber(number), kind, _units(lines)),
+            legal_moves=account.legal_moves,
+            at=now.at,
+            parcel=parcel,
+            reason=reason,
+            out_of_stock=out_of_stock,
+        ),
+        lambda update: {"version": 1, "order": number, "kind": update.kind, "lines": _said(update)},
     )
-    return {"version": 1, "order": number, "kind": update.kind, "lines": _said(update)}
 
 
 async def _known(control: Control, account: AccountSettings, number: str) -> None:
@@ -154,10 +174,13 @@ def _said(update: OrderUpdate) -> list[View]:
 
 
 @router.post("/accounts/{account}/orders/{number:path}/resolve")
-async def resolve(number: str, resolution: Resolution, account: Account, control: TheControl, now: Now) -> View:
+async def resolve(number: str, resolution: Resolution, account: Account, now: Now, once: TheOnce) -> View:
     """Settle an update that is in doubt by what a person has found out."""
-    await control.store.updates.resolve(name_of(account), OrderNumber(number), arrived=resolution.arrived, at=now.at)
-    return {"version": 1, "order": number, "arrived": resolution.arrived}
+    arrived = resolution.arrived
+    return await once.do(
+        lambda store: store.updates.resolve(name_of(account), OrderNumber(number), arrived=arrived, at=now.at),
+        lambda _: {"version": 1, "order": number, "arrived": arrived},
+    )
 
 
 @router.get("/accounts/{account}/orders-export")
@@ -167,10 +190,41 @@ async def export_orders(
     since: AwareDatetime | None = None,
     form: Annotated[ExportFormat, Query(alias="format")] = ExportFormat.JSON,
 ) -> StreamingResponse:
-    """Orders that changed since, with personal data, as JSON or as CSV for spreadsheets (S2)."""
+    """Orders that changed since, with personal data, as JSON, or as CSV or XLSX for spreadsheets (S2)."""
     pieces = orders_as(form, control.store.views.export_orders(name_of(account), since))
-    kind = "text/csv; charset=utf-8" if form is ExportFormat.CSV else "application/json"
-    return StreamingResponse(pieces, media_type=kind)
+    return StreamingResponse(pieces, media_type=MEDIA_TYPES[form])
+
+
+@router.get("/accounts/{account}/order-changes")
+async def changes(
+    account: Account,
+    control: TheControl,
+    cursor: Annotated[
+        str, Query(max_length=100, description="from the answer before; without it, from the start")
+    ] = "",
+    limit: Limit = PAGE,
+    *,
+    personal: bool = False,
+) -> View:
+    """Orders that changed behind a cursor, the oldest change first, for programs that go on where they were (S2).
+
+    Keep the cursor of an answer together with what you made of its orders: whoever then goes on from it misses no
+    change and sees none twice. An order that changed more than once meanwhile comes once, as it is now. `more` says
+    that the next answer has orders already. `personal` adds who gets the goods (D12).
+    """
+    page, (at, row) = await control.store.views.order_changes(
+        name_of(account), _place(cursor), personal=personal, limit=limit
+    )
+    return {"version": 1, "orders": page, "cursor": f"c1-{at}-{row}", "more": len(page) == limit}
+
+
+def _place(cursor: str) -> Place:
+    if not cursor:
+        return 0, 0
+    found = _CURSOR.fullmatch(cursor)
+    if found is None or max(int(found[1]), int(found[2])) > MOST_ROWS:
+        raise BadCursor(cursor)
+    return int(found[1]), int(found[2])
 
 
 @router.get("/orders")

@@ -1,43 +1,132 @@
-"""Every error as a problem as RFC 9457 has it: title, status, detail."""
+"""Every error as a problem as RFC 9457 has it: type, title, status, detail; `code` is the end of the type.
+
+The types stay, so that programs can go by them; titles and details are for people, and may change.
+"""
+
+from collections.abc import Mapping
+from typing import Any
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from daemon.errors import ConfigError, NotAllowed, StoreError, TransportError, Unreadable
+from daemon.store.requests import KeyUsed
 
-_PROBLEM = "application/problem+json"
+#: the media type of a problem
+PROBLEM = "application/problem+json"
+#: what a type begins with; behind it stands the code
+TYPE = "urn:sellerd:problem:"
+
+#: every kind of problem that there is, with its title
+TITLES: Mapping[str, str] = {
+    "bad_cursor": "the cursor is none of ours",
+    "bad_request": "not possible",
+    "forbidden": "not for who asks",
+    "invalid_request": "the request is not in the documented form",
+    "key_used": "the idempotency key belongs to another request",
+    "marketplace_refused": "the marketplace said no",
+    "marketplace_unreachable": "the marketplace cannot be reached",
+    "method_not_allowed": "not for this address",
+    "not_allowed": "not allowed now",
+    "not_found": "there is no such thing",
+    "sellerd_failed": "sellerd failed",
+    "store_failed": "the database cannot be used",
+    "too_large": "too large",
+    "too_many_requests": "too many requests",
+    "unauthenticated": "who asks is not known",
+    "unreadable": "the file cannot be read",
+    "wrong_configuration": "the configuration is wrong",
+}
+
+_BY_STATUS = {
+    401: "unauthenticated",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large",
+    429: "too_many_requests",
+}
 
 
-def problem(status: int, title: str, detail: str, **more: object) -> JSONResponse:
+class Problem(BaseModel):
+    """What went wrong (RFC 9457)."""
+
+    type: str = Field(description="which kind of problem it is; stays", examples=[f"{TYPE}not_allowed"])
+    code: str = Field(description="the end of the type", examples=["not_allowed"])
+    title: str = Field(description="the kind in words", examples=["not allowed now"])
+    status: int = Field(description="the status of the answer", examples=[409])
+    detail: str = Field(description="what is wrong here and what to do, for people")
+    problems: list[str] | None = Field(default=None, description="each thing that is wrong, where there are several")
+
+
+class BadCursor(HTTPException):
+    """A cursor that was not given by us."""
+
+    def __init__(self, cursor: str) -> None:
+        super().__init__(422, f"{cursor[:100]!r} is no cursor that was given here; begin without one")
+
+
+def told(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What the description of a route says of its errors, beside that of wrong input."""
+    words = {
+        404: "There is no such thing",
+        409: "Not allowed now; the detail says why and what would be possible",
+        413: "The body is longer than it may be",
+        422: "The request, or its file, is not in the documented form",
+        503: "The database cannot be used",
+    }
+    return {
+        status: {"model": Problem, "description": words[status], "content": {PROBLEM: {}}}
+        for status in {*statuses, 422}
+    }
+
+
+def as_problem(status: int, code: str, detail: str, **more: object) -> dict[str, Any]:
+    """A problem as it is written."""
+    return {"type": f"{TYPE}{code}", "code": code, "title": TITLES[code], "status": status, "detail": detail, **more}
+
+
+def problem(status: int, code: str, detail: str, **more: object) -> JSONResponse:
     """An answer that says what is wrong."""
-    return JSONResponse({"title": title, "status": status, "detail": detail, **more}, status, media_type=_PROBLEM)
+    return JSONResponse(as_problem(status, code, detail, **more), status, media_type=PROBLEM)
 
 
-async def tell_fault(_: Request, error: Exception) -> JSONResponse:
+def fault_as_problem(error: Exception) -> dict[str, Any]:
     """An error of ours, by its kind."""
     match error:
         case NotAllowed():
-            return problem(409, "not allowed now", str(error))
+            return as_problem(409, "not_allowed", str(error))
+        case KeyUsed():
+            return as_problem(422, "key_used", str(error))
         case ConfigError():
-            return problem(422, "the configuration is wrong", str(error), problems=error.problems)
+            return as_problem(422, "wrong_configuration", str(error), problems=error.problems)
         case Unreadable():
-            return problem(422, "the file cannot be read", str(error))
+            return as_problem(422, "unreadable", str(error))
         case StoreError():
-            return problem(503, "the database cannot be used", str(error))
+            return as_problem(503, "store_failed", str(error))
         case TransportError():
-            return problem(502, "the marketplace cannot be reached", str(error))
+            return as_problem(502, "marketplace_unreachable", str(error))
         case _:
-            return problem(502, "the marketplace said no", str(error))
+            return as_problem(502, "marketplace_refused", str(error))
+
+
+async def tell_fault(_: Request, error: Exception) -> JSONResponse:
+    """An error of ours."""
+    told = fault_as_problem(error)
+    return JSONResponse(told, told["status"], media_type=PROBLEM)
 
 
 async def tell_http(_: Request, error: Exception) -> JSONResponse:
     """What the address or the method is wrong about."""
     if not isinstance(error, HTTPException):
         raise error
-    titles = {404: "there is no such thing", 405: "not for this address", 413: "too large"}
-    return problem(error.status_code, titles.get(error.status_code, "not possible"), str(error.detail))
+    code = "bad_cursor" if isinstance(error, BadCursor) else _BY_STATUS.get(error.status_code, "bad_request")
+    answer = problem(error.status_code, code, str(error.detail))
+    answer.headers.update(error.headers or {})
+    return answer
 
 
 async def tell_nobody(_: Request, _error: Exception) -> Response:
@@ -48,7 +137,7 @@ async def tell_nobody(_: Request, _error: Exception) -> Response:
 
 async def tell_unforeseen(_: Request, _error: Exception) -> JSONResponse:
     """An error that nobody expected; the log has it."""
-    return problem(500, "sellerd failed", "sellerd failed at this; its log says why")
+    return problem(500, "sellerd_failed", "sellerd failed at this; its log says why")
 
 
 async def tell_invalid(_: Request, error: Exception) -> JSONResponse:
@@ -56,4 +145,4 @@ async def tell_invalid(_: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, RequestValidationError):
         raise error
     problems = [f"{'.'.join(str(step) for step in each['loc'])}: {each['msg']}" for each in error.errors()]
-    return problem(422, "the request is not in the documented form", "; ".join(problems), problems=problems)
+    return problem(422, "invalid_request", "; ".join(problems), problems=problems)
