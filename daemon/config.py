@@ -11,11 +11,12 @@ from datetime import timedelta
 from difflib import get_close_matches
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
-from pydantic import BaseModel, Field, SerializeAsAny, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, Field, SerializeAsAny, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
+from daemon.alerting import AlertsTable
 from daemon.errors import ConfigError
 from daemon.hostkeys import FILE_NAME, pinned
 from daemon.marketplaces.dialects import DIALECTS, SPEAKS
@@ -31,7 +32,7 @@ JOBS: Mapping[str, tuple[str, ...]] = {
 }
 
 #: The jobs that belong to no account: what `[every]` may name.
-SITE_JOBS: tuple[str, ...] = ("housekeeping", "backup")
+SITE_JOBS: tuple[str, ...] = ("alerts", "ping", "housekeeping", "backup")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _SHORTEST_EVERY = timedelta(seconds=1)
@@ -54,22 +55,87 @@ class DaemonTable(Table):
     turn_deadline: Duration = Field(default=timedelta(minutes=30), gt=timedelta())
 
 
+def _is_address(text: str) -> str:
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        raise ValueError('write the IP address alone, such as "127.0.0.1"') from None
+
+
+def _is_host_name(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?", name):
+        raise ValueError('write the name alone, such as "sellerd.example.com", without scheme and port')
+    return name.lower()
+
+
+Address = Annotated[str, AfterValidator(_is_address)]
+HostName = Annotated[str, AfterValidator(_is_host_name)]
+
+
+class ProxyTable(Table):
+    """`[web.proxy]`: a reverse proxy in front; what it says counts only where it connects from `addresses`.
+
+    `X-Forwarded-For` and `X-Forwarded-Proto` are read from it. With `user_header` it says who is signed in: a user of
+    sellerd by that name has that user's role, anybody else has `role`, and sees customers only where `personal` is.
+    """
+
+    addresses: tuple[Address, ...]
+    user_header: str = Field(default="", pattern="^([A-Za-z][A-Za-z0-9-]*)?$")
+    role: Literal["viewer", "operator", "admin"] = "viewer"
+    personal: bool = False
+
+    @field_validator("addresses")
+    @classmethod
+    def _somebody_is_believed(cls, addresses: tuple[str, ...]) -> tuple[str, ...]:
+        if not addresses:
+            raise ValueError("name the IP address that the proxy connects from, or leave the table out")
+        return addresses
+
+
 class WebTable(Table):
-    """`[web]`: the address of health and metrics (D5), and the control socket (empty: in the state folder)."""
+    """`[web]`: the one port of pages, REST, health and metrics (D5), who must sign in, and the control socket.
+
+    `socket` is in the state folder where it is left out. `auth = "none"` lets everybody in who reaches the port, so it
+    is for loopback alone. `hosts` are the names under which browsers reach the port, beside localhost and plain IP
+    addresses. `metrics` are open on loopback and otherwise want a token, unless this says which.
+    """
 
     listen: str = "127.0.0.1:8470"
     socket: Path | None = None
+    auth: Literal["password", "none"] = "password"
+    hosts: tuple[HostName, ...] = ()
+    proxy: ProxyTable | None = None
+    metrics: Literal["open", "token"] | None = None
+    session_idle: Duration = Field(default=timedelta(hours=12), gt=timedelta())
+    session_lifetime: Duration = Field(default=timedelta(days=7), gt=timedelta())
+    audit_retention: Duration = Field(default=timedelta(days=1095), ge=timedelta(days=1))
 
     @field_validator("listen")
     @classmethod
-    def _loopback(cls, listen: str) -> str:
-        host, _ = split_address(listen)
-        if not ip_address(host).is_loopback:
-            raise ValueError(
-                "only this machine may connect, because nobody has to sign in yet: use 127.0.0.1 or [::1], and a"
-                " reverse proxy where others must see it"
-            )
+    def _is_listened_at(cls, listen: str) -> str:
+        split_address(listen)
         return listen
+
+    @model_validator(mode="after")
+    def _nobody_from_outside_comes_in_unasked(self) -> Self:
+        if self.auth == "none" and not self.loopback:
+            raise ValueError(
+                f'auth = "none" would let everybody in who reaches {self.listen}: use auth = "password", or listen on'
+                " 127.0.0.1 or [::1] alone"
+            )
+        if self.auth == "none" and self.proxy is not None:
+            raise ValueError('auth = "none" lets in everybody whom the proxy lets through: use auth = "password"')
+        return self
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can connect."""
+        return ip_address(split_address(self.listen)[0]).is_loopback
+
+    @property
+    def metrics_open(self) -> bool:
+        """Whether metrics are given to whoever asks."""
+        return self.loopback if self.metrics is None else self.metrics == "open"
 
 
 class LogTable(Table):
@@ -99,6 +165,7 @@ class Config(Table):
     backup: BackupTable = BackupTable()
     #: how often the jobs that belong to no account come
     every: Mapping[str, Duration] = Field(default_factory=dict)
+    alerts: AlertsTable = AlertsTable()
     accounts: Mapping[AccountName, SerializeAsAny[AccountSettings]] = Field(default_factory=dict)
 
     @property
@@ -212,6 +279,11 @@ def _plain(value: object) -> object:
 
 def warnings(path: Path, config: Config) -> Iterator[str]:
     """What is allowed and still worth a word; raises OSError, ValueError as `host_keys` does."""
+    if not config.web.loopback and config.web.proxy is None:
+        yield (
+            f"{path}: web.listen = {config.web.listen} takes passwords over plain HTTP; put a reverse proxy with TLS in"
+            " front and name it in [web.proxy] (docs/web.md)"
+        )
     if not config.accounts:
         yield f"{path}: there is no account; add [accounts.NAME], or accounts.d/NAME.toml beside it"
     for name, account in config.accounts.items():
@@ -245,7 +317,7 @@ class _Reading:
         if top is None:
             return None
         tables = top.pop("accounts", {})
-        shell = self._valid(Config, top, self.path, "", {})
+        shell = self._valid(Config, top, self.path, "", {"folder": self.path.absolute().parent})
         if shell is not None:
             self._check_every(shell.every, SITE_JOBS, "of the site", self.path, "every")
         accounts = self._accounts(tables)

@@ -9,6 +9,7 @@ from daemon.jobs import Job, SiteJob
 from daemon.jobs.backups import back_up
 from daemon.jobs.feeds import send_items, send_offers
 from daemon.jobs.housekeeping import tidy, tidy_site
+from daemon.jobs.notices import ping, tell
 from daemon.jobs.orders import download_orders
 from daemon.jobs.reports import read_reports
 from daemon.jobs.updates import send_refunds, send_updates
@@ -31,6 +32,14 @@ def _always(_: Config) -> bool:
     return True
 
 
+def _tells(config: Config) -> bool:
+    return bool(config.alerts.ways)
+
+
+def _pings(config: Config) -> bool:
+    return config.alerts.ping is not None
+
+
 @dataclass(frozen=True, slots=True)
 class SiteRow:
     """One job that belongs to no account, how often it comes, and whether a configuration has a use for it."""
@@ -40,12 +49,15 @@ class SiteRow:
     wanted: Callable[[Config], bool] = _always
 
 
+_MINUTE = timedelta(minutes=1)
 _5_MINUTES, _10_MINUTES, _15_MINUTES = timedelta(minutes=5), timedelta(minutes=10), timedelta(minutes=15)
 _20_MINUTES = timedelta(minutes=20)
 _DAY = timedelta(days=1)
 
 #: what belongs to no account; a turn of the same job never overlaps another here either
 SITE_CRONTAB: Mapping[str, SiteRow] = {
+    "alerts": SiteRow(tell, _MINUTE, _tells),  # notices by mail and webhook (D11); a new one does not wait for this
+    "ping": SiteRow(ping, _5_MINUTES, _pings),  # somebody outside hears of it when we fall silent
     "housekeeping": SiteRow(tidy_site, _DAY),  # what nobody's retention covers (D7)
     "backup": SiteRow(back_up, _DAY, _keeps_backups),  # a checked copy of the database, the newest ones kept (P29)
 }

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from daemon.model import SITE, AccountName
+from daemon.store.alerts import Alert
 from daemon.store.pauses import Pause, holding
 from daemon.store.runs import JobState
 
@@ -71,6 +72,8 @@ class Snapshot:
     fresh: bool = True
     #: (account, timeliness) → orders that wait for the seller
     waiting: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    #: what is wrong, as it was found last
+    alerts: Sequence[Alert] = ()
     #: what a person has paused (D13)
     pauses: Sequence[Pause] = ()
 
@@ -120,6 +123,8 @@ class Verdict:
     held: Mapping[AccountName, tuple[datetime, str]]
     #: (account, timeliness) → orders that wait for the seller
     waiting: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    #: what is wrong, as it was found last
+    alerts: Sequence[Alert] = ()
 
     def count(self, state: JobHealth) -> int:
         """How many jobs are in a state."""
@@ -152,6 +157,7 @@ class Verdict:
             "config_ok": self.config.ok,
             "config_read_at": _iso(self.config.at),
             "config_problems": list(self.config.problems),
+            "alerts": [alert.as_dict() for alert in self.alerts],
             "site": {"jobs": site},
             "accounts": accounts,
         }
@@ -193,7 +199,11 @@ def judge(snapshot: Snapshot, vitals: Vitals, config: Loaded, timetable: Timetab
         for account, rows in timetable.items()
         for job, every in rows.items()
     )
-    return Verdict(not reasons, tuple(reasons), config, now, vitals.started_at, jobs, held, snapshot.waiting)
+    return Verdict(
+        *(not reasons, tuple(reasons), config, now, vitals.started_at, jobs, held),
+        waiting=snapshot.waiting,
+        alerts=snapshot.alerts,
+    )
 
 
 def next_due(last_started_at: datetime | None, every: timedelta, now: datetime) -> datetime:

@@ -18,8 +18,6 @@ import anyio
 import structlog
 from anyio import create_task_group, to_thread
 from anyio.abc import TaskGroup, TaskStatus
-from starlette.applications import Starlette
-from starlette.routing import Mount
 
 from daemon import notify
 from daemon.clock import read_clocks
@@ -46,8 +44,8 @@ from daemon.seller.advice import count_known, explained_by
 from daemon.store import Store, open_store
 from daemon.store.pauses import holding
 from daemon.timetable import Timetable
-from daemon.web import health as health_pages
-from daemon.web.api import control_app
+from daemon.vigil import Vigil
+from daemon.web.app import whole_app
 from daemon.web.serve import listen_at, listen_on, serving
 from daemon.web.state import Question
 
@@ -180,6 +178,7 @@ class Daemon:
         self._loaded = Loaded(self._started_at)
         self._pulse = Pulse(store.database, self._started_at, self._overdue, self._fail)
         self._timetable = Timetable(store, self._runner)
+        self._vigil = Vigil(store, lambda: self.config, self.health, self._deliver)
         self._life: TaskGroup | None = None
         self._reloads: list[_Reload] = []
         self._taken: list[_Reload] = []
@@ -207,23 +206,24 @@ class Daemon:
         await self.store.updates.recover(now.at)
         await self.store.runs.cut(now.at)
         await self._configure(now.at)
-        public = health_pages.routes(self)
-        whole = Starlette(routes=[*public, Mount("/", control_app(self))])
         with (
             closing(listen_on(*split_address(self.config.web.listen))) as port,
             closing(listen_at(self.config.socket)) as door,
         ):
             async with (
                 create_task_group() as self._life,
-                serving(Starlette(routes=public), port),
-                serving(whole, door),
+                serving(whole_app(self, "web"), port),
+                serving(whole_app(self, "socket"), door),
             ):
                 await self._life.start(self._listen_to_signals)
                 self._timetable.start(self._pulse.canary)
                 self._pulse.start(self._life)
                 self._life.start_soon(self._keep_telling)
                 self._life.start_soon(self._watch_storage)
+                self._life.start_soon(self._vigil.keep, read_clocks)
                 await self._work(ready)
+                if self._code == STORAGE:
+                    await self._vigil.last_words(datetime.now(UTC))
                 self._timetable.stop()
                 self._life.cancel_scope.cancel()
             self.config.socket.unlink(missing_ok=True)
@@ -287,6 +287,7 @@ class Daemon:
             await self.store.accounts.held(),
             waiting=waiting,
             pauses=await self.store.pauses.in_force(datetime.now(UTC)),
+            alerts=await self.store.alerts.open(),
         )
 
     async def _read_figures(self) -> Figures:
@@ -412,6 +413,10 @@ class Daemon:
         self._stopping, self._code = True, max(code, self._code)
         notify.notify("STOPPING=1", "STATUS=Stopping")
         self._wake.set()
+
+    def _deliver(self) -> None:
+        """Something new is to be told: the job that does need not wait for its tick."""
+        self._timetable.give_turn(SITE, "alerts")
 
     # How it goes
 

@@ -7,6 +7,7 @@ references and stock numbers are text, always.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from typing import Generic, Literal, NewType, TypeVar
 
@@ -21,6 +22,11 @@ PayloadId = NewType("PayloadId", int)
 
 #: in the place of an account: what belongs to none, but to the installation as a whole
 SITE = AccountName("")
+
+
+#: Whose VAT rates a rate is held against (consumer rule C4). `any` is for sellers for whom none of the lists is right:
+#: every rate below 100 % is taken there, 0 included.
+VatTerritory = Literal["mainland", "corsica", "dom", "any"]
 
 
 class SyncState(StrEnum):
@@ -163,7 +169,7 @@ class Attribute:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """The catalogue part of a listing (L4)."""
+    """The catalogue part of a listing (L4); from `manufacturer` on, who answers for its safety (C9)."""
 
     ean: str = ""
     category: str = ""
@@ -177,6 +183,41 @@ class Item:
     attributes: tuple[Attribute, ...] = ()
     manufacturer: str = ""
     manufacturer_part_number: str = ""
+    manufacturer_address: str = ""
+    manufacturer_email: str = ""
+    manufacturer_country: str = ""
+    responsible_name: str = ""
+    responsible_address: str = ""
+    responsible_email: str = ""
+    safety_warnings: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Safety:
+    """Who made a product, who is responsible for it in the EU, and the warnings that a buyer must read (C9).
+
+    `manufacturer_country` is ISO 3166 in two letters. The names are those of `Item`.
+    """
+
+    manufacturer: str = ""
+    manufacturer_address: str = ""
+    manufacturer_email: str = ""
+    manufacturer_country: str = ""
+    responsible_name: str = ""
+    responsible_address: str = ""
+    responsible_email: str = ""
+    safety_warnings: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SafetyTerms:
+    """What an account says of its products where a listing does not, and in which attributes it goes out.
+
+    `codes` are by the field of `Safety`; what has none is kept and not sent.
+    """
+
+    defaults: Safety = field(default_factory=Safety)
+    codes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,13 +225,15 @@ class ItemLimits:
     """What a marketplace allows in an item where that is no law of nature (L4, L5), lengths in characters.
 
     `description_min` counts the text without its markup; `wanted_attributes` are the codes of those that the law asks
-    for in every item, such as the maker's address (consumer rules C9).
+    for in every item, such as the maker's address (consumer rules C9). `safety` is None where nobody asks who answers
+    for a product.
     """
 
     sku_max: int = 32
     title_max: int = 50
     description_min: int = 10
     wanted_attributes: tuple[str, ...] = ()
+    safety: SafetyTerms | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,13 +257,29 @@ class StockKnobs:
 
 
 @dataclass(frozen=True, slots=True)
+class Levies:
+    """What of a listing's price goes to others (consumer rules C4, C8).
+
+    `vat_rate` is a fraction, None for the account's; `eco_minor` the eco-contribution of one unit in minor units, None
+    where there is none, and `epr_code` the category that asks for it.
+    """
+
+    vat_rate: Decimal | None = None
+    eco_minor: int | None = None
+    epr_code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class OfferTerms:
     """What an account makes of the seller's figures before they are sent (L6, L10, L11); the default changes nothing.
 
     Of the stock, less the reservation of open orders and `safety_stock`, `percentage` is offered, at most `cap`, and
     none where that is less than `threshold`. `rrp_discount_bp` is Discount RRP in hundredths of a percent, None with
     Calculate RRP off. `reduction_policy` says what becomes of a reduction that breaks C1 or C2, `unknown_history` of
-    one for which no earlier price is known. `period` and `nature` are those of an offer without a promotion.
+    one for which no earlier price is known, `sale_policy` of one that does not keep to the sale that it names (C3).
+    `less_eco` says that the seller's prices include the eco-contribution and that what is sent must not (C8).
+    `vat_rate` is that of listings without their own, a fraction (C4). `period` and `nature` are those of an offer
+    without a promotion.
     """
 
     safety_stock: int = 0
@@ -231,6 +290,9 @@ class OfferTerms:
     rrp_discount_bp: int | None = None
     reduction_policy: Literal["warn", "block"] = "warn"
     unknown_history: Literal["allow", "warn", "block"] = "warn"
+    sale_policy: Literal["warn", "block"] = "warn"
+    less_eco: bool = False
+    vat_rate: Decimal | None = None
     period: timedelta | None = None
     nature: str = ""
 
@@ -239,13 +301,29 @@ class OfferTerms:
 class Promotion:
     """A price for a window of time, its start included and its end not (L11).
 
-    `nature` is the marketplace's internal kind of offer, empty for the account's own.
+    `nature` is the marketplace's internal kind of offer, empty for the account's own; `sale` the code of the statutory
+    sale that it belongs to, empty for none (C3).
     """
 
     price: Money
     starts_at: datetime
     ends_at: datetime
     nature: str = ""
+    sale: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sale:
+    """A statutory sale ("soldes"), its start included and its end not (C3).
+
+    `deadline` is by when the marketplace wants to know what takes part; None where it has said nothing.
+    """
+
+    code: str
+    label: str
+    starts_at: datetime
+    ends_at: datetime
+    deadline: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +333,7 @@ class FeedObject:
     `parts` are the parts that this feed settles; the values of the others are there because the wire wants them.
     `stock` is what is to be sent: 0 where the listing is ended (L9). `price` is what the buyer pays, in a promotion its
     price; `rrp` the reference beside it: the recommended price (L10), in a promotion the ordinary one (L11).
+    `vat_rate` is the listing's own, as a fraction; None is the account's (C4).
     """
 
     sku: Sku
@@ -268,6 +347,7 @@ class FeedObject:
     ended: bool
     handling_days: int | None
     promotion: Promotion | None = None
+    vat_rate: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import os
 import re
 import stat
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
@@ -23,7 +23,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
-from daemon.model import Advice, Deadlines, FeedKind, FeedRule, ItemLimits, LegalMoves, OfferTerms
+from daemon.model import Advice, Deadlines, FeedKind, FeedRule, ItemLimits, LegalMoves, OfferTerms, VatTerritory
 
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\s*")
 _UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -199,6 +199,27 @@ class DeadlinesTable(Table):
     warn_before: Duration = timedelta(hours=6)
 
 
+class ThresholdsTable(Table):
+    """When something of this account is worth an alert; `"0s"` and `0` switch a cause off.
+
+    A job is silent when it has not succeeded for `silence`, and for four of its intervals. The others are how long a
+    feed may wait for its answer, a change for its feed, and an update in doubt for a person; how many feeds may lapse
+    in a day; the share of a day's answers that may be rejections, from so many rejections on; and how long before a
+    secret ends (`expires`) that is told.
+    """
+
+    silence: Duration = timedelta(hours=2)
+    answers_overdue: Duration = timedelta(hours=1)
+    pending: Duration = timedelta(hours=6)
+    in_doubt: Duration = timedelta(minutes=15)
+    lapsed_feeds: int = Field(default=1, ge=0)
+    rejections_percent: int = Field(default=20, ge=0, le=100)
+    rejections_least: int = Field(default=10, ge=1)
+    orders: bool = True
+    set_aside: bool = True
+    expiry_notice: Duration = timedelta(days=14)
+
+
 class StockRulesTable(Table):
     """How much of the stock is offered; a listing may have its own figures (import columns `safety_stock`, …).
 
@@ -235,6 +256,9 @@ class AccountSettings(Table):
     #: what becomes of a parcel without a tracking URL: `{tracking_number}` stands for its number (L13)
     tracking_url: Annotated[str, AfterValidator(_tracking_template)] = ""
     orders: DeadlinesTable = DeadlinesTable()
+    alerts: ThresholdsTable = ThresholdsTable()
+    #: when its secrets end, by any name: "login password" = 2027-01-31
+    expires: Mapping[str, date] = Field(default_factory=dict)
 
     #: what the seller may say of order lines here, and when (Sell-R A6, guide J7-J10)
     legal_moves: ClassVar[LegalMoves]
@@ -276,6 +300,11 @@ class AccountSettings(Table):
             threshold=rules.below,
             reserve_open_orders=rules.reserve_open_orders,
         )
+
+    @property
+    def vat_territory(self) -> VatTerritory | None:
+        """The list of VAT rates that a listing's own is held against (C4); None where no VAT rate is told."""
+        return None
 
     @property
     def update_answer_wait(self) -> timedelta:

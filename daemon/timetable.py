@@ -104,11 +104,12 @@ class Timetable:
     def give_turn(self, account: AccountName, job: str) -> bool:
         """Start a turn of a job of an account, or of `SITE`, now.
 
-        False while the configuration changes or the daemon stops.
+        False where there is none, and while the configuration changes or the daemon stops.
         """
-        if self._turns is None:
+        task = self._tasks.get((account, job))
+        if self._turns is None or task is None:
             return False
-        self._turns.start_soon(self._turn, self._tasks[account, job])
+        self._turns.start_soon(self._turn, task)
         return True
 
     def hurry(self) -> None:

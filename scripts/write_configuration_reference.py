@@ -3,15 +3,17 @@
 
 import sys
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 from enum import StrEnum
 from pathlib import Path
+from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from daemon.alerting import AlertsTable
 from daemon.config import SITE_JOBS, BackupTable, DaemonTable, LogTable, WebTable
 from daemon.marketplaces.edge import EdgeSettings
 from daemon.marketplaces.edge.profiles import PROFILES
@@ -42,6 +44,7 @@ def written() -> str:
     for name, table in (("daemon", DaemonTable), ("web", WebTable), ("log", LogTable), ("backup", BackupTable)):
         parts.append(_section(f"[{name}]", table))
     parts.append(_every())
+    parts.append(_section("[alerts]", AlertsTable))
     parts.append(_section('[accounts.NAME], speaks = "sellr" (marketplace = "laredoute")', SellrSettings))
     title = '[accounts.NAME], speaks = "edge" (marketplace = "johnlewis", whose profile gives the defaults)'
     parts.append(_section(title, EdgeSettings, PROFILES["johnlewis"]))
@@ -87,6 +90,9 @@ def _rows(
 
 def _table_in(annotation: Any) -> type[BaseModel] | None:
     plain = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+    # A table that may be left out: Table | None.
+    given = [each for each in get_args(plain) if each is not type(None)] if get_origin(plain) is UnionType else []
+    plain = given[0] if len(given) == 1 else plain
     is_table = isinstance(plain, type) and issubclass(plain, BaseModel) and not issubclass(plain, Place | Column)
     return plain if is_table else None
 
@@ -96,6 +102,7 @@ _FORMS: Mapping[Any, str] = {
     int: "whole number",
     bool: "true or false",
     timedelta: "duration",
+    date: "date, such as `2027-01-31`",
     Secret: "secret",
     Path: "path",
     Catalogue: "path of a TOML file",

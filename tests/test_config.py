@@ -78,7 +78,7 @@ def test_the_example_is_all_that_can_be_said_of_the_daemon(folder: Path) -> None
     text = EXAMPLE.read_text("utf-8")
     config = load(write(folder, ""))
 
-    for table in (config.daemon, config.web, config.log):
+    for table in (config.daemon, config.web, config.log, config.alerts):
         for key in type(table).model_fields:
             assert f"\n{key} = " in text or f"\n# {key} = " in text, key
 
@@ -109,7 +109,7 @@ def test_every_problem_of_every_file_is_told_at_once(folder: Path) -> None:  # D
 [daemon]
 grase = "30s"
 [web]
-listen = "0.0.0.0:8470"
+listen = "8470"
 [log]
 level = "inform"
 [weeb]
@@ -124,10 +124,7 @@ every = {{ ofers = "1h", orders = "1 hour", reports = "1ms" }}
 
     assert problems(path) == [
         "/config.toml: daemon.grase is not a key that is known here; did you mean grace?",
-        (
-            '/config.toml: web.listen = "0.0.0.0:8470": only this machine may connect, because nobody has to sign in yet: '
-            "use 127.0.0.1 or [::1], and a reverse proxy where others must see it"
-        ),
+        ('/config.toml: web.listen = "8470": write it as address and port, such as "127.0.0.1:8470" or "[::1]:8470"'),
         "/config.toml: log.level = \"inform\": should be 'debug', 'info', 'warning' or 'error'; did you mean info?",
         "/config.toml: weeb is not a key that is known here; did you mean web?",
         (
@@ -245,14 +242,41 @@ def test_a_file_that_cannot_be_read_is_a_problem(folder: Path) -> None:  # D3
     assert problems(folder / "config.toml") == ["/config.toml: is not UTF-8 text (byte 2); save it as UTF-8"]
 
 
-@pytest.mark.parametrize("listen", ["127.0.0.1:8470", "[::1]:8470", "localhost:0"])
-def test_loopback_addresses_are_allowed(folder: Path, listen: str) -> None:  # D5
+@pytest.mark.parametrize("listen", ["127.0.0.1:8470", "[::1]:8470", "localhost:0", "192.0.2.1:8470", "0.0.0.0:8470"])
+def test_addresses_are_allowed_where_people_sign_in(folder: Path, listen: str) -> None:  # D5
     assert load(write(folder, f'[web]\nlisten = "{listen}"')).web.listen == listen
 
 
-@pytest.mark.parametrize("listen", ["8470", "127.0.0.1:http", "example.test:80", "127.0.0.1:70000", "192.0.2.1:80"])
-def test_other_addresses_are_refused(folder: Path, listen: str) -> None:  # D5
+@pytest.mark.parametrize("listen", ["8470", "127.0.0.1:http", "example.test:80", "127.0.0.1:70000"])
+def test_what_is_no_address_is_refused(folder: Path, listen: str) -> None:  # D5
     assert len(problems(write(folder, f'[web]\nlisten = "{listen}"'))) == 1
+
+
+@pytest.mark.parametrize(
+    ("table", "refused"),
+    [
+        ('listen = "127.0.0.1:8470"\nauth = "none"', False),
+        ('listen = "[::1]:8470"\nauth = "none"', False),
+        ('listen = "0.0.0.0:8470"\nauth = "none"', True),
+        ('listen = "192.0.2.1:8470"\nauth = "none"', True),
+        ('auth = "none"\nproxy = { addresses = ["127.0.0.1"] }', True),
+        ("proxy = { addresses = [] }", True),
+        ('proxy = { addresses = ["proxy.example.test"] }', True),
+        ('hosts = ["https://sellerd.example.test/"]', True),
+        ('hosts = ["Sellerd.example.test"]', False),
+    ],
+)
+def test_nobody_is_let_in_unasked_from_outside(folder: Path, table: str, *, refused: bool) -> None:  # S3
+    path = write(folder, f"[web]\n{table}")
+    if refused:
+        assert len(problems(path)) == 1
+    else:
+        load(path)
+
+
+def test_passwords_over_plain_http_are_worth_a_word(folder: Path) -> None:  # S3
+    path = write(folder, '[web]\nlisten = "192.0.2.1:8470"')
+    assert any("takes passwords over plain HTTP" in warning for warning in check(path).warnings)
 
 
 def test_the_timetable_has_a_row_for_every_job_that_can_be_named() -> None:  # D1

@@ -10,11 +10,12 @@ BUILT = [
     *(f"D{number}" for number in range(1, 14)),
     *(f"L{number}" for number in (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18)),
     *(f"J{number}" for number in range(1, 9)),
+    *(f"C{number}" for number in (1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13)),
     *("S1", "S2", "S3"),
 ]
 
 _TEST = re.compile(r"def (test_\w+)\(")
-_NAMED = re.compile(r"#((?: [DLJS]\d+)+)\s*$")
+_NAMED = re.compile(r"#((?: [CDLJS]\d+)+)\s*$")
 
 
 def named_rules() -> dict[str, list[str]]:
@@ -37,6 +38,6 @@ def test_every_rule_that_is_built_has_a_test(rule: str) -> None:
 
 
 def test_the_rules_that_tests_name_exist() -> None:
-    last = {"D": 13, "L": 18, "J": 15, "S": 3}
+    last = {"C": 13, "D": 13, "L": 18, "J": 15, "S": 3}
     wrong = [rule for rule in named_rules() if not 1 <= int(rule[1:]) <= last[rule[0]]]
     assert wrong == []

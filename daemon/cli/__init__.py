@@ -21,9 +21,13 @@ _COMMANDS = {
     "feeds": ("daemon.cli.feeds", "feeds", "List and show what was sent, and what came of it."),
     "gate": ("daemon.cli.status", "gate", "Show when the next feed may leave, and why not before."),
     "deliveries": ("daemon.cli.status", "deliveries", "Show what came in and could not be read."),
+    "alerts": ("daemon.cli.alerts", "alerts", "Show what is wrong, and try whether alerts arrive."),
     "jobs": ("daemon.cli.jobs", "jobs", "List jobs, give one a turn now, pause and resume them."),
     "backup": ("daemon.cli.backups", "backup", "Copy the database while everything goes on, list and prove copies."),
     "restore": ("daemon.cli.backups", "restore", "Put a backup in the place of the database."),
+    "users": ("daemon.cli.access", "users", "Say who may sign in to the pages, and as what."),
+    "tokens": ("daemon.cli.access", "tokens", "Make and revoke the tokens that programs sign in with."),
+    "audit": ("daemon.cli.access", "audit", "Show who did what, when, from where, and what came of it."),
     "sandbox": ("daemon.cli.sandbox", "sandbox", "Run marketplaces for trying things out, on this machine."),
     "demo": ("daemon.cli.demo", "demo", "Show everything at work against the sandbox, in about a minute."),
 }

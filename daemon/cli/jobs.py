@@ -73,8 +73,8 @@ async def _rows(site: Site) -> list[Row]:
 async def run_job(site: Site, words: tuple[str, ...]) -> None:
     """Let the daemon run JOB of ACCOUNT now: items, offers, reports, orders, updates, refunds or housekeeping.
 
-    Without an account, JOB is one of the site: housekeeping. The gate stays what it is: a feed that may not leave yet
-    waits all the same.
+    Without an account, JOB is one of the site: alerts, ping or housekeeping. The gate stays what it is: a feed that may
+    not leave yet waits all the same.
     """
     *account, job = words
     if len(account) > 1:

@@ -150,6 +150,9 @@ def _print_listing(listing: dict[str, Any]) -> None:
             ("recommended price", amount(listing["rrp_minor"])),
             ("ended", listing["ended"]),
             ("handling days", listing["handling_days"]),
+            ("VAT rate", listing["vat_rate"]),
+            ("eco-contribution", amount(listing["eco_contribution_minor"])),
+            ("EPR category", listing["epr_code"]),
         ]
     )
     click.echo()
@@ -164,9 +167,10 @@ def _print_listing(listing: dict[str, Any]) -> None:
     if promotions := [each for each in listing["promotions"] if not each["withdrawn_at"]]:
         click.echo()
         windows = [
-            (amount(each["price_minor"]), each["starts_at"], each["ends_at"], each["nature"]) for each in promotions
+            (amount(each["price_minor"]), each["starts_at"], each["ends_at"], each["nature"], each["sale"])
+            for each in promotions
         ]
-        print_table(["promotion", "from", "until", "nature"], windows, empty="")
+        print_table(["promotion", "from", "until", "nature", "sale"], windows, empty="")
     click.echo()
     events = [(event["at"], event["what"], event["from"], event["to"], event["why"]) for event in listing["timeline"]]
     print_table(["at", "what", "from", "to", "why"], events, empty="Nothing happened yet.")
@@ -209,7 +213,7 @@ async def explain(site: Site, *, account: str, sku: str, as_json: bool) -> None:
     print_table(["gate", "open", "until", "why"], gates, empty="")
 
 
-_MONEY = frozenset({"price", "rrp", "lowest_of_30_days"})
+_MONEY = frozenset({"price", "rrp", "lowest_of_30_days", "net_price", "eco_contribution"})
 
 
 def _inputs(given: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ from daemon.errors import AccessDenied, MarketplaceError, TransportError
 from daemon.hostkeys import pinned
 from daemon.marketplaces import Check
 from daemon.marketplaces.dialects import DIALECTS
+from daemon.rules.safety import FIELDS
 from daemon.settings import AccountSettings, Secret, SftpTable
 from daemon.transports.sftp import fingerprint, parse_private_key
 
@@ -58,6 +59,7 @@ def by_itself(account: AccountSettings, known_hosts: Path, now: datetime) -> Ite
             yield _private_key(place, login)
     yield _tracking(account)
     yield from _catalogue(account)
+    yield from _safety(account)
 
 
 def _secrets(account: AccountSettings) -> Iterator[Finding]:
@@ -125,6 +127,20 @@ def _catalogue(account: AccountSettings) -> Iterator[Finding]:
         yield Finding(
             "errors", Verdict.OK, f"{shipped} errors are known, and {len(own.entries) if own else 0} by your own file"
         )
+
+
+def _safety(account: AccountSettings) -> Iterator[Finding]:
+    """Which of what product safety asks for has no attribute to go out in: it is kept, and never sent (C9)."""
+    terms = account.item_limits.safety if account.item_limits else None
+    if terms is None:
+        return
+    unsent = [name for name in FIELDS if name not in terms.codes]
+    if unsent:
+        found = f"kept, and not sent for want of an attribute: {', '.join(unsent)}"
+        fix = "ask La Redoute for the codes, and write them in items.safety.attributes"
+        yield Finding("product safety", Verdict.UNPROVEN, found, fix)
+    else:
+        yield Finding("product safety", Verdict.OK, "everything that is asked for has an attribute to go out in")
 
 
 async def by_asking(checks: Sequence[Check]) -> AsyncIterator[Finding]:

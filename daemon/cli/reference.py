@@ -1,4 +1,4 @@
-"""`sellerd reference`: the marketplace's own codes, against which listings are checked (guide L4)."""
+"""`sellerd reference`: the marketplace's own codes and the sales, against which things are checked (L4, C3)."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from daemon.seller.columns import Column
 
 _SHOWN = 20
-_KINDS = ("categories", "attributes", "brands")
+_KINDS = ("categories", "attributes", "brands", "sales")
 
 
 @click.group(cls=Noun)
 def reference() -> None:
-    """Import and list the marketplace's codes; without a command: list."""
+    """Import and list the marketplace's codes, and the sales of the year; without a command: list."""
 
 
 def _columns() -> "Mapping[Any, Sequence[Column]]":
@@ -40,7 +40,7 @@ def _columns() -> "Mapping[Any, Sequence[Column]]":
 @click.pass_obj
 @asynchronous
 async def import_codes(site: Site, *, kind: str, file: Path, account: str, as_json: bool) -> None:
-    """Take over a whole list of codes from a CSV file, in the place of the one before.
+    """Take over a whole list of codes, or of sales, from a CSV file, in the place of the one before.
 
     With one bad row, nothing is taken over. Otherwise every listing is judged anew: what was held back and is good now
     goes, what waits and is wrong now is held back, and what the marketplace has already is told.
@@ -65,6 +65,9 @@ def _tell(report: Mapping[str, Any]) -> None:
         return
     listings = report["listings"]
     click.echo(f"{report['rows']} rows were taken over.")
+    if listings is None:
+        click.echo("Promotions that name a sale are judged by them when they begin; those in force, by the next feed.")
+        return
     freed, held_back = listings["freed"], listings["held_back"]
     click.echo(f"{listings['judged']} listings: {freed} can be sent now, {held_back} are held back now.")
     if listings["doubtful"]:

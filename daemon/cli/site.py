@@ -174,7 +174,8 @@ class Site:
             except StoreInUse as error:
                 raise Failure(f"{error}, and {silence}", IN_USE) from error
             await _configure(store, config)
-            yield await stack.enter_async_context(ControlClient.over_app(control_app(WithoutDaemon(store, config))))
+            app = control_app(WithoutDaemon(store, config), door="here")
+            yield await stack.enter_async_context(ControlClient.over_app(app))
 
 
 async def _configure(store: "Store", config: "Config") -> None:

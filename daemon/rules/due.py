@@ -10,7 +10,7 @@ _REACHED = list(ChannelStatus)
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What of a listing decides whether it is due."""
+    """What of a listing decides whether it is due. `eco` is the part of its price that is not sent (C8)."""
 
     states: Mapping[Part, SyncState]
     channel_status: ChannelStatus
@@ -18,6 +18,7 @@ class Standing:
     ended: bool
     stock: int | None
     price: int | None
+    eco: int = 0
 
 
 def obstacles(rule: FeedRule, listing: Standing) -> list[str]:
@@ -35,6 +36,8 @@ def obstacles(rule: FeedRule, listing: Standing) -> list[str]:
         found.append("its stock was never given")
     if rule.needs_price and listing.price is None:
         found.append("its price was never given")
+    elif rule.needs_price and listing.price is not None and listing.price <= listing.eco:
+        found.append("its price is no more than the eco-contribution that it includes")
     if rule.needs_channel_item_id:
         if not listing.channel_item_id:
             found.append("it has no article number of the marketplace")

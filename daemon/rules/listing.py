@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from daemon.model import Attribute, Item, ItemLimits, ListingFault, Photo, Sku
-from daemon.rules import french, html
+from daemon.rules import french, html, safety
 
 #: photos of one item (guide L4, consumer rules C6)
 MOST_PHOTOS = 8
@@ -108,6 +108,7 @@ def warnings(item: Item, reference: Reference, limits: ItemLimits) -> list[Listi
         *_doubts_of_labels(item.attributes, reference),
         *_doubts_of_photos(item.photos),
         *_doubts_of_safety(item.attributes, limits),
+        *safety.doubts(item, limits.safety),
     ]
 
 

@@ -26,6 +26,10 @@ class Verdict:
     text: str = ""
     blocks: bool = False
 
+    def beside(self, other: "Verdict") -> "Verdict":
+        """Both as one."""
+        return Verdict("; ".join(filter(None, (self.text, other.text))), self.blocks or other.blocks)
+
 
 def in_force(promotions: Iterable[Promotion], at: datetime) -> Promotion | None:
     """The promotion whose window holds this instant: its start belongs to it, its end does not."""
@@ -63,8 +67,15 @@ def lowest_before(history: Sequence[Charged], start: datetime) -> int | None:
 
 
 def verdict(ordinary: int, promoted: int, lowest: int | None, terms: OfferTerms) -> Verdict:
-    """Judge the ordinary price struck through beside the promoted one, by the account's policy (C1, C2)."""
+    """Judge the ordinary price struck through beside the promoted one, by the account's policy (C1, C2).
+
+    All three are amounts as they are sent, without the eco-contribution where it is told apart (C8).
+    """
     forbidding = terms.reduction_policy == "block"
+    if promoted <= 0:
+        return Verdict(
+            "the promotion's price is no more than the eco-contribution that it includes; raise it", blocks=True
+        )
     if promoted >= ordinary:
         return Verdict(
             f"the promotion's price {_amount(promoted)} is not below the price {_amount(ordinary)} that it reduces;"

@@ -49,6 +49,13 @@ COLUMNS: Mapping[ImportKind, tuple[Column, ...]] = {
         Column("catalogue_id", "the catalogue id", "C1"),
         Column("manufacturer", "who makes it; cannot change once the product is created", "Exemple SA"),
         Column("manufacturer_part_number", "the maker's own number; cannot change either", "EX-1234"),
+        Column("manufacturer_address", "the maker's postal address; empty for the account's", "1 rue Basse, Lille"),
+        Column("manufacturer_email", "the maker's e-mail address", "contact@maker.example"),
+        Column("manufacturer_country", "the maker's country in two letters", "FR"),
+        Column("responsible_name", "who is responsible in the EU, where the maker is not in it", "Exemple Import SARL"),
+        Column("responsible_address", "the postal address of that person", "2 rue Haute, 59000 Lille"),
+        Column("responsible_email", "the e-mail address of that person", "safety@import.example"),
+        Column("safety_warnings", "what a buyer must be warned of, in French", "Ne convient pas aux enfants."),
         *(
             Column(f"photo_{rank}", "an absolute http(s) URL" + ("; the main photo" if rank == 1 else ""), "https://…")
             for rank in range(1, rules.MOST_PHOTOS + 1)
@@ -64,6 +71,9 @@ COLUMNS: Mapping[ImportKind, tuple[Column, ...]] = {
         Column("stock_percentage", "how much of the rest is offered, 0 to 100; empty for the account's", "80"),
         Column("stock_cap", "units that are offered at most; empty for the account's", "50"),
         Column("stock_threshold", "with fewer units than this, none is offered; empty for the account's", "3"),
+        Column("vat_rate", "its VAT rate in percent; empty for the account's", "5.5"),
+        Column("eco_contribution", "the eco-contribution of one unit; empty for none", "0.60"),
+        Column("epr_code", "the French EPR category that asks for it, beside every eco_contribution", "FR-DEA"),
     ),
     ImportKind.STOCK: (SKU, Column("stock", "units in stock", "12", required=True)),
     ImportKind.PRICES: (
@@ -77,6 +87,7 @@ COLUMNS: Mapping[ImportKind, tuple[Column, ...]] = {
         Column("start", "the first instant, as UNIX timestamp or ISO 8601 (account's time zone)", "1782165600", True),
         Column("end", "the first instant after it, in the same form", "2026-07-21T00:00", True),
         Column("nature", "the marketplace's internal kind of offer; empty for the account's", "Soldes"),
+        Column("sale", "the sale that it belongs to, by the code in the imported sales; empty for none", "ETE-2026"),
         Column("cancel", "yes takes the promotion back that begins at this start", "no"),
     ),
     ImportKind.DISPATCHES: (
@@ -93,7 +104,7 @@ COLUMNS: Mapping[ImportKind, tuple[Column, ...]] = {
 #: the columns by which a row is told to people and programs
 KEYS: Mapping[ImportKind, str] = dict.fromkeys(ImportKind, SKU.name) | {ImportKind.DISPATCHES: "order"}
 
-_MANY_LINES = ("description",)
+_MANY_LINES = ("description", "manufacturer_address", "responsible_address", "safety_warnings")
 
 
 def open_import(kind: ImportKind, file: BinaryIO) -> Table:

@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from daemon.model import Attribute, Promotion
+from daemon.rules import safety
 from daemon.store.snapshots import Snapshot
 
 _TEXTS = (
     *("category", "product_id", "master_sku", "title", "description", "brand", "catalogue_id"),
-    *("manufacturer", "manufacturer_part_number"),
+    "manufacturer_part_number",
+    *safety.FIELDS,
 )
 
 
@@ -38,6 +40,9 @@ def fields(listing: Snapshot) -> dict[str, str]:
         "stock_percentage": _number(knobs.percentage),
         "stock_cap": _number(knobs.cap),
         "stock_threshold": _number(knobs.threshold),
+        "vat_rate": "" if listing.levies.vat_rate is None else f"{(listing.levies.vat_rate * 100).normalize():f}",
+        "eco_contribution": decimal(listing.levies.eco_minor),
+        "epr_code": listing.levies.epr_code,
         "stock": _number(listing.stock),
         "price": decimal(listing.price_minor),
         "rrp": decimal(listing.rrp_minor),
@@ -71,4 +76,4 @@ def _attribute(attribute: Attribute) -> str:
 
 def _promotion(promotion: Promotion) -> str:
     until = f"{decimal(promotion.price.minor)} until {promotion.ends_at.isoformat()}"
-    return f"{until}, {promotion.nature}" if promotion.nature else until
+    return ", ".join(filter(None, (until, promotion.nature, promotion.sale)))

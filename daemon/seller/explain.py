@@ -5,10 +5,11 @@ Everything is computed by the pure rules at the given instant, not read from wha
 
 from dataclasses import asdict
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from daemon.model import AccountName, FeedRule, Moment, OfferTerms, Part, Sku, SyncState
-from daemon.rules import promotions, rrp, stock
+from daemon.rules import eco, promotions, rrp, sales, stock, vat
 from daemon.rules.due import obstacles
 from daemon.rules.promotions import Verdict
 from daemon.settings import AccountSettings
@@ -20,7 +21,7 @@ from daemon.store.views import View
 async def explain(store: Store, account: AccountSettings, sku: Sku, now: Moment) -> View | None:
     """How the next offer of a listing comes about at this instant; None when the account has no such listing."""
     name = AccountName(account.name)
-    inputs = await store.values.inputs(name, sku, account.currency)
+    inputs = await store.values.inputs(name, sku, account.currency, less_eco=account.offer_terms.less_eco)
     if inputs is None:
         return None
     terms, rules = account.offer_terms, account.feed_rules.values()
@@ -70,48 +71,88 @@ class _Price:
         self._terms = terms
         self._at = at
         self._announced = _announced(inputs, at)
+        self._ordinary = self._sent(inputs.standing.price)
         self._lowest, self._verdict = self._judge()
         self._promoted = None if self._verdict.blocks or self._announced is None else self._announced.promotion
 
     def _judge(self) -> tuple[int | None, Verdict]:
-        price, announced = self._inputs.standing.price, self._announced
-        if announced is None or price is None:
+        announced, history = self._announced, self._inputs.history
+        if announced is None or self._ordinary is None:
             return None, Verdict()
-        start = max(announced.promotion.starts_at, announced.imported_at)
-        lowest = promotions.lowest_before(self._inputs.history, promotions.began(self._inputs.history, start))
-        return lowest, promotions.verdict(price, announced.promotion.price.minor, lowest, self._terms)
+        promotion = announced.promotion
+        start = max(promotion.starts_at, announced.imported_at)
+        lowest = promotions.lowest_before(history, promotions.began(history, start))
+        reduced = promotions.verdict(self._ordinary, self._sent(promotion.price.minor) or 0, lowest, self._terms)
+        since = history[0].since if history else None
+        sale = self._inputs.sales.get(promotion.sale)
+        return lowest, reduced.beside(sales.verdict(promotion, sale, announced.imported_at, since, self._terms))
+
+    def _sent(self, minor: int | None) -> int | None:
+        """What is sent of an amount of the seller (C8)."""
+        if minor is None:
+            return None
+        return eco.without(minor, self._inputs.levies.eco_minor, included=self._terms.less_eco)
 
     def fields(self) -> list[View]:
-        """Price, reference, period and nature."""
-        return [self._price(), self._reference(), self._period(), self._nature()]
+        """Price, VAT, reference, period and nature."""
+        return [self._price(), self._vat(), self._reference(), self._period(), self._nature()]
 
     def _price(self) -> View:
-        price = self._inputs.standing.price
-        given: View = {"price": price}
+        given: View = {"price": self._inputs.standing.price}
         rule = "L7: the price as it was given"
         if self._announced is not None:
-            given |= {"promotion": _promotion(self._announced), "lowest_of_30_days": self._lowest}
+            given |= {"promotion": self._promotion(self._announced), "lowest_of_30_days": self._lowest}
             rule = "L11: the price of the promotion in force"
             if self._verdict.text:
                 given["doubt"] = self._verdict.text
                 rule += "; not sent, because its reduction is blocked" if self._verdict.blocks else "; with a warning"
-        price = self._inputs.standing.price
-        return _field(
-            "price", given, rule, self._promoted.price.minor if self._promoted and price is not None else price
-        )
+        levies = self._inputs.levies
+        given |= {"eco_contribution": levies.eco_minor, "epr_code": levies.epr_code}
+        if self._terms.less_eco and levies.eco_minor:
+            rule += "; C8: less the eco-contribution that it includes"
+        return _field("price", given, rule, self._selling)
+
+    @property
+    def _selling(self) -> int | None:
+        if self._promoted is None or self._ordinary is None:
+            return self._ordinary
+        return self._sent(self._promoted.price.minor)
+
+    def _vat(self) -> View:
+        own, account = self._inputs.levies.vat_rate, self._terms.vat_rate
+        rate = account if own is None else own
+        given: View = {"listing": _percent(own), "account": _percent(account)}
+        if rate is not None and self._selling is not None:
+            given["net_price"] = vat.net(self._selling, rate)
+        rule = "C4: the account's rate" if own is None else "C4: the listing's own rate"
+        return _field("vat", given, rule, _percent(rate))
+
+    def _promotion(self, announced: Announced) -> View:
+        view = _promotion(announced)
+        history = self._inputs.history
+        if not announced.promotion.sale:
+            return view
+        sale = self._inputs.sales.get(announced.promotion.sale)
+        return view | {
+            "sale": announced.promotion.sale,
+            "sale_window": None if sale is None else {"start": _iso(sale.starts_at), "end": _iso(sale.ends_at)},
+            "sale_deadline": None if sale is None or sale.deadline is None else _iso(sale.deadline),
+            "imported_at": _iso(announced.imported_at),
+            "on_offer_since": _iso(history[0].since) if history else None,
+        }
 
     def _reference(self) -> View:
-        price = self._inputs.standing.price
-        given: View = {"price": price, "rrp": self._inputs.rrp}
+        price, recommended = self._ordinary, self._sent(self._inputs.rrp)
+        given: View = {"price": price, "rrp": recommended}
         if self._announced is not None:
-            value = price if self._promoted and price is not None and price > self._promoted.price.minor else None
+            value = price if price is not None and self._promoted and price > (self._selling or 0) else None
             return _field("rrp", given, "L11: in a promotion the ordinary price is the reference", value)
         discount = self._terms.rrp_discount_bp
         given["discount_rrp"] = None if discount is None else discount / 100
         rule = "L10: the RRP as it is, never below the price"
         if discount is not None:
             rule = "L10: where it promises more than discount_rrp %, price / (1 - discount), cut; never below the price"
-        value = None if price is None else rrp.sent(price, self._inputs.rrp, discount)
+        value = None if price is None else rrp.sent(price, recommended, discount)
         return _field("rrp", given, rule, value)
 
     def _period(self) -> View:
@@ -172,6 +213,10 @@ async def _gate(store: Store, account: AccountName, rule: FeedRule, now: Moment)
 
 def _field(name: str, given: dict[str, Any], rule: str, value: object) -> View:
     return {"field": name, "inputs": given, "rule": rule, "value": value}
+
+
+def _percent(rate: Decimal | None) -> str | None:
+    return None if rate is None else vat.in_percent(rate)
 
 
 def _iso(instant: datetime) -> str:

@@ -6,13 +6,15 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Generic, TypeVar
 
-from daemon.model import AccountName, FeedKind, Item, Money, Promotion, Sku, StockKnobs
+from daemon.model import AccountName, FeedKind, Item, Levies, ListingFault, Money, Promotion, Sale, Sku, StockKnobs
 from daemon.rules import listing as rules
+from daemon.rules import safety, sales
 from daemon.rules.listing import Verdict
 from daemon.rules.promotions import window_fault
 from daemon.seller import cells as parse
 from daemon.seller.cells import Cells
 from daemon.seller.columns import KEYS, SKU, ImportKind
+from daemon.seller.levies import levies, sale
 from daemon.settings import AccountSettings
 from daemon.store import Store
 from daemon.store.listings import Change, ItemRow, PriceRow, StockRow
@@ -22,7 +24,8 @@ from daemon.store.views import Known
 #: fields of an item that are texts and go in as they stand
 _TEXTS = (
     *("category", "product_id", "master_sku", "title", "description", "brand", "catalogue_id"),
-    *("manufacturer", "manufacturer_part_number"),
+    "manufacturer_part_number",
+    *safety.FIELDS,
 )
 
 _NO_VERDICT = Verdict()
@@ -141,13 +144,36 @@ class Promotions(Intake[PromotionRow]):
         if end and not cells.faults and (fault := window_fault(start, end)):
             cells.fault("end", fault, "write the first instant after the promotion")
         promotion = Promotion(
-            Money(price or 0, self.account.currency), start, end or start, cells.read("nature", parse.nature) or ""
+            Money(price or 0, self.account.currency),
+            start,
+            end or start,
+            cells.read("nature", parse.nature) or "",
+            cells.read("sale", sale) or "",
         )
         return PromotionRow(Sku(cells.key), promotion, cancelled)
 
     async def put(self, values: Sequence[PromotionRow]) -> list[Took]:
         """Store a batch: what each did."""
-        return [Took(*done) for done in await self.store.promotions.put(self.name, values, self.at)]
+        verdicts = await self._verdicts(values)
+        done = await self.store.promotions.put(self.name, values, self.at)
+        return [Took(*change, verdict) for change, verdict in zip(done, verdicts, strict=True)]
+
+    async def _verdicts(self, values: Sequence[PromotionRow]) -> list[Verdict]:
+        """What the sale will be held against, told at once; its policy decides when it begins."""
+        named = [row.sku for row in values if row.promotion.sale and not row.cancelled]
+        if not named:
+            return [_NO_VERDICT] * len(values)
+        known = await self.store.reference.sales(self.name)
+        first = await self.store.values.on_offer_since(self.name, named)
+        return [_NO_VERDICT if row.cancelled else self._verdict(row, known, first) for row in values]
+
+    def _verdict(self, row: PromotionRow, known: Mapping[str, Sale], first: Mapping[Sku, datetime]) -> Verdict:
+        promotion = row.promotion
+        found = sales.verdict(
+            promotion, known.get(promotion.sale), self.at, first.get(row.sku), self.account.offer_terms
+        )
+        fix = "mend it, or leave its sale empty; see: sellerd reference list sales"
+        return Verdict(warnings=[ListingFault("sale", "C3", found.text, fix)] if found.text else [])
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +184,7 @@ class _ListingCells:
     ended: bool | None
     handling_days: int | None
     knobs: Mapping[str, int | None]
+    levies: Mapping[str, Any]
 
 
 class Listings(Intake[_ListingCells]):
@@ -182,6 +209,7 @@ class Listings(Intake[_ListingCells]):
             cells.read("end", parse.yes_or_no),
             cells.read("handling_days", parse.days),
             parse.knobs(cells),
+            levies(cells, self.account.vat_territory),
         )
 
     async def put(self, values: Sequence[_ListingCells]) -> list[Took]:
@@ -227,6 +255,8 @@ class Listings(Intake[_ListingCells]):
 
 def _item_row(value: _ListingCells, known: Known | None) -> ItemRow:
     kept, kept_knobs = (known.item, known.knobs) if known else (Item(), StockKnobs())
+    kept_levies = known.levies if known else Levies()
     fields = {name: getattr(kept, name) for name in Item.__slots__} | dict(value.item)
     knobs = replace(kept_knobs, **value.knobs) if value.knobs else None
-    return ItemRow(value.sku, Item(**fields), value.channel_item_id, value.ended, value.handling_days, knobs)
+    own = replace(kept_levies, **value.levies) if value.levies else None
+    return ItemRow(value.sku, Item(**fields), value.channel_item_id, value.ended, value.handling_days, knobs, own)

@@ -1,4 +1,4 @@
-"""The marketplace's own codes from CSV files: categories, attributes with their values, brands (L4).
+"""The marketplace's own codes from CSV files, and the sales of the year (L4, consumer rule C3).
 
 A file is the whole list and replaces the one before. It goes in whole or not at all: a category that is missing
 because its row was bad would hold good listings back.
@@ -9,12 +9,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, BinaryIO
+from zoneinfo import ZoneInfo
 
 from anyio import to_thread
 
 from daemon.errors import Unreadable
-from daemon.model import AccountName
+from daemon.model import AccountName, Sale
 from daemon.rules.listing import Category
+from daemon.rules.promotions import window_fault
+from daemon.seller.cells import WrongCell, instant
 from daemon.seller.columns import Column
 from daemon.seller.imports import MOST_TOLD
 from daemon.seller.judging import Rejudged, limits_of, rejudge
@@ -27,6 +30,8 @@ from daemon.store.reference import AttributeValue, Brand, ReferenceKind
 _YES = frozenset({"yes", "y", "true", "1", "oui"})
 _NO = frozenset({"no", "n", "false", "0", "non"})
 _CODES = re.compile(r"[;,|\s]+")
+
+_START = "2027-01-06T08:00"
 
 #: The columns of each kind of file, by header name, in any order.
 REFERENCE_COLUMNS: Mapping[ReferenceKind, tuple[Column, ...]] = {
@@ -47,12 +52,20 @@ REFERENCE_COLUMNS: Mapping[ReferenceKind, tuple[Column, ...]] = {
         Column("code", "the brand, B and digits", "B2041", required=True),
         Column("label", "its name", "Maison Exemple", required=True),
     ),
+    ReferenceKind.SALES: (
+        Column("code", "what the column sale of promotions calls it", "HIVER-2027", required=True),
+        Column("label", "its name", "Soldes d'hiver 2027", required=True),
+        Column("start", "its first instant, as UNIX timestamp or ISO 8601 (account's time zone)", _START, True),
+        Column("end", "the first instant after it, in the same form", "2027-02-03T00:00", required=True),
+        Column("deadline", "by when La Redoute wants to know what takes part; empty for none", "2026-12-14T23:59"),
+    ),
 }
 
 _FORMS = {
     ReferenceKind.CATEGORIES: (re.compile(r"[A-Z]+[0-9]+"), "capital letters and digits, like S001"),
     ReferenceKind.ATTRIBUTES: (re.compile(r"A[0-9]+"), "A and digits, like A0485"),
     ReferenceKind.BRANDS: (re.compile(r"B[0-9]+"), "B and digits, like B2041"),
+    ReferenceKind.SALES: (re.compile(r"[A-Z0-9][A-Z0-9_-]{0,29}"), "up to 30 capital letters, digits and hyphens"),
 }
 _ATTRIBUTE = _FORMS[ReferenceKind.ATTRIBUTES]
 _VALUE = (re.compile(r"V[0-9]+"), "V and digits, like V0001")
@@ -86,29 +99,32 @@ async def import_reference(
     Raises Unreadable when the file is no such table or has no row, NotAllowed when the marketplace takes no items.
     """
     limits_of(account)
-    codes, report = await to_thread.run_sync(_read, account.name, kind, file)
+    codes, report = await to_thread.run_sync(_read, account, kind, file)
     if report.faults:
         return report
     if not codes:
         raise Unreadable(f"the file has no {kind}, and the list that is there would be lost; nothing was changed")
     await store.reference.replace(AccountName(account.name), kind, codes, at)
-    report.listings = await rejudge(store, account, at)
+    if kind is not ReferenceKind.SALES:
+        report.listings = await rejudge(store, account, at)
     return report
 
 
-def _read(name: str, kind: ReferenceKind, file: BinaryIO) -> tuple[list[Any], ReferenceReport]:
+def _read(account: AccountSettings, kind: ReferenceKind, file: BinaryIO) -> tuple[list[Any], ReferenceReport]:
     columns = REFERENCE_COLUMNS[kind]
     required = [column.name for column in columns if column.required]
     codes, seen = [], dict[tuple[str, str], int]()
     with open_table(file, [column.name for column in columns], required) as table:
-        report = ReferenceReport(name, kind, ignored_columns=table.ignored)
+        report = ReferenceReport(account.name, kind, ignored_columns=table.ignored)
         for row in table:
             report.rows += 1
+            sale = _sale(row, account.zone) if isinstance(row, Row) and kind is ReferenceKind.SALES else None
             faults = [row.fault] if isinstance(row, BrokenRow) else _faults(kind, row, seen)
+            faults += sale if isinstance(sale, list) else []
             report.refused += bool(faults)
             report.faults += faults[: MOST_TOLD - len(report.faults)]
             if isinstance(row, Row) and not faults:
-                codes.append(_CODE[kind](row))
+                codes.append(sale or _CODE[kind](row))
     return codes, report
 
 
@@ -157,6 +173,25 @@ def _attribute(row: Row) -> AttributeValue:
 
 def _brand(row: Row) -> Brand:
     return Brand(row.cells["code"], row.cells["label"])
+
+
+def _sale(row: Row, zone: ZoneInfo) -> Sale | list[Fault]:
+    """A sale, or what is wrong with its instants."""
+    start, end = (_instant(row, column, zone) for column in ("start", "end"))
+    deadline = _instant(row, "deadline", zone) if row.cells.get("deadline") else None
+    faults = [each for each in (start, end, deadline) if isinstance(each, Fault)]
+    if isinstance(start, datetime) and isinstance(end, datetime) and (fault := window_fault(start, end)):
+        faults.append(Fault(row.line, fault, "write the first instant after the sale", "end", row.cells["end"]))
+    if isinstance(start, Fault) or isinstance(end, Fault) or isinstance(deadline, Fault) or faults:
+        return faults
+    return Sale(row.cells["code"], row.cells["label"], start, end, deadline)
+
+
+def _instant(row: Row, column: str, zone: ZoneInfo) -> datetime | Fault:
+    try:
+        return instant(row.cells[column], zone)
+    except WrongCell as wrong:
+        return Fault(row.line, wrong.problem, wrong.fix, column, row.cells[column][:200])
 
 
 _CODE: Mapping[ReferenceKind, Callable[[Row], Category | AttributeValue | Brand]] = {

@@ -5,12 +5,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from daemon.store.accounts import Accounts
+from daemon.store.alerts import Alerts
 from daemon.store.answers import Answers
 from daemon.store.audit import Audit
 from daemon.store.backups import Backups
 from daemon.store.codes import Codes
 from daemon.store.database import Database, open_database, open_for_reading
 from daemon.store.deliveries import Deliveries
+from daemon.store.facts import Facts
 from daemon.store.feeds import Feeds
 from daemon.store.listings import Listings
 from daemon.store.orders import Orders
@@ -35,11 +37,13 @@ class Store:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.accounts = Accounts(database)
+        self.alerts = Alerts(database)
         self.answers = Answers(database)
         self.backups = Backups(database)
         self.audit = Audit(database)
         self.codes = Codes(database)
         self.deliveries = Deliveries(database)
+        self.facts = Facts(database)
         self.feeds = Feeds(database)
         self.listings = Listings(database)
         self.orders = Orders(database)

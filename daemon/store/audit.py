@@ -25,8 +25,6 @@ class Action:
     how: str
     address: str
     path: str
-    #: the one-time mark of the form that it came from, empty where it came from none
-    form: str = ""
 
 
 class Audit:
@@ -35,19 +33,30 @@ class Audit:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def begin(self, action: Action, at: datetime, *, forget_before: datetime) -> AuditId | None:
-        """An action is about to be done; None when its form was sent before. What began before `forget_before` is forgotten."""
+    async def begin(self, action: Action, at: datetime, *, forget_before: datetime) -> AuditId:
+        """An action is about to be done. What began before `forget_before` is forgotten."""
 
-        def work(db: sqlite3.Connection) -> AuditId | None:
+        def work(db: sqlite3.Connection) -> AuditId:
             db.execute("DELETE FROM audit WHERE at < ?", (to_us(forget_before),))
             row = db.execute(
-                "INSERT INTO audit (at, who, how, address, path, form) VALUES (?, ?, ?, ?, ?, ?)"
-                " ON CONFLICT (form) DO NOTHING RETURNING id",
-                (to_us(at), action.who, action.how, action.address, action.path[:_LONGEST], action.form or None),
+                "INSERT INTO audit (at, who, how, address, path) VALUES (?, ?, ?, ?, ?) RETURNING id",
+                (to_us(at), action.who, action.how, action.address, action.path[:_LONGEST]),
             ).fetchone()
-            return AuditId(row["id"]) if row else None
+            return AuditId(row["id"])
 
         return await self._database.write(work)
+
+    async def claim(self, entry: AuditId, form: str) -> bool:
+        """The action comes from the form with this one-time mark; False when the form was sent before."""
+        return await self._database.write(
+            lambda db: (
+                db.execute(
+                    "UPDATE audit SET form = ? WHERE id = ? AND NOT EXISTS (SELECT 1 FROM audit WHERE form = ?)",
+                    (form, entry, form),
+                ).rowcount
+                > 0
+            )
+        )
 
     async def end(self, entry: AuditId, action: str, outcome: Outcome, at: datetime, detail: str = "") -> None:
         """What came of it; `action` is its name in the program."""
@@ -80,7 +89,7 @@ class Audit:
         before: int | None = None,
         limit: int = 100,
     ) -> list[dict[str, Any]]:
-        """Entries, the newest first; `find` looks in path, action and detail, `before` is the last of the page before."""
+        """Entries, the newest first; `find` looks in path, action and detail, `before` goes on behind a page."""
         sql = (
             "SELECT * FROM audit WHERE (:who = '' OR who = :who) AND (:outcome = '' OR outcome = :outcome)"
             " AND (:find = '' OR instr(lower(path || ' ' || action || ' ' || detail), lower(:find)))"

@@ -33,12 +33,22 @@ from daemon.store.codes import count_codes
 from daemon.store.database import Database
 from daemon.store.events import tell
 from daemon.store.generation import count_send, restored_at
-from daemon.store.listings import item_from_json
+from daemon.store.listings import item_from_json, vat_rate_of
 from daemon.store.prices import charged, judge
 from daemon.store.promotions import begin_and_end
 from daemon.store.rejections import count_rejections
 from daemon.store.times import from_us, to_us
-from daemon.store.values import PROMOTION, SOLD, follow_terms, named_terms, offered, reference, reserve
+from daemon.store.values import (
+    PROMOTION,
+    follow_terms,
+    less_eco,
+    named_terms,
+    offered,
+    reference,
+    reserve,
+    sold,
+    withhold,
+)
 
 _PAGE = 2_000
 #: objects of one transaction where silence settles a feed: memory and the writer's time stay bounded
@@ -267,7 +277,8 @@ def _count(db: sqlite3.Connection, feed: int, at: datetime) -> None:
         _close(db, feed, FeedState.ANSWERED, "", at)
 
 
-def _due(rule: FeedRule) -> str:
+def due_condition(rule: FeedRule) -> str:
+    """Which rows of `listings` the next feed of an account takes, for a WHERE with `:account` and its terms."""
     parts = " OR ".join(f"{part}_state = 'pending'" for part in sorted(rule.parts))
     status = (
         f"((ended = 0 AND channel_status IN ({_statuses_from(rule.needs)}))"
@@ -277,7 +288,7 @@ def _due(rule: FeedRule) -> str:
     if Part.STOCK in rule.parts:
         conditions.append("(stock IS NOT NULL OR ended = 1)")
     if rule.needs_price:
-        conditions.append("price_minor IS NOT NULL")
+        conditions.append(f"price_minor IS NOT NULL AND {less_eco('price_minor')} > 0")
     if rule.needs_channel_item_id:
         conditions.append("channel_item_id <> '' AND item_state <> 'error'")
     return " AND ".join(conditions)
@@ -290,8 +301,8 @@ def _open(
     if rule.kind is FeedKind.OFFER:
         _bring_up_to_date(db, account, rule, now.at, terms)
     closed = _closed(db, account, rule, now)
-    due = _due(rule)
-    named = {"account": account}
+    due = due_condition(rule)
+    named = {"account": account, **named_terms(terms)}
     if db.execute(f"SELECT 1 FROM listings WHERE {due} LIMIT 1", named).fetchone() is None:  # noqa: S608
         return None
     if closed is not None:
@@ -302,7 +313,7 @@ def _open(
             (account, rule.kind, to_us(now.at)),
         ).fetchone()[0]
     )
-    size = _claim_objects(db, feed, rule, due, {**named, **named_terms(terms)})
+    size = _claim_objects(db, feed, rule, due, named)
     db.execute("UPDATE feeds SET size = ? WHERE id = ?", (size, feed))
     db.execute(
         'INSERT INTO events (at, account, subject, subject_id, what, "from", "to")'
@@ -325,6 +336,7 @@ def _bring_up_to_date(
     reserve(db, account, terms, at)
     if priced:
         begin_and_end(db, account, at)
+        withhold(db, account, terms, at)
         judge(db, account, terms, at)
 
 
@@ -337,7 +349,7 @@ def _claim_objects(db: sqlite3.Connection, feed: FeedId, rule: FeedRule, due: st
         "INSERT INTO feed_objects (feed, listing, ean, channel_item_id, item_revision, stock_revision, price_revision,"  # noqa: S608
         " end_revision, stock, price_minor, rrp_minor, promotion, ended)"
         f" SELECT :feed, id, ean, channel_item_id, {revisions},"
-        f" {offered()}, {SOLD}, {reference()}, {PROMOTION}, ended"
+        f" {offered()}, {sold()}, {reference()}, {PROMOTION}, ended"
         f" FROM listings WHERE {due} ORDER BY id",
         {"feed": feed, **named},
     ).rowcount
@@ -573,7 +585,8 @@ def prepare(db: sqlite3.Connection) -> None:
 
 def _page(db: sqlite3.Connection, feed: int, after: int) -> Sequence[sqlite3.Row]:
     return db.execute(
-        "SELECT o.*, l.sku, l.item, l.handling_days, p.starts_at, p.ends_at, p.nature"
+        "SELECT o.*, l.sku, l.item, l.handling_days, l.vat_bp, p.starts_at, p.ends_at, p.nature,"
+        " p.sale"
         " FROM feed_objects o JOIN listings l ON l.id = o.listing LEFT JOIN promotions p ON p.id = o.promotion"
         " WHERE o.feed = ? AND o.listing > ? ORDER BY o.listing LIMIT ?",
         (feed, after, _PAGE),
@@ -593,6 +606,7 @@ def _object(row: sqlite3.Row, currency: str) -> FeedObject:
         ended=bool(row["ended"]),
         handling_days=row["handling_days"],
         promotion=_promotion(row, currency),
+        vat_rate=vat_rate_of(row["vat_bp"]),
     )
 
 
@@ -600,7 +614,7 @@ def _promotion(row: sqlite3.Row, currency: str) -> Promotion | None:
     if row["promotion"] is None:
         return None
     price = Money(row["price_minor"], currency)
-    return Promotion(price, from_us(row["starts_at"]), from_us(row["ends_at"]), row["nature"])
+    return Promotion(price, from_us(row["starts_at"]), from_us(row["ends_at"]), row["nature"], row["sale"])
 
 
 def _feed(row: sqlite3.Row) -> Feed:

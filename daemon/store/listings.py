@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 
 from daemon.model import (
@@ -12,6 +13,7 @@ from daemon.model import (
     Attribute,
     ChannelStatus,
     Item,
+    Levies,
     ListingFault,
     Money,
     Part,
@@ -20,6 +22,7 @@ from daemon.model import (
     StockKnobs,
     SyncState,
 )
+from daemon.rules import safety
 from daemon.rules.listing import immutable_changes
 from daemon.store.database import Database
 from daemon.store.events import tell
@@ -42,7 +45,10 @@ class Change(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ItemRow:
-    """A listing as the seller gives it; None leaves a value as it is. `knobs` are all its own stock knobs."""
+    """A listing as the seller gives it; None leaves a value as it is. `knobs` are all its own stock knobs.
+
+    `levies` are its own VAT rate and its eco-contribution.
+    """
 
     sku: Sku
     item: Item
@@ -50,6 +56,7 @@ class ItemRow:
     ended: bool | None = None
     handling_days: int | None = None
     knobs: StockKnobs | None = None
+    levies: Levies | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,9 +176,15 @@ class Listings:
         return await self._database.write(lambda db: _unblock(db, account, sku, at))
 
 
+#: fields that items did not have from the start: left out where empty, so that an item that was kept before them stays
+#: equal to itself, and is not sent again for nothing
+_LATER = frozenset(safety.FIELDS) - {"manufacturer"}
+
+
 def item_to_json(item: Item) -> str:
     """An item as it is kept; equal items give equal texts."""
-    return json.dumps(asdict(item), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    kept = {name: value for name, value in asdict(item).items() if value or name not in _LATER}
+    return json.dumps(kept, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 def item_from_json(text: str) -> Item:
@@ -219,6 +232,8 @@ def _put_item(
         ).fetchone()[0]
         if row.knobs is not None:
             _set_knobs(db, listing, row.knobs)
+        if row.levies is not None:
+            _set_levies(db, listing, row.levies)
         tell(db, at, account, ("listing", listing), "imported", why=fault)
         return Change.CREATED
     if item_feed and kept["item"] != text and _guarded(kept, row.item):
@@ -231,6 +246,7 @@ def _put_item(
         _change_end(db, kept, ended=row.ended),
         _change_handling(db, kept, row.handling_days),
         _change_knobs(db, kept, row.knobs),
+        _change_levies(db, kept, row.levies),
     ]
     told = [change for change in changes if change is not None]
     for what, before, after in told:
@@ -389,6 +405,42 @@ def _change_knobs(db: sqlite3.Connection, kept: sqlite3.Row, knobs: StockKnobs |
 
 def _spoken(knobs: StockKnobs) -> str:
     return ", ".join(f"{name} {value}" for name, value in asdict(knobs).items() if value is not None)
+
+
+def vat_rate_of(basis_points: int | None) -> Decimal | None:
+    """A VAT rate as a fraction, from the hundredths of a percent that are kept."""
+    return None if basis_points is None else Decimal(basis_points) / 10_000
+
+
+def levies_of(row: sqlite3.Row) -> Levies:
+    """The listing's own VAT rate and its eco-contribution."""
+    return Levies(vat_rate_of(row["vat_bp"]), row["eco_minor"], row["epr_code"])
+
+
+def _set_levies(db: sqlite3.Connection, listing: int, levies: Levies) -> None:
+    basis_points = None if levies.vat_rate is None else int(levies.vat_rate * 10_000)
+    db.execute(
+        "UPDATE listings SET vat_bp = ?, eco_minor = ?, epr_code = ? WHERE id = ?",
+        (basis_points, levies.eco_minor, levies.epr_code, listing),
+    )
+
+
+def _change_levies(db: sqlite3.Connection, kept: sqlite3.Row, levies: Levies | None) -> _Told:
+    before = levies_of(kept)
+    if levies is None or levies == before:
+        return None
+    _set_levies(db, kept["id"], levies)
+    if (levies.vat_rate, levies.eco_minor) != (before.vat_rate, before.eco_minor):
+        db.execute(
+            "UPDATE listings SET price_state = CASE WHEN price_minor IS NULL THEN price_state ELSE 'pending' END,"
+            " price_error = '', price_revision = price_revision + 1 WHERE id = ?",
+            (kept["id"],),
+        )
+    return "VAT rate and eco-contribution", _told_levies(before), _told_levies(levies)
+
+
+def _told_levies(levies: Levies) -> str:
+    return ", ".join(f"{name} {value}" for name, value in asdict(levies).items() if value not in (None, ""))
 
 
 def _put_stock(db: sqlite3.Connection, account: AccountName, row: StockRow, at: datetime) -> Change:

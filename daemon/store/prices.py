@@ -7,9 +7,12 @@ marketplace takes it over between the sending and its report, and the earlier in
 import sqlite3
 from datetime import datetime
 
-from daemon.model import AccountName, OfferTerms
+from daemon.model import AccountName, Money, OfferTerms, Promotion
+from daemon.rules import sales
 from daemon.rules.promotions import HISTORY, Verdict, verdict
-from daemon.store.times import to_us
+from daemon.store.sales import sales_of
+from daemon.store.times import from_us, to_us
+from daemon.store.values import less_eco
 
 _HISTORY_US = to_us(datetime.fromisoformat("1970-01-01T00:00:00Z") + HISTORY)
 
@@ -34,6 +37,22 @@ _REDUCED = (
 )
 
 
+def _in_sales(db: sqlite3.Connection, account: AccountName) -> dict[int, tuple[Promotion, datetime]]:
+    """The promotions in force that name a sale, by number, each with when it was imported; without prices."""
+    rows = db.execute(
+        "SELECT DISTINCT p.* FROM listings l JOIN promotions p ON p.id = l.promotion"
+        " WHERE l.account = ? AND l.promotion IS NOT NULL AND l.price_state = 'pending' AND p.sale <> ''",
+        (account,),
+    )
+    return {
+        row["id"]: (
+            Promotion(Money(0, ""), from_us(row["starts_at"]), from_us(row["ends_at"]), row["nature"], row["sale"]),
+            from_us(row["imported_at"]),
+        )
+        for row in rows
+    }
+
+
 def charged(db: sqlite3.Connection, feed: int) -> None:
     """Keep the prices of those of `temp.applied` that were accepted, where they are others than those before."""
     db.execute(
@@ -56,19 +75,28 @@ def judge(db: sqlite3.Connection, account: AccountName, terms: OfferTerms, at: d
     One that is put in Error is not sent: stock goes out with the ordinary price, nothing struck through. Where a
     promotion's price is what customers are, or may be, charged now, the stock is made Pending so that this happens.
     """
+    known, sold_in_sales = sales_of(db, account), _in_sales(db, account)
 
-    def judged(ordinary: int, promoted: int, lowest: int | None) -> Verdict:
-        return verdict(ordinary, promoted, lowest, terms)
+    def judged(promotion: int, ordinary: int, promoted: int, lowest: int | None, first: int | None) -> Verdict:
+        reduced = verdict(ordinary, promoted, lowest, terms)
+        named = sold_in_sales.get(promotion)
+        if named is None:
+            return reduced
+        since = None if first is None else from_us(first)
+        return reduced.beside(sales.verdict(named[0], known.get(named[0].sale), named[1], since, terms))
 
-    db.create_function("reduction_text", 3, lambda *figures: judged(*figures).text, deterministic=True)
-    db.create_function("reduction_blocks", 3, lambda *figures: int(judged(*figures).blocks), deterministic=True)
-    named = {"account": account, "at": to_us(at)}
+    db.create_function("reduction_text", 5, lambda *figures: judged(*figures).text, deterministic=True)
+    db.create_function("reduction_blocks", 5, lambda *figures: int(judged(*figures).blocks), deterministic=True)
+    named = {"account": account, "at": to_us(at), "less_eco": int(terms.less_eco)}
+    figures = "promotion, ordinary, promoted, lowest, first"
     db.execute(
-        "CREATE TEMP TABLE judged AS SELECT id, reduction_text(ordinary, promoted, lowest) AS text,"  # noqa: S608
-        " reduction_blocks(ordinary, promoted, lowest) AS blocks,"
+        f"CREATE TEMP TABLE judged AS SELECT id, reduction_text({figures}) AS text,"  # noqa: S608
+        f" reduction_blocks({figures}) AS blocks,"
         f" {_REDUCED} AS reduced"
-        f" FROM (SELECT b.*, {_LOWEST} AS lowest FROM ("
-        f"  SELECT l.id, l.price_minor AS ordinary, s.price_minor AS promoted, {_BEGAN} AS began FROM listings l"
+        f" FROM (SELECT b.*, {_LOWEST} AS lowest,"
+        " (SELECT min(c.since) FROM prices c WHERE c.listing = b.id) AS first FROM ("
+        f"  SELECT l.id, l.promotion, {less_eco('l.price_minor')} AS ordinary, {less_eco('s.price_minor')} AS promoted,"
+        f"  {_BEGAN} AS began FROM listings l"
         "   JOIN (SELECT id, price_minor, max(starts_at, imported_at) AS starts_at FROM promotions) s"
         "   ON s.id = l.promotion"
         "  WHERE l.account = :account AND l.price_state = 'pending' AND l.price_minor IS NOT NULL) b) judged_now",

@@ -107,11 +107,11 @@ def _put(db: sqlite3.Connection, account: AccountName, row: PromotionRow, at: da
     if kept is not None:
         _withdraw(db, account, kept, at)
     db.execute(
-        "INSERT INTO promotions (account, listing, price_minor, starts_at, ends_at, nature, imported_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO promotions (account, listing, price_minor, starts_at, ends_at, nature, sale, imported_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         (
             *(account, listing, wanted.price.minor, to_us(wanted.starts_at), to_us(wanted.ends_at)),
-            *(wanted.nature, to_us(at)),
+            *(wanted.nature, wanted.sale, to_us(at)),
         ),
     )
     window = f"{wanted.starts_at.isoformat()} to {wanted.ends_at.isoformat()}"
@@ -120,8 +120,8 @@ def _put(db: sqlite3.Connection, account: AccountName, row: PromotionRow, at: da
 
 
 def _same(kept: sqlite3.Row, wanted: Promotion) -> bool:
-    now = (wanted.price.minor, to_us(wanted.ends_at), wanted.nature)
-    return (kept["price_minor"], kept["ends_at"], kept["nature"]) == now
+    now = (wanted.price.minor, to_us(wanted.ends_at), wanted.nature, wanted.sale)
+    return (kept["price_minor"], kept["ends_at"], kept["nature"], kept["sale"]) == now
 
 
 def _withdraw(db: sqlite3.Connection, account: AccountName, kept: sqlite3.Row, at: datetime) -> None:

@@ -1,4 +1,4 @@
-"""The marketplace's own codes as an account imported them: categories, attributes with their values, brands (L4)."""
+"""The marketplace's own codes as an account imported them, and the sales of the year (L4, consumer rule C3)."""
 
 import json
 import sqlite3
@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from daemon.model import AccountName, Item
+from daemon.model import AccountName, Item, Sale
 from daemon.rules.listing import Category, Reference
 from daemon.store.database import Database
+from daemon.store.sales import judge_sales_anew, sales_of
 from daemon.store.times import from_us, to_us
 
 
@@ -19,6 +20,7 @@ class ReferenceKind(StrEnum):
     CATEGORIES = "categories"
     ATTRIBUTES = "attributes"
     BRANDS = "brands"
+    SALES = "sales"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +50,15 @@ class ReferenceList:
     imported_at: datetime
 
 
-Codes = Sequence[Category] | Sequence[AttributeValue] | Sequence[Brand]
+Codes = Sequence[Category] | Sequence[AttributeValue] | Sequence[Brand] | Sequence[Sale]
 
 _COLUMNS = {
     ReferenceKind.CATEGORIES: ("code", "label", "leaf", "required", "declines"),
     ReferenceKind.ATTRIBUTES: ("code", "label", "value", "value_label"),
     ReferenceKind.BRANDS: ("code", "label"),
+    ReferenceKind.SALES: ("code", "label", "starts_at", "ends_at", "deadline"),
 }
+_INSTANTS = ("starts_at", "ends_at", "deadline")
 
 
 class ReferenceData:
@@ -64,7 +68,7 @@ class ReferenceData:
         self._database = database
 
     async def replace(self, account: AccountName, kind: ReferenceKind, codes: Codes, at: datetime) -> None:
-        """Put a whole list in the place of the one before."""
+        """Put a whole list in the place of the one before; by other sales, promotions in force are judged anew."""
         rows = [(account, *_row(code)) for code in codes]
         marks = ", ".join("?" * (len(_COLUMNS[kind]) + 1))
 
@@ -76,6 +80,9 @@ class ReferenceData:
                 " ON CONFLICT (account, kind) DO UPDATE SET size = excluded.size, imported_at = excluded.imported_at",
                 (account, kind, len(rows), to_us(at)),
             )
+
+            if kind is ReferenceKind.SALES:
+                judge_sales_anew(db, account, at)
 
         await self._database.write(work)
 
@@ -108,6 +115,10 @@ class ReferenceData:
         rows = await self._database.read(lambda db: db.execute(sql, named).fetchall())
         return [_shown(row) for row in rows]
 
+    async def sales(self, account: AccountName) -> dict[str, Sale]:
+        """Every sale that was imported, by its code (C3)."""
+        return await self._database.read(lambda db: sales_of(db, account))
+
     async def known(self, account: AccountName, items: Sequence[Item]) -> Reference:
         """What is known of the codes that these items name."""
         categories = {item.category for item in items}
@@ -116,7 +127,7 @@ class ReferenceData:
         return await self._database.read(lambda db: _known(db, account, categories, attributes, brands))
 
 
-def _row(code: Category | AttributeValue | Brand) -> tuple[object, ...]:
+def _row(code: Category | AttributeValue | Brand | Sale) -> tuple[object, ...]:
     match code:
         case Category():
             return code.code, code.label, int(code.leaf), json.dumps(code.required), json.dumps(code.declines)
@@ -124,6 +135,9 @@ def _row(code: Category | AttributeValue | Brand) -> tuple[object, ...]:
             return code.code, code.label, code.value, code.value_label
         case Brand():
             return code.code, code.label
+        case Sale():
+            deadline = None if code.deadline is None else to_us(code.deadline)
+            return code.code, code.label, to_us(code.starts_at), to_us(code.ends_at), deadline
 
 
 def _shown(row: sqlite3.Row) -> dict[str, object]:
@@ -134,7 +148,7 @@ def _shown(row: sqlite3.Row) -> dict[str, object]:
             "required": json.loads(row["required"]),
             "declines": json.loads(row["declines"]),
         }
-    return shown
+    return shown | {name: shown[name] and from_us(shown[name]).isoformat() for name in _INSTANTS if name in shown}
 
 
 def _known(

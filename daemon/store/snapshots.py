@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from daemon.model import AccountName, Item, Money, Promotion, Sku, StockKnobs
+from daemon.model import AccountName, Item, Levies, Money, Promotion, Sku, StockKnobs
 from daemon.store.database import Database
-from daemon.store.listings import item_from_json, knobs_of
+from daemon.store.listings import item_from_json, knobs_of, levies_of
 from daemon.store.times import from_us
 
 R = TypeVar("R")
@@ -32,6 +32,7 @@ class Snapshot:
     ended: bool
     handling_days: int | None
     knobs: StockKnobs
+    levies: Levies
     states: dict[str, str]
     promotions: tuple[Promotion, ...] = ()
 
@@ -118,7 +119,11 @@ def _with_promotions(db: sqlite3.Connection, rows: Sequence[sqlite3.Row]) -> lis
     ).fetchall():
         # The currency is the account's, and not kept with each promotion.
         promotion = Promotion(
-            Money(row["price_minor"], ""), from_us(int(row["starts_at"])), from_us(int(row["ends_at"])), row["nature"]
+            Money(row["price_minor"], ""),
+            from_us(int(row["starts_at"])),
+            from_us(int(row["ends_at"])),
+            row["nature"],
+            row["sale"],
         )
         standing.setdefault(row["listing"], []).append(promotion)
     return [_snapshot(row, tuple(standing.get(row["id"], ()))) for row in rows]
@@ -136,6 +141,7 @@ def _snapshot(row: sqlite3.Row, promotions: tuple[Promotion, ...]) -> Snapshot:
         ended=bool(row["ended"]),
         handling_days=row["handling_days"],
         knobs=knobs_of(row),
+        levies=levies_of(row),
         states={part: row[f"{part}_state"] for part in ("item", "stock", "price", "end")},
         promotions=promotions,
     )

@@ -4,12 +4,13 @@ import hashlib
 import json
 import secrets
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from daemon.rules.throttle import Limit, wait
 from daemon.store.database import Database
 from daemon.store.times import from_us, iso, to_us
 
@@ -164,7 +165,7 @@ class Sessions:
         self._database = database
 
     async def open(self, name: str, address: str, at: datetime, lifetime: timedelta) -> str | None:
-        """Sign a user in; returns the token for the browser, None when there is no such user. Old sessions are swept."""
+        """Sign a user in; returns the token for the browser, None when there is no such user. Old ones are swept."""
         token = secrets.token_urlsafe(32)
 
         def work(db: sqlite3.Connection) -> str | None:
@@ -304,40 +305,40 @@ class SignIns:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def failures(self, keys: Collection[str], at: datetime) -> dict[str, tuple[int, datetime]]:
-        """How often it failed within a day and when last, for those of `keys` for which it did."""
-        rows = await self._database.read(
-            lambda db: db.execute(
-                "SELECT * FROM sign_in_failures WHERE key IN (SELECT value FROM json_each(?)) AND last_at > ?",
-                (json.dumps([digest(key) for key in keys]), to_us(at - _FORGIVEN_AFTER)),
-            ).fetchall()
-        )
-        known = {row["key"]: (int(row["failures"]), from_us(int(row["last_at"]))) for row in rows}
-        return {key: known[digest(key)] for key in keys if digest(key) in known}
+    async def attempt(self, keys: Mapping[str, Limit], at: datetime) -> timedelta:
+        """Somebody tries: counted as failed until it has succeeded, so that many at once gain nothing.
 
-    async def failed(self, keys: Collection[str], at: datetime) -> None:
-        """Signing in has failed once more."""
+        Returns how long to wait first, which is then no try and not counted; zero when it may be tried.
+        """
+
+        def work(db: sqlite3.Connection) -> timedelta:
+            db.execute("DELETE FROM sign_in_failures WHERE last_at < ?", (to_us(at - _FORGIVEN_AFTER),))
+            longest = timedelta()
+            for key, limit in keys.items():
+                row = db.execute("SELECT * FROM sign_in_failures WHERE key = ?", (digest(key),)).fetchone()
+                if row is not None:
+                    longest = max(longest, wait(row["failures"], from_us(int(row["last_at"])), limit, at))
+            if longest == timedelta():
+                db.executemany(
+                    "INSERT INTO sign_in_failures VALUES (?, 1, ?)"
+                    " ON CONFLICT (key) DO UPDATE SET failures = failures + 1, last_at = excluded.last_at",
+                    [(digest(key), to_us(at)) for key in keys],
+                )
+            return longest
+
+        return await self._database.write(work)
+
+    async def succeeded(self, pair: str, others: Collection[str]) -> None:
+        """It was the password: what failed before counts no more for `pair`, and this try for none of the `others`."""
 
         def work(db: sqlite3.Connection) -> None:
-            db.execute("DELETE FROM sign_in_failures WHERE last_at < ?", (to_us(at - _FORGIVEN_AFTER),))
+            db.execute("DELETE FROM sign_in_failures WHERE key = ?", (digest(pair),))
             db.executemany(
-                "INSERT INTO sign_in_failures VALUES (?, 1, ?)"
-                " ON CONFLICT (key) DO UPDATE SET failures = failures + 1, last_at = excluded.last_at",
-                [(digest(key), to_us(at)) for key in keys],
+                "UPDATE sign_in_failures SET failures = max(0, failures - 1) WHERE key = ?",
+                [(digest(key),) for key in others],
             )
 
         await self._database.write(work)
-
-    async def succeeded(self, keys: Collection[str]) -> None:
-        """What failed before counts no more."""
-        await self._database.write(
-            lambda db: (
-                db.execute(
-                    "DELETE FROM sign_in_failures WHERE key IN (SELECT value FROM json_each(?))",
-                    (json.dumps([digest(key) for key in keys]),),
-                ).rowcount
-            )
-        )
 
 
 def _user(row: sqlite3.Row) -> User:

@@ -6,36 +6,37 @@ that they agree. Besides: what goes into the rules, and what makes stock and pri
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
 from daemon.model import (
     AccountName,
     ChannelStatus,
     FeedKind,
+    Levies,
     Money,
     OfferTerms,
     Part,
     Promotion,
+    Sale,
     Sku,
     StockKnobs,
     SyncState,
 )
+from daemon.rules import eco
 from daemon.rules.due import Standing
 from daemon.rules.promotions import Charged
 from daemon.store.database import Database
-from daemon.store.listings import knobs_of
+from daemon.store.listings import knobs_of, levies_of
+from daemon.store.sales import sales_of
 from daemon.store.times import from_us, to_us
 
 _NO_CAP = 2**63 - 1
 #: the terms that change a figure, as they are kept
-_KEPT = ("safety_stock", "percentage", "cap", "threshold", "rrp_discount_bp")
+_KEPT = ("safety_stock", "percentage", "cap", "threshold", "rrp_discount_bp", "less_eco", "vat_rate")
 
-_PROMOTED = "(SELECT p.price_minor FROM promotions p WHERE p.id = listings.promotion)"
-
-#: what the buyer pays: in a promotion its price, unless its reduction may not be announced
-SOLD = f"coalesce(CASE WHEN price_blocked = 0 THEN {_PROMOTED} END, price_minor)"
 #: the promotion that this is the price of
 PROMOTION = "CASE WHEN price_blocked = 0 THEN promotion END"
 
@@ -69,6 +70,8 @@ class Inputs:
     reserved: int
     promotions: tuple[Announced, ...]
     history: tuple[Charged, ...]
+    levies: Levies
+    sales: Mapping[str, Sale]
 
 
 class Values:
@@ -77,9 +80,20 @@ class Values:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def inputs(self, account: AccountName, sku: Sku, currency: str) -> Inputs | None:
+    async def inputs(self, account: AccountName, sku: Sku, currency: str, *, less_eco: bool = False) -> Inputs | None:
         """What decides what is sent of one listing; None when there is none."""
-        return await self._database.read(lambda db: _inputs(db, account, sku, currency))
+        return await self._database.read(lambda db: _inputs(db, account, sku, currency, less_eco=less_eco))
+
+    async def on_offer_since(self, account: AccountName, skus: Sequence[Sku]) -> dict[Sku, datetime]:
+        """When customers were first charged a price for each of these listings, but for those without a history."""
+        rows = await self._database.read(
+            lambda db: db.execute(
+                "SELECT l.sku, min(p.since) AS since FROM listings l JOIN prices p ON p.listing = l.id"
+                " WHERE l.account = ? AND l.sku IN (SELECT value FROM json_each(?)) GROUP BY l.id",
+                (account, json.dumps(skus)),
+            ).fetchall()
+        )
+        return {Sku(row["sku"]): from_us(row["since"]) for row in rows}
 
     async def unanswered(self, account: AccountName, kind: FeedKind) -> tuple[int, datetime] | None:
         """The feed of this kind that is not answered yet: its number, and since when."""
@@ -95,7 +109,7 @@ class Values:
         return await self._database.read(work)
 
 
-def _inputs(db: sqlite3.Connection, account: AccountName, sku: Sku, currency: str) -> Inputs | None:
+def _inputs(db: sqlite3.Connection, account: AccountName, sku: Sku, currency: str, *, less_eco: bool) -> Inputs | None:
     row = db.execute(
         f"SELECT *, {RESERVED} AS reserved FROM listings WHERE account = ? AND sku = ?",  # noqa: S608 - our own words
         (account, sku),
@@ -114,6 +128,7 @@ def _inputs(db: sqlite3.Connection, account: AccountName, sku: Sku, currency: st
             ended=bool(row["ended"]),
             stock=row["stock"],
             price=row["price_minor"],
+            eco=-eco.without(0, row["eco_minor"], included=less_eco),
         ),
         {part: row[f"{part}_error"] for part in Part},
         row["rrp_minor"],
@@ -124,13 +139,15 @@ def _inputs(db: sqlite3.Connection, account: AccountName, sku: Sku, currency: st
             Charged(from_us(each["since"]), each["price_minor"], reduced=each["promotion"] is not None)
             for each in history
         ),
+        levies_of(row),
+        sales_of(db, account),
     )
 
 
 def _announced(row: sqlite3.Row, currency: str) -> Announced:
     price = Money(row["price_minor"], currency)
     window = (from_us(row["starts_at"]), from_us(row["ends_at"]))
-    return Announced(Promotion(price, *window, row["nature"]), from_us(row["imported_at"]))
+    return Announced(Promotion(price, *window, row["nature"], row["sale"]), from_us(row["imported_at"]))
 
 
 def offered(old: str = "") -> str:
@@ -144,36 +161,63 @@ def offered(old: str = "") -> str:
     )
 
 
+def less_eco(amount: str, old: str = "") -> str:
+    """What is sent of an amount of a listing: the rule of `rules/eco.py`."""
+    return f"({amount} - :{old}less_eco * coalesce(eco_minor, 0))"
+
+
+def _promoted() -> str:
+    return less_eco("(SELECT p.price_minor FROM promotions p WHERE p.id = listings.promotion)")
+
+
+def sold() -> str:
+    """What the buyer pays: in a promotion its price, unless its reduction may not be announced."""
+    return f"coalesce(CASE WHEN price_blocked = 0 THEN {_promoted()} END, {less_eco('price_minor')})"
+
+
 def rrp(old: str = "") -> str:
     """The recommended price as it is sent."""
-    cut = f"(rrp_minor - price_minor) * 10000 > :{old}rrp_discount_bp * rrp_minor"
+    price, recommended = less_eco("price_minor", old), less_eco("rrp_minor", old)
+    cut = f"({recommended} - {price}) * 10000 > :{old}rrp_discount_bp * {recommended}"
     return (
         "CASE WHEN rrp_minor IS NULL THEN NULL"
         f" WHEN :{old}rrp_discount_bp IS NOT NULL AND {cut}"
-        f" THEN max(price_minor, price_minor * 10000 / (10000 - :{old}rrp_discount_bp))"
-        " ELSE max(price_minor, rrp_minor) END"
+        f" THEN max({price}, {price} * 10000 / (10000 - :{old}rrp_discount_bp))"
+        f" ELSE max({price}, {recommended}) END"
     )
 
 
 def reference() -> str:
     """What stands beside the price: the recommended price, in a promotion the ordinary one, where that is higher."""
+    ordinary = less_eco("price_minor")
     return (
         "CASE WHEN promotion IS NULL THEN "
-        f"{rrp()} WHEN price_blocked = 0 AND price_minor > {_PROMOTED} THEN price_minor END"
+        f"{rrp()} WHEN price_blocked = 0 AND {ordinary} > {_promoted()} THEN {ordinary} END"
     )
 
 
-def named_terms(terms: OfferTerms, old: str = "") -> dict[str, int | None]:
+def named_terms(terms: OfferTerms, old: str = "") -> dict[str, int | str | None]:
     """The terms under the names that these expressions have for them."""
-    return {f"{old}{name}": getattr(terms, name) for name in _KEPT}
+    return {f"{old}{name}": _plain(getattr(terms, name)) for name in _KEPT}
+
+
+def _plain(value: int | Decimal | None) -> int | str | None:
+    """As the database and JSON have it: a fraction is a text there, so that no digit changes."""
+    return f"{value.normalize():f}" if isinstance(value, Decimal) else value
+
+
+def _terms_of(text: str) -> OfferTerms:
+    kept = json.loads(text)
+    rate = kept.pop("vat_rate", None)
+    return OfferTerms(**kept, vat_rate=None if rate is None else Decimal(rate))
 
 
 def follow_terms(db: sqlite3.Connection, account: AccountName, terms: OfferTerms, at: datetime, *, price: bool) -> None:
     """Make Pending what the account's changed terms give another figure for, since they were last applied."""
     row = db.execute("SELECT terms FROM offer_terms WHERE account = ?", (account,)).fetchone()
-    before = OfferTerms(**json.loads(row["terms"])) if row else OfferTerms()
-    now = {name: getattr(terms, name) for name in _KEPT}
-    if now == {name: getattr(before, name) for name in _KEPT}:
+    before = _terms_of(row["terms"]) if row else OfferTerms()
+    now = named_terms(terms)
+    if now == named_terms(before):
         return
     db.execute(
         "INSERT INTO offer_terms (account, terms) VALUES (?, ?)"
@@ -190,8 +234,33 @@ def follow_terms(db: sqlite3.Connection, account: AccountName, terms: OfferTerms
         "the account's stock rules",
     )
     if price:
-        changed = f"rrp_minor IS NOT NULL AND {rrp()} <> {rrp('old_')}"
-        _pend(db, Part.PRICE, changed, figures, at, "the account's Discount RRP")
+        for changed, why in _PRICE_CHANGES.items():
+            _pend(db, Part.PRICE, f"price_minor IS NOT NULL AND {changed}", figures, at, why)
+
+
+#: which changed terms give another price, or another figure beside it, and what is said of that; of a VAT rate that was
+#: never kept before, nobody knows whether it is another one
+_PRICE_CHANGES = {
+    f"{less_eco('price_minor')} <> {less_eco('price_minor', 'old_')}": "the account's eco-contribution",
+    f"{less_eco('price_minor')} = {less_eco('price_minor', 'old_')}"
+    f" AND rrp_minor IS NOT NULL AND {rrp()} <> {rrp('old_')}": "the account's Discount RRP",
+    "vat_bp IS NULL AND :vat_rate <> :old_vat_rate": "the account's VAT rate",
+}
+
+
+def withhold(db: sqlite3.Connection, account: AccountName, terms: OfferTerms, at: datetime) -> None:
+    """Put Pending prices in Error of which nothing is left without the eco-contribution: they cannot be sent (C8)."""
+    where = f"account = :account AND price_state = 'pending' AND {less_eco('price_minor')} <= 0"
+    values = {"account": account, "at": to_us(at), "why": _NOTHING_LEFT, **named_terms(terms)}
+    db.execute(
+        'INSERT INTO events (at, account, subject, subject_id, what, "from", "to", why)'  # noqa: S608 - our own words
+        f" SELECT :at, account, 'listing', id, 'price', 'pending', 'error', :why FROM listings WHERE {where}",
+        values,
+    )
+    db.execute(f"UPDATE listings SET price_state = 'error', price_error = :why WHERE {where}", values)  # noqa: S608
+
+
+_NOTHING_LEFT = "the price is no more than the eco-contribution that it includes; raise the one or lower the other"
 
 
 def reserve(db: sqlite3.Connection, account: AccountName, terms: OfferTerms, at: datetime) -> None:

@@ -19,6 +19,7 @@ from daemon.model import (
     Deadlines,
     FeedId,
     Item,
+    Levies,
     LineState,
     Moment,
     OrderNumber,
@@ -33,7 +34,7 @@ from daemon.rules.gate import wait
 from daemon.store.database import Database
 from daemon.store.feeds import read_gate
 from daemon.store.generation import restored_at
-from daemon.store.listings import item_from_json, knobs_of
+from daemon.store.listings import item_from_json, knobs_of, levies_of, vat_rate_of
 from daemon.store.pauses import Pause, pauses_of
 from daemon.store.times import from_us, to_us
 from daemon.store.times import iso as _iso
@@ -57,6 +58,7 @@ class Known:
     channel_item_id: str
     rrp_minor: int | None
     knobs: StockKnobs
+    levies: Levies
 
 
 class Views:
@@ -158,7 +160,9 @@ class Views:
             skus=json.dumps(skus),
         )
         return {
-            Sku(row["sku"]): Known(item_from_json(row["item"]), row["channel_item_id"], row["rrp_minor"], knobs_of(row))
+            Sku(row["sku"]): Known(
+                item_from_json(row["item"]), row["channel_item_id"], row["rrp_minor"], knobs_of(row), levies_of(row)
+            )
             for row in rows
         }
 
@@ -408,7 +412,9 @@ def _feed_object(row: sqlite3.Row) -> View:
 def _listing(row: sqlite3.Row) -> View:
     return {
         **_some(row, "account", "sku", "ean", "channel_item_id", "channel_status", "stock", "price_minor", "rrp_minor"),
-        **_some(row, "handling_days"),
+        **_some(row, "handling_days", "epr_code"),
+        "vat_rate": None if row["vat_bp"] is None else f"{vat_rate_of(row['vat_bp']):f}",
+        "eco_contribution_minor": row["eco_minor"],
         "ended": bool(row["ended"]),
         "parts": {part.value: _part(row, part) for part in Part},
         "rejection": json.loads(row["rejection"]) if row["rejection"] else None,
@@ -421,7 +427,7 @@ def _listing(row: sqlite3.Row) -> View:
 def _price_warnings(row: sqlite3.Row) -> list[View]:
     """What is doubtful in the reduction of a promotion that goes out all the same (consumer rules C1, C2)."""
     text = row["price_warning"]
-    return [{"field": "price", "rule": "C1, C2", "text": text, "fix": ""}] if text else []
+    return [{"field": "price", "rule": "C1 to C3", "text": text, "fix": ""}] if text else []
 
 
 #: how the marketplace has rejected the parts of a listing, as JSON, whatever has changed since
@@ -487,7 +493,9 @@ def _promotions(db: sqlite3.Connection, listing: int) -> list[View]:
         "SELECT * FROM promotions WHERE listing = ? ORDER BY starts_at DESC, id DESC LIMIT ?", (listing, PAGE)
     ).fetchall()
     instants = ("starts_at", "ends_at", "imported_at", "withdrawn_at")
-    return [{**_some(row, "id", "price_minor", "nature"), **_instants(row, *instants)} for row in reversed(rows)]
+    return [
+        {**_some(row, "id", "price_minor", "nature", "sale"), **_instants(row, *instants)} for row in reversed(rows)
+    ]
 
 
 def _prices(db: sqlite3.Connection, listing: int) -> list[View]:

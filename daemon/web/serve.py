@@ -1,8 +1,11 @@
 """Serve an ASGI application on a socket of ours, inside our own task group and without touching signals."""
 
 import os
+import pwd
 import socket
 import stat
+import struct
+from asyncio import Transport
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -11,6 +14,7 @@ import anyio
 import uvicorn
 from anyio import CancelScope
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from daemon.errors import ConfigError
 
@@ -41,11 +45,33 @@ class _Server(uvicorn.Server):
             await self.serve(sockets=[listener])
 
 
+class _KnowsItsPeer(H11Protocol):
+    """HTTP on a Unix socket, where the kernel says whose process has connected: `client` is its user and number."""
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        connection: socket.socket = transport.get_extra_info("socket")
+        peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        process, user, _ = struct.unpack("3i", peer)
+        self.client = (user_name(user), process)
+
+
+def user_name(number: int) -> str:
+    """The name of a user of this machine; its number where it has none."""
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return f"user {number}"
+
+
 @asynccontextmanager
 async def serving(app: ASGIApp, listener: socket.socket) -> AsyncIterator[None]:
     """Serve `app` on a listening socket while the block lasts; the socket is closed at its end."""
     config = uvicorn.Config(
         app,
+        http=_KnowsItsPeer if listener.family == socket.AF_UNIX else H11Protocol,
+        # Whom a proxy speaks for is the business of access.py.
+        proxy_headers=False,
         lifespan="off",
         log_config=None,
         access_log=False,

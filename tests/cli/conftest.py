@@ -34,6 +34,11 @@ tracking_url = "https://carrier.example.test/track/{tracking_number}"
 create_items = { env = "MADE_UP" }
 read_orders = { env = "MADE_UP" }
 update_orders = { env = "MADE_UP" }
+[accounts.redoute.items.safety]
+manufacturer = "Exemple SA"
+manufacturer_address = "1 rue Basse, 59000 Lille"
+manufacturer_email = "contact@maker.example"
+manufacturer_country = "FR"
 
 [accounts.lewis]
 marketplace = "johnlewis"

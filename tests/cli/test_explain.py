@@ -21,7 +21,7 @@ def test_a_listing_is_explained_to_people_and_programs(say: Say, tmp_path: Path)
     imported(say, tmp_path)
     told = answer(say("listings", "explain", "--account", "redoute", "VASE-GRES", "--json"))["explanation"]
     fields = {each["field"]: each for each in told["fields"]}
-    assert list(fields) == ["stock", "price", "rrp", "period", "nature", "end"]
+    assert list(fields) == ["stock", "price", "vat", "rrp", "period", "nature", "end"]
     assert (fields["price"]["value"], fields["nature"]["value"]) == (100, "Soldes")
     assert fields["price"]["rule"].startswith("L11")
     assert [each["part"] for each in told["parts"]] == ["item", "end", "price", "stock"]

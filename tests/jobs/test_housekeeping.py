@@ -40,7 +40,7 @@ async def shipped_order(lewis: Scene) -> None:
     await lewis.turn(send_updates, 6 * MINUTE)
 
 
-async def test_personal_data_of_closed_orders_ends_with_its_retention(lewis: Scene) -> None:  # D12
+async def test_personal_data_of_closed_orders_ends_with_its_retention(lewis: Scene) -> None:  # D12 C12
     await shipped_order(lewis)
     await lewis.turn(tidy, 179 * DAY)
     assert len(await lewis.all("customers", "shipping")) == 1

@@ -56,7 +56,7 @@ def doubts(item: Item, reference: Reference = Reference(), limits: ItemLimits = 
 
 
 @pytest.mark.parametrize("ean", ["3701234567891", "4006381333931", "0712345678911"])
-def test_a_right_check_digit_is_no_fault(ean: str) -> None:  # L4
+def test_a_right_check_digit_is_no_fault(ean: str) -> None:  # L4 C5
     assert ean_fault(ean) == ""
 
 
@@ -71,12 +71,12 @@ def test_a_right_check_digit_is_no_fault(ean: str) -> None:  # L4
         ("٣٧٠١٢٣٤٥٦٧٨٩١", "not 13 digits"),
     ],
 )
-def test_a_wrong_ean_is_told(ean: str, text: str) -> None:  # L4
+def test_a_wrong_ean_is_told(ean: str, text: str) -> None:  # L4 C5
     assert text in ean_fault(ean)
 
 
 @given(st.text("0123456789", min_size=12, max_size=12), st.integers(0, 11), st.integers(1, 9))
-def test_one_changed_digit_never_passes(twelve: str, place: int, by: int) -> None:
+def test_one_changed_digit_never_passes(twelve: str, place: int, by: int) -> None:  # C5
     ean = twelve + check_digit(twelve)
     changed = ean[:place] + str((int(ean[place]) + by) % 10) + ean[place + 1 :]
     assert ean_fault(ean) == ""
@@ -144,13 +144,13 @@ def test_the_sku_has_32_characters_at_most(length: int, count: int) -> None:  # 
 @pytest.mark.parametrize(
     ("description", "count"), [("<p>123456789</p>", 1), ("<p>1234567890</p>", 0), ("&eacute;" * 9, 1)]
 )
-def test_the_description_has_ten_characters_of_text_at_least(description: str, count: int) -> None:  # L4
+def test_the_description_has_ten_characters_of_text_at_least(description: str, count: int) -> None:  # L4 C7
     assert len(told(replace(WHOLE, description=description))) == count
     assert told(replace(WHOLE, description=description), limits=ItemLimits(description_min=9)) == []
 
 
 @pytest.mark.parametrize(("length", "count"), [(50, 0), (51, 1)])
-def test_a_title_above_50_characters_is_a_warning(length: int, count: int) -> None:  # L4
+def test_a_title_above_50_characters_is_a_warning(length: int, count: int) -> None:  # L4 C7
     item = replace(WHOLE, title="L" * length)
     assert told(item) == []
     assert len(doubts(item)) == count
@@ -166,12 +166,12 @@ def test_a_title_above_50_characters_is_a_warning(length: int, count: int) -> No
         (["ftp://pictures.example.test/a.jpg"], "not an absolute http(s) URL"),
     ],
 )
-def test_photos_are_few_different_and_absolute(photos: list[str], text: str) -> None:  # L4
+def test_photos_are_few_different_and_absolute(photos: list[str], text: str) -> None:  # L4 C6
     (found,) = told(replace(WHOLE, photos=tuple(Photo(url, rank) for rank, url in enumerate(photos, 1))))
     assert text in found
 
 
-def test_eight_photos_are_taken() -> None:  # L4
+def test_eight_photos_are_taken() -> None:  # L4 C6
     photos = tuple(Photo(f"https://pictures.example.test/{rank}.jpg", rank) for rank in range(1, 9))
     assert told(replace(WHOLE, photos=photos)) == []
 
@@ -279,13 +279,13 @@ def test_a_text_that_is_not_french_is_a_warning_and_no_error() -> None:  # L5
         ),
     ],
 )
-def test_what_is_doubtful_is_told_and_sent(change: dict[str, Any], text: str) -> None:  # L4
+def test_what_is_doubtful_is_told_and_sent(change: dict[str, Any], text: str) -> None:  # L4 C5 C6 C7
     item = changed(WHOLE, **change)
     assert told(item, KNOWN) == []
     assert doubts(item, KNOWN) == [text]
 
 
-def test_what_product_safety_asks_for_is_a_setting() -> None:  # L4
+def test_what_product_safety_asks_for_is_a_setting() -> None:  # L4 C9
     limits = ItemLimits(wanted_attributes=("A0100", "A9001"))
     assert doubts(WHOLE, limits=limits) == [
         "the attribute A9001 is missing, which every item should have (product safety)"

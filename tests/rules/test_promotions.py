@@ -21,7 +21,7 @@ def test_the_start_belongs_to_a_promotion_and_the_end_does_not(at: datetime, the
     assert in_force([SALE], at) == (SALE if there else None)
 
 
-def test_a_window_ends_after_it_starts() -> None:  # L11
+def test_a_window_ends_after_it_starts() -> None:  # L11 C2
     assert window_fault(START, START + TICK) == ""
     assert window_fault(START, START) == "the end is not after the start"
 
@@ -42,11 +42,11 @@ def days(before: float, minor: int, *, reduced: bool = False) -> Charged:
         ([days(0, 9000)], None),  # the reduced price itself is not one before
     ],
 )
-def test_the_lowest_price_of_the_30_days_before(history: list[Charged], lowest: int | None) -> None:  # L11
+def test_the_lowest_price_of_the_30_days_before(history: list[Charged], lowest: int | None) -> None:  # L11 C1
     assert lowest_before(history, START) == lowest
 
 
-def test_successive_reductions_count_from_the_first() -> None:  # L11
+def test_successive_reductions_count_from_the_first() -> None:  # L11 C1
     history = [days(90, 10000), days(20, 8000, reduced=True), days(10, 7000, reduced=True)]
     assert began(history, START) == START - 20 * DAY
     assert lowest_before(history, began(history, START)) == 10000

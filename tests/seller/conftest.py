@@ -13,6 +13,13 @@ from daemon.settings import AccountSettings, Secret
 from daemon.store import Store, open_store
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+#: who answers for the products of the account, so that product safety has nothing to warn of
+MAKER = {
+    "manufacturer": "Exemple SA",
+    "manufacturer_address": "1 rue Basse, 59000 Lille",
+    "manufacturer_email": "contact@maker.example",
+    "manufacturer_country": "FR",
+}
 SFTP = {"host": "files.example.test", "user": "seller", "password": Secret("made up")}
 
 
@@ -27,6 +34,7 @@ def redoute(**changes: Any) -> AccountSettings:
             "tokens": {name: Secret("made up") for name in ("create_items", "read_orders", "update_orders")},
             "sftp": SFTP,
             "tracking_url": "https://carrier.example.test/track/{tracking_number}",
+            "items": {"safety": MAKER},
             **changes,
         }
     )

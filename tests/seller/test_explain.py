@@ -1,6 +1,8 @@
 """What of a listing would be sent, and why."""
 
+from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -9,10 +11,12 @@ from daemon.model import (
     AccountName,
     FeedKind,
     Item,
+    Levies,
     Moment,
     Money,
     OfferTerms,
     Promotion,
+    Sale,
     Sku,
     StockKnobs,
 )
@@ -21,6 +25,7 @@ from daemon.settings import AccountSettings
 from daemon.store import Store
 from daemon.store.listings import ItemRow, PriceRow, StockRow
 from daemon.store.promotions import PromotionRow
+from daemon.store.reference import ReferenceKind
 from tests.seller.conftest import NOON, lewis, redoute
 
 REDOUTE, LAMP = AccountName("redoute"), Sku("LAMP-1")
@@ -58,6 +63,7 @@ async def test_inputs_rule_and_value_of_each_field(store: Store) -> None:  # S3 
     assert fields(found) == {
         "stock": 4,
         "price": 10000,
+        "vat": "20 %",
         "rrp": 16666,
         "period": {"start": "2026-03-02T12:00:00.000Z", "end": "2027-03-02T12:00:00.000Z"},
         "nature": "Standard",
@@ -75,15 +81,15 @@ async def test_inputs_rule_and_value_of_each_field(store: Store) -> None:  # S3 
         "own": ["safety_stock"],
     }
     assert stock["rule"].startswith("L6: ")
-    assert found["fields"][2]["inputs"]["discount_rrp"] == 40
-    assert found["fields"][2]["rule"].startswith("L10: ")
+    assert found["fields"][3]["inputs"]["discount_rrp"] == 40
+    assert found["fields"][3]["rule"].startswith("L10: ")
 
 
 async def test_a_promotion_from_its_start_to_its_end(store: Store) -> None:  # L11 S3
     await a_listing(store)
     assert fields(await explained(store, redoute(), HOUR - TICK))["price"] == 10000
     found = await explained(store, redoute(), HOUR)
-    assert {name: value for name, value in fields(found).items() if name not in ("stock", "end")} == {
+    assert {name: value for name, value in fields(found).items() if name not in ("stock", "vat", "end")} == {
         "price": 7000,
         "rrp": 10000,
         "period": {"start": "2026-03-02T13:00:00.000Z", "end": "2026-03-02T14:00:00.000Z"},
@@ -146,3 +152,47 @@ async def test_a_marketplace_without_prices_explains_its_stock(store: Store) -> 
 
 async def test_a_listing_that_is_not_there_has_no_explanation(store: Store) -> None:  # S3
     assert await explain(store, redoute(), Sku("NOBODY"), moment()) is None
+
+
+async def test_eco_contribution_vat_and_net_price_are_shown(store: Store) -> None:  # C4 C8 S3
+    await a_listing(store)
+    row = ItemRow(LAMP, Item(ean="3701234567891"), levies=Levies(Decimal("0.055"), 60, "FR-DEA"))
+    await store.listings.put_items(REDOUTE, [row], NOON, [""], item_feed=True)
+    found = await explained(store, redoute())
+    assert (fields(found)["price"], fields(found)["vat"]) == (10000, "5.5 %")
+    assert found["fields"][2]["inputs"] == {"listing": "5.5 %", "account": "20 %", "net_price": 9479}
+    including = redoute(offers={"prices_include_eco_contribution": True}, calculate_rrp=True, discount_rrp=40)
+    found = await explained(store, including)
+    assert (fields(found)["price"], fields(found)["rrp"]) == (9940, 16566)
+    assert found["fields"][1]["inputs"] == {"price": 10000, "eco_contribution": 60, "epr_code": "FR-DEA"}
+    assert "C8: less the eco-contribution" in found["fields"][1]["rule"]
+    found = await explained(store, including, HOUR)
+    assert (fields(found)["price"], fields(found)["rrp"]) == (6940, 9940)
+    await store.listings.put_prices(REDOUTE, [PriceRow(LAMP, Money(60, "EUR"))], NOON)
+    parts = {each["part"]: each for each in (await explained(store, including))["parts"]}
+    assert parts["stock"]["why"] == "its price is no more than the eco-contribution that it includes"
+
+
+async def test_the_sale_of_a_promotion_is_explained(store: Store) -> None:  # C3 S3
+    await a_listing(store)
+    promotion = replace(SALE, sale="ETE")
+    await store.promotions.put(REDOUTE, [PromotionRow(LAMP, promotion)], NOON)
+    blocking = redoute(offers={"sales": "block", "unknown_history": "allow"})
+    found = await explained(store, blocking, HOUR)
+    assert "the sale ETE is not in the imported sales" in found["fields"][1]["inputs"]["doubt"]
+    assert fields(found)["price"] == 10000
+    sale = Sale("ETE", "Soldes", NOON + HOUR, NOON + 2 * HOUR, NOON)
+    await store.reference.replace(REDOUTE, ReferenceKind.SALES, [sale], NOON)
+    found = await explained(store, blocking, HOUR)
+    assert fields(found)["price"] == 7000
+    assert found["fields"][1]["inputs"]["promotion"] == {
+        "price": 7000,
+        "start": "2026-03-02T13:00:00.000Z",
+        "end": "2026-03-02T14:00:00.000Z",
+        "nature": "Soldes",
+        "sale": "ETE",
+        "sale_window": {"start": "2026-03-02T13:00:00.000Z", "end": "2026-03-02T14:00:00.000Z"},
+        "sale_deadline": "2026-03-02T12:00:00.000Z",
+        "imported_at": "2026-03-02T12:00:00.000Z",
+        "on_offer_since": None,
+    }

@@ -1,6 +1,7 @@
 """Imports against a real store: what goes in, what is told, and that a bad row never blocks the rest."""
 
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from io import BytesIO
 
 import pytest
@@ -8,11 +9,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from daemon.errors import NotAllowed, Unreadable
-from daemon.model import AccountName, AnswerLine, Feed, FeedKind, Photo, Sku
+from daemon.model import AccountName, AnswerLine, Feed, FeedKind, Levies, Photo, Sku
 from daemon.seller.columns import COLUMNS, KEYS, ImportKind
 from daemon.seller.imports import ImportReport, import_file
 from daemon.settings import AccountSettings
 from daemon.store import Store
+from daemon.store.listings import item_from_json, item_to_json
 from tests.seller.conftest import NOON, lewis, redoute
 from tests.store.conftest import moment
 
@@ -309,3 +311,68 @@ async def test_every_bad_row_is_told_once_and_every_good_row_goes_in(store: Stor
     assert [fault.line for fault in report.faults] == bad
     assert report.refused == len(bad)
     assert report.changed + report.unchanged == len(kinds) - len(bad)
+
+
+async def test_vat_rate_and_eco_contribution_come_with_the_listing(store: Store) -> None:  # C4 C8 S1
+    head = "sku,ean,vat_rate,eco_contribution,epr_code\n"
+    report = await taken(store, ImportKind.LISTINGS, head + 'LAMP-1,3701234567891,"5,5 %","0,6",fr-dea\n')
+    assert (report.created, report.refused) == (1, 0)
+    known = (await store.views.known(REDOUTE, [Sku("LAMP-1")]))[Sku("LAMP-1")]
+    assert known.levies == Levies(Decimal("0.055"), 60, "FR-DEA")
+    # A column that is not there leaves its value, an empty cell takes it away.
+    await taken(store, ImportKind.LISTINGS, "sku,vat_rate\nLAMP-1,\n")
+    known = (await store.views.known(REDOUTE, [Sku("LAMP-1")]))[Sku("LAMP-1")]
+    assert known.levies == Levies(None, 60, "FR-DEA")
+    view = await store.views.listing(REDOUTE, Sku("LAMP-1"))
+    assert view is not None
+    assert (view["vat_rate"], view["eco_contribution_minor"], view["epr_code"]) == (None, 60, "FR-DEA")
+
+
+@pytest.mark.parametrize(
+    ("row", "column", "problem"),
+    [
+        ("LAMP-1,19.6,,", "vat_rate", "19.6 % is no VAT rate of mainland France"),
+        ("LAMP-1,twenty,,", "vat_rate", "not a VAT rate"),
+        ("LAMP-1,,0.60,", "epr_code", "EPR category of the eco-contribution is missing"),
+        ("LAMP-1,,-1,FR-DEA", "eco_contribution", "not an amount"),
+        ("LAMP-1,,0.60,FR-DEE", "epr_code", "did you mean"),
+    ],
+)
+async def test_a_wrong_rate_contribution_or_category_is_told(
+    store: Store, row: str, column: str, problem: str
+) -> None:  # C4 C8
+    report = await taken(store, ImportKind.LISTINGS, f"sku,vat_rate,eco_contribution,epr_code\n{row}\n")
+    (fault,) = report.faults
+    assert (report.refused, fault.column) == (1, column)
+    assert problem in fault.problem
+
+
+async def test_the_territory_of_the_account_decides_which_vat_rate_is_right(store: Store) -> None:  # C4
+    text = "sku,vat_rate\nLAMP-1,8.5\nLAMP-2,0.021\n"
+    report = await taken(
+        store, ImportKind.LISTINGS, text, redoute(offers={"vat_rate": "0.085", "vat_territory": "dom"})
+    )
+    assert (report.created, report.refused) == (2, 0)
+    report = await taken(store, ImportKind.LISTINGS, "sku,vat_rate\nLAMP-3,20\n", lewis())
+    assert "told no VAT rate" in report.faults[0].problem
+
+
+async def test_who_answers_for_a_product_comes_with_the_listing(store: Store) -> None:  # C9 S1
+    head = "sku;ean;manufacturer;manufacturer_address;manufacturer_email;manufacturer_country\n"
+    row = 'LAMP-1;3701234567891;Autre SA;"3 rue Neuve\n59000 Lille";contact@other.example;FR\n'
+    report = await taken(store, ImportKind.LISTINGS, head + row)
+    assert (report.created, report.warned) == (1, 0)
+    known = (await store.views.known(REDOUTE, [Sku("LAMP-1")]))[Sku("LAMP-1")]
+    assert known.item.manufacturer_address == "3 rue Neuve\n59000 Lille"
+    # Another maker than the account's, of whom nothing else is known.
+    report = await taken(store, ImportKind.LISTINGS, "sku;ean;manufacturer\nLAMP-2;3701234567884;Autre SA\n")
+    assert [warning.rule for warning in report.doubtful[0].warnings] == ["C9", "C9"]
+
+
+def test_an_item_that_was_kept_before_product_safety_stays_equal_to_itself() -> None:  # C9 L2
+    old = (
+        '{"attributes":[],"brand":"","catalogue_id":"","category":"","description":"","ean":"","manufacturer":"",'
+        '"manufacturer_part_number":"","master_sku":"","photos":[],"product_id":"","title":"Lampe"}'
+    )
+    # Another text would be another item, and every listing would go out again after an upgrade.
+    assert item_to_json(item_from_json(old)) == old

@@ -9,7 +9,9 @@ from daemon.errors import NotAllowed
 from daemon.model import AccountName, Sku, StockKnobs
 from daemon.seller.columns import ImportKind
 from daemon.seller.imports import ImportReport, import_file
+from daemon.seller.reference import import_reference
 from daemon.store import Store
+from daemon.store.reference import ReferenceKind
 from tests.seller.conftest import NOON, lewis, redoute
 
 REDOUTE = AccountName("redoute")
@@ -117,3 +119,38 @@ async def test_the_knobs_of_a_listing_come_with_it(store: Store) -> None:  # L6 
     assert known[Sku("LAMP-1")].knobs == StockKnobs(2, None, 40, 3)
     report = await taken(store, ImportKind.LISTINGS, "sku,stock_percentage\nLAMP-1,101\n")
     assert "from 0 to 100" in report.faults[0].problem
+
+
+SALES = "code;label;start;end;deadline\nETE-2026;Soldes d'été;2026-06-24T00:00;2026-07-22T00:00;2026-03-02T12:59\n"
+IN_SALE = "sku;price;start;end;sale\nLAMP-1;39.90;1782252000;1784671200;"
+
+
+async def test_a_promotion_of_a_sale_is_held_against_it_at_its_import(store: Store) -> None:  # C3
+    await taken(store, ImportKind.LISTINGS, LISTING)
+    report = await taken(store, ImportKind.PROMOTIONS, IN_SALE + "ETE-2026\n")
+    ((doubt,),) = [each.warnings for each in report.doubtful]
+    assert (report.created, report.warned, doubt.field, doubt.rule) == (1, 1, "sale", "C3")
+    assert "not in the imported sales" in doubt.text
+    await import_reference(store, redoute(), ReferenceKind.SALES, BytesIO(SALES.encode()), NOON)
+    report = await taken(store, ImportKind.PROMOTIONS, IN_SALE + "hiver\n")
+    assert (report.changed, report.warned) == (1, 1)
+    report = await taken(store, ImportKind.PROMOTIONS, IN_SALE + "ete-2026\n")
+    assert "a month before the sale ETE-2026" in report.doubtful[0].warnings[0].text
+    view = await store.views.listing(REDOUTE, Sku("LAMP-1"))
+    assert view is not None
+    assert [each["sale"] for each in view["promotions"]] == ["ETE-2026", "HIVER", "ETE-2026"]
+
+
+async def test_a_promotion_of_a_sale_that_keeps_its_rules_has_no_warning(store: Store) -> None:  # C3
+    await taken(store, ImportKind.LISTINGS, LISTING)
+    await import_reference(store, redoute(), ReferenceKind.SALES, BytesIO(SALES.encode()), NOON)
+    await store.database.write(
+        lambda db: db.execute("INSERT INTO prices SELECT id, 0, 4990, NULL FROM listings").rowcount
+    )
+    # Noon in London is one o'clock in Paris, a minute before the deadline.
+    report = await taken(store, ImportKind.PROMOTIONS, IN_SALE + "ETE-2026\n")
+    assert (report.created, report.warned) == (1, 1)
+    early = SALES.replace("2026-03-02T12:59", "2026-03-02T13:01")
+    await import_reference(store, redoute(), ReferenceKind.SALES, BytesIO(early.encode()), NOON)
+    report = await taken(store, ImportKind.PROMOTIONS, IN_SALE.replace("39.90", "38.90") + "ETE-2026\n")
+    assert (report.changed, report.warned) == (1, 0)

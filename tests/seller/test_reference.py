@@ -2,12 +2,13 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from io import BytesIO
 
 import pytest
 
 from daemon.errors import NotAllowed, Unreadable
-from daemon.model import AccountName, AnswerLine, Attribute, Feed, FeedKind, Item, Photo, Sku
+from daemon.model import AccountName, AnswerLine, Attribute, Feed, FeedKind, Item, Photo, Sale, Sku
 from daemon.rules.listing import Category
 from daemon.seller.judging import rejudge, validation
 from daemon.seller.reference import REFERENCE_COLUMNS, ReferenceReport, import_reference
@@ -204,3 +205,53 @@ def test_every_column_is_documented() -> None:
     for columns in REFERENCE_COLUMNS.values():
         assert columns[0].name == "code"
         assert all(column.meaning and column.example for column in columns)
+
+
+SALES = (
+    "code;label;start;end;deadline\n"
+    "HIVER-2027;Soldes d'hiver;2027-01-06T08:00;2027-02-03T00:00;2026-12-14T23:59\n"
+    "ETE-2027;Soldes d'été;1813896000;2027-07-21T00:00+02:00;\n"
+)
+
+
+async def test_sales_are_data_with_their_windows_and_deadlines(store: Store) -> None:  # C3
+    report = await brought(store, "sales", SALES)
+    assert (report.rows, report.refused, report.listings) == (2, 0, None)
+    known = await store.reference.sales(REDOUTE)
+    assert known["HIVER-2027"] == Sale(
+        "HIVER-2027",
+        "Soldes d'hiver",
+        datetime(2027, 1, 6, 7, 0, tzinfo=UTC),
+        datetime(2027, 2, 2, 23, 0, tzinfo=UTC),
+        datetime(2026, 12, 14, 22, 59, tzinfo=UTC),
+    )
+    assert known["ETE-2027"].deadline is None
+    codes = await store.reference.codes(REDOUTE, ReferenceKind.SALES, find="hiver")
+    assert codes == [
+        {
+            "code": "HIVER-2027",
+            "label": "Soldes d'hiver",
+            "starts_at": "2027-01-06T07:00:00+00:00",
+            "ends_at": "2027-02-02T23:00:00+00:00",
+            "deadline": "2026-12-14T22:59:00+00:00",
+        }
+    ]
+    assert [each.kind for each in await store.reference.lists(REDOUTE)] == [ReferenceKind.SALES]
+
+
+@pytest.mark.parametrize(
+    ("row", "column"),
+    [
+        ("hiver;Soldes;2027-01-06T08:00;2027-02-03T00:00;", "code"),
+        ("HIVER;;2027-01-06T08:00;2027-02-03T00:00;", "label"),
+        ("HIVER;Soldes;2027-01-06;2027-02-03T00:00;", "start"),
+        ("HIVER;Soldes;2027-02-03T00:00;2027-02-03T00:00;", "end"),
+        ("HIVER;Soldes;2027-01-06T08:00;2027-02-03T00:00;soon", "deadline"),
+        ("ETE-2027;Soldes;2027-01-06T08:00;2027-02-03T00:00;", "code"),
+    ],
+)
+async def test_with_one_bad_sale_nothing_is_taken_over(store: Store, row: str, column: str) -> None:  # C3
+    report = await brought(store, "sales", f"{SALES}{row}\n")
+    assert (report.refused, [fault.column for fault in report.faults]) == (1, [column])
+    assert report.faults[0].line == 4
+    assert await store.reference.sales(REDOUTE) == {}

@@ -109,9 +109,8 @@ async def test_a_job_of_no_account_is_remembered_like_any_other(database: Databa
 def test_what_was_known_of_jobs_outlives_the_change_of_their_tables() -> None:  # D2
     db = sqlite3.connect(":memory:", isolation_level=None)
     db.execute("PRAGMA foreign_keys = ON")
-    texts = [text for _, name, text in migrations() if not name.endswith("_site.sql")]
-    (site,) = [text for _, name, text in migrations() if name.endswith("_site.sql")]
-    for text in texts:
+    ((number, site),) = [(number, text) for number, name, text in migrations() if name.endswith("_site.sql")]
+    for text in [text for earlier, _, text in migrations() if earlier < number]:
         for statement in statements(text):
             db.execute(statement)
     db.execute("INSERT INTO accounts (name, marketplace) VALUES ('lr', 'laredoute')")

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from daemon.model import (
     FeedRule,
     Item,
     LegalMoves,
+    Levies,
     LineState,
     Money,
     OfferTerms,
@@ -28,23 +30,25 @@ from daemon.model import (
     Part,
     Promotion,
     RemoteFile,
+    Sale,
     Sku,
     StockKnobs,
     SyncState,
     UpdateKind,
 )
+from daemon.rules import eco, rrp, stock
 from daemon.rules import promotions as rules
-from daemon.rules import rrp, stock
 from daemon.rules.due import Standing, obstacles
 from daemon.rules.promotions import Charged
 from daemon.store import Store
 from daemon.store.database import Database, migrations, statements
-from daemon.store.feeds import GateClosed, _due
+from daemon.store.feeds import GateClosed, due_condition
 from daemon.store.listings import Change, ItemRow, PriceRow, StockRow
 from daemon.store.prices import _BEGAN, _LOWEST
 from daemon.store.promotions import PromotionRow
+from daemon.store.reference import ReferenceKind
 from daemon.store.times import to_us
-from daemon.store.values import named_terms, offered, reference
+from daemon.store.values import named_terms, offered, reference, sold
 from tests.store.conftest import ITEM_RULE, LEWIS, NOON, OFFER_RULE, REDOUTE, STOCK_RULE, moment
 
 LAMP = Sku("LAMP-1")
@@ -64,6 +68,7 @@ terms_of = st.builds(
     cap=st.none() | figures,
     threshold=figures,
     rrp_discount_bp=st.none() | st.integers(1, 9_999),
+    less_eco=st.booleans(),
 )
 
 
@@ -99,11 +104,20 @@ def test_the_claims_stock_is_the_rules_stock(
     assert told == (None if units is None and not ended else wanted)
 
 
-@given(st.integers(1, 10**9), st.none() | st.integers(0, 10**9), terms_of)
-def test_the_claims_rrp_is_the_rules_rrp(price: int, given_rrp: int | None, terms: OfferTerms) -> None:  # L10
-    MEMORY.execute("UPDATE listings SET price_minor = ?, rrp_minor = ?, promotion = NULL", (price, given_rrp))
-    told = one(f"SELECT {reference()} FROM listings", named_terms(terms))
-    assert told == rrp.sent(price, given_rrp, terms.rrp_discount_bp)
+@given(st.integers(1, 10**9), st.none() | st.integers(0, 10**9), st.none() | st.integers(0, 10**4), terms_of)
+def test_the_claims_price_and_rrp_are_those_of_the_rules(
+    price: int, given_rrp: int | None, contribution: int | None, terms: OfferTerms
+) -> None:  # L10 C8
+    MEMORY.execute(
+        "UPDATE listings SET price_minor = ?, rrp_minor = ?, eco_minor = ?, promotion = NULL",
+        (price, given_rrp, contribution),
+    )
+    charged = eco.without(price, contribution, included=terms.less_eco)
+    assert one(f"SELECT {sold()} FROM listings", named_terms(terms)) == charged
+    if charged > 0:
+        told = one(f"SELECT {reference()} FROM listings", named_terms(terms))
+        recommended = None if given_rrp is None else eco.without(given_rrp, contribution, included=terms.less_eco)
+        assert told == rrp.sent(charged, recommended, terms.rrp_discount_bp)
 
 
 @given(
@@ -137,6 +151,8 @@ def test_the_judged_history_is_the_rules_history(rows: Sequence[tuple[int, int, 
     st.booleans(),
     st.none() | st.just(5),
     st.none() | st.just(100),
+    st.none() | st.sampled_from([99, 100]),
+    st.booleans(),
 )
 def test_the_claims_due_is_the_rules_due(
     rule: FeedRule,
@@ -146,10 +162,12 @@ def test_the_claims_due_is_the_rules_due(
     ended: bool,
     units: int | None,
     price: int | None,
-) -> None:  # L3 L6 L7 L9
+    contribution: int | None,
+    less_eco: bool,
+) -> None:  # L3 L6 L7 L9 C8
     MEMORY.execute(
         "UPDATE listings SET item_state = ?, stock_state = ?, price_state = ?, end_state = ?, channel_status = ?,"
-        " channel_item_id = ?, ended = ?, stock = ?, price_minor = ?",
+        " channel_item_id = ?, ended = ?, stock = ?, price_minor = ?, eco_minor = ?",
         (
             *(states[part] for part in (Part.ITEM, Part.STOCK, Part.PRICE, Part.END)),
             status,
@@ -157,10 +175,12 @@ def test_the_claims_due_is_the_rules_due(
             ended,
             units,
             price,
+            contribution,
         ),
     )
-    due = one(f"SELECT count(*) FROM listings WHERE {_due(rule)}", {"account": "redoute"})
-    standing = Standing(states, status, number, ended, units, price)
+    named = {"account": "redoute", **named_terms(OfferTerms(less_eco=less_eco))}
+    due = one(f"SELECT count(*) FROM listings WHERE {due_condition(rule)}", named)
+    standing = Standing(states, status, number, ended, units, price, eco=(contribution or 0) * less_eco)
     assert bool(due) == (not obstacles(rule, standing))
 
 
@@ -314,7 +334,7 @@ async def raised(store: Store) -> None:
     await promote(store, SALE, at=NOON + 3 * HOUR)
 
 
-async def test_a_reference_above_the_lowest_of_30_days_is_warned_of_and_sent(store: Store) -> None:  # L11
+async def test_a_reference_above_the_lowest_of_30_days_is_warned_of_and_sent(store: Store) -> None:  # L11 C1
     await raised(store)
     assert (sent := await turn(store, START - NOON)) is not None
     assert sent.price == Money(7000, "EUR")
@@ -328,7 +348,7 @@ async def test_a_reference_above_the_lowest_of_30_days_is_warned_of_and_sent(sto
     assert view["warnings"] == []
 
 
-async def test_where_it_blocks_the_price_is_in_error_and_stock_still_goes(store: Store) -> None:  # L11
+async def test_where_it_blocks_the_price_is_in_error_and_stock_still_goes(store: Store) -> None:  # L11 C1
     await raised(store)
     block = OfferTerms(reduction_policy="block")
     assert await turn(store, START - NOON, block) is None
@@ -465,3 +485,126 @@ async def test_the_knobs_hold_for_john_lewis_too(store: Store) -> None:  # J3 L6
     feed = await store.feeds.open(LEWIS, STOCK_RULE, moment(), OfferTerms(safety_stock=2))
     assert isinstance(feed, Feed)
     assert [entry.stock async for batch in store.feeds.objects(feed, "GBP") for entry in batch] == [5]
+
+
+LESS = OfferTerms(less_eco=True)
+
+
+async def levied(store: Store, levies: Levies) -> Change:
+    row = ItemRow(LAMP, Item(ean=EAN), levies=levies)
+    (change,) = await store.listings.put_items(REDOUTE, [row], NOON, [""], item_feed=True)
+    return change
+
+
+async def test_prices_that_include_the_eco_contribution_are_sent_without(store: Store) -> None:  # C8 L10 L11
+    await a_listing(store, rrp_minor=20000)
+    await levied(store, Levies(eco_minor=60, epr_code="FR-DEA"))
+    await promote(store, SALE)
+    capped = OfferTerms(less_eco=True, rrp_discount_bp=4000)
+    assert (sent := await turn(store, timedelta(), capped)) is not None
+    # 99.40 / 0.6, cut: the cap goes by what is sent.
+    assert (sent.price, sent.rrp) == (Money(9940, "EUR"), Money(16566, "EUR"))
+    assert (sent := await turn(store, START - NOON, capped)) is not None
+    assert (sent.price, sent.rrp) == (Money(6940, "EUR"), Money(9940, "EUR"))
+    # The history knows what was sent, so the reduction is judged by like and like.
+    assert (await row(store))["price_warning"] == ""
+
+
+async def test_the_setting_and_the_contribution_send_the_price_again(store: Store) -> None:  # C8
+    await a_listing(store)
+    await levied(store, Levies(eco_minor=60, epr_code="FR-DEA"))
+    assert (sent := await turn(store, timedelta())) is not None
+    assert sent.price == Money(10000, "EUR")
+    assert (sent := await turn(store, 2 * HOUR, LESS)) is not None
+    assert (sent.price, sent.parts) == (Money(9940, "EUR"), frozenset({Part.PRICE}))
+    assert await turn(store, 4 * HOUR, LESS) is None
+    assert await levied(store, Levies(eco_minor=70, epr_code="FR-DEA")) is Change.CHANGED
+    assert await levied(store, Levies(eco_minor=70, epr_code="FR-DEA")) is Change.UNCHANGED
+    assert (sent := await turn(store, 6 * HOUR, LESS)) is not None
+    assert sent.price == Money(9930, "EUR")
+    assert await levied(store, Levies(eco_minor=70, epr_code="FR-MH")) is Change.CHANGED
+    assert await turn(store, 8 * HOUR, LESS) is None
+
+
+async def test_a_price_that_is_all_eco_contribution_is_an_error_and_never_sent(store: Store) -> None:  # C8
+    await a_listing(store, price=60)
+    await levied(store, Levies(eco_minor=60, epr_code="FR-DEA"))
+    assert await turn(store, timedelta(), LESS) is None
+    kept = await row(store)
+    assert (kept["price_state"], kept["stock_state"]) == ("error", "pending")
+    assert "no more than the eco-contribution" in kept["price_error"]
+    await store.listings.put_prices(REDOUTE, [PriceRow(LAMP, Money(61, "EUR"))], NOON)
+    assert (sent := await turn(store, HOUR, LESS)) is not None
+    assert sent.price == Money(1, "EUR")
+
+
+async def test_a_promotion_that_is_all_eco_contribution_is_blocked(store: Store) -> None:  # C8 L11
+    await a_listing(store)
+    await turn(store, timedelta(), LESS)
+    await levied(store, Levies(eco_minor=7000, epr_code="FR-DEA"))
+    await promote(store, SALE)
+    await store.listings.put_stock(REDOUTE, [StockRow(LAMP, 3)], NOON)
+    assert (sent := await turn(store, START - NOON, LESS)) is not None
+    assert (sent.price, sent.promotion) == (Money(3000, "EUR"), None)
+    assert "eco-contribution" in (await row(store))["price_error"]
+
+
+async def test_a_vat_rate_of_its_own_and_another_one_of_the_account_send_the_price_again(store: Store) -> None:  # C4
+    await a_listing(store)
+    twenty, ten = OfferTerms(vat_rate=Decimal("0.20")), OfferTerms(vat_rate=Decimal("0.1"))
+    assert (sent := await turn(store, timedelta(), twenty)) is not None
+    assert sent.vat_rate is None
+    # As it was written does not matter, and what was never kept is no other one.
+    assert await turn(store, 2 * HOUR, OfferTerms(vat_rate=Decimal("0.2"))) is None
+    assert (sent := await turn(store, 4 * HOUR, ten)) is not None
+    assert sent.parts == {Part.PRICE}
+    await levied(store, Levies(vat_rate=Decimal("0.055")))
+    assert (sent := await turn(store, 6 * HOUR, ten)) is not None
+    assert sent.vat_rate == Decimal("0.055")
+    assert await turn(store, 8 * HOUR, twenty) is None
+
+
+SUMMER = Sale("ETE", "Soldes", START, END, NOON)
+IN_SALE = Promotion(Money(7000, "EUR"), START, END, "Soldes", "ETE")
+NO_SALES = OfferTerms(sale_policy="block")
+
+
+async def month_old(store: Store) -> None:
+    """On offer a month before the promotion starts."""
+    await a_listing(store)
+    await turn(store, timedelta())
+    await run(store, "UPDATE prices SET since = ?", to_us(datetime(2026, 2, 3, 12, 0, tzinfo=UTC)))
+
+
+async def test_a_promotion_of_a_sale_that_keeps_its_rules_is_sent(store: Store) -> None:  # C3
+    await month_old(store)
+    await store.reference.replace(REDOUTE, ReferenceKind.SALES, [SUMMER], NOON)
+    await promote(store, IN_SALE)
+    assert (sent := await turn(store, START - NOON, NO_SALES)) is not None
+    assert (sent.price, sent.promotion) == (Money(7000, "EUR"), IN_SALE)
+    assert (await row(store))["price_warning"] == ""
+
+
+@pytest.mark.parametrize(
+    ("sale", "imported", "told"),
+    [
+        (SUMMER, NOON + TICK, "after the deadline"),
+        (Sale("ETE", "Soldes", START + TICK, END), NOON, "not inside the sale"),
+        (Sale("HIVER", "Soldes", START, END), NOON, "not in the imported sales"),
+        (Sale("ETE", "Soldes", START - TICK, END), NOON, "on offer since 2026-02-03 alone"),
+    ],
+)
+async def test_one_that_breaks_them_is_warned_of_or_blocked(
+    store: Store, sale: Sale, imported: datetime, told: str
+) -> None:  # C3
+    await month_old(store)
+    await store.reference.replace(REDOUTE, ReferenceKind.SALES, [sale], NOON)
+    await promote(store, IN_SALE, at=imported)
+    assert (sent := await turn(store, START - NOON)) is not None
+    assert sent.price == Money(7000, "EUR")
+    assert told in (await row(store))["price_warning"]
+    # The same sales once more: what is in force is judged anew.
+    await store.reference.replace(REDOUTE, ReferenceKind.SALES, [sale], NOON)
+    assert (sent := await turn(store, START - NOON + 2 * HOUR, NO_SALES)) is not None
+    assert (sent.price, sent.promotion) == (Money(10000, "EUR"), None)
+    assert told in (await row(store))["price_error"]

@@ -138,7 +138,7 @@ async def test_a_gate_says_until_when_it_is_closed_and_why(store: Store) -> None
     assert "started anew" in rebooted["why"]
 
 
-async def test_orders_show_no_personal_data_unless_asked(store: Store) -> None:  # D12
+async def test_orders_show_no_personal_data_unless_asked(store: Store) -> None:  # D12 C12
     await deliver(store, an_order("O-1"))
     (row,) = await store.views.orders(REDOUTE)
     plain = await store.views.order(REDOUTE, OrderNumber("O-1"), personal=False)

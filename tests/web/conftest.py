@@ -1,30 +1,42 @@
-"""The REST interface over its real Unix socket, with what stands for the running daemon behind it."""
+"""A daemon to be asked: a real database with users of every role, served over a real port."""
 
-import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
-from daemon.config import Config
+from daemon.config import Config, WebTable
 from daemon.errors import NotAllowed
+from daemon.health import Figures, Loaded, Verdict
 from daemon.model import AccountName, Moment
 from daemon.store import Store, open_store
-from daemon.transports.http import ControlClient
-from daemon.web.api import control_app
-from daemon.web.serve import listen_at, serving
+from daemon.store.users import Role
+from daemon.web.access import mark_of
+from daemon.web.app import whole_app
+from daemon.web.caller import Caller
+from daemon.web.passwords import Passwords
+from daemon.web.serve import listen_on, serving
 from tests.seller.conftest import NOON, lewis, redoute
 
+REDOUTE = AccountName("redoute")
+LEWIS = AccountName("lewis")
+PASSWORD = "correct horse battery"
 
-class Daemon:
-    """What stands for the running daemon."""
 
-    def __init__(self, store: Store) -> None:
-        self.store = store
-        self.config = Config(accounts={AccountName("redoute"): redoute(), AccountName("lewis"): lewis()})
-        self.problems: list[str] = []
-        self.asked: list[str] = []
+@dataclass
+class Asked:
+    """What stands for the running daemon: the store, a configuration, and what it was asked to do."""
+
+    store: Store
+    config: Config
+    at: datetime = NOON
+    problems: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
 
     async def reload(self) -> list[str]:
         self.asked.append("reload")
@@ -35,29 +47,61 @@ class Daemon:
             raise NotAllowed(f"{account} has no job nonsense")
         self.asked.append(f"{account} {job}")
 
+    async def health(self) -> Verdict:
+        return Verdict(True, (), Loaded(NOON), at=NOON, started_at=NOON, jobs=(), held={})
 
-def clocks() -> Moment:
-    return Moment(NOON, "boot-1", 1_000_000_000, synchronised=True)
+    async def figures(self) -> Figures | None:
+        return None
+
+    def clocks(self) -> Moment:
+        return Moment(self.at, "boot-1", 1_000_000_000, synchronised=True)
+
+    def web(self, **keys: Any) -> None:
+        """Another `[web]` table."""
+        self.config = self.config.model_copy(update={"web": WebTable(**keys)})
+
+    async def user(self, name: str, role: Role, *, personal: bool = True) -> None:
+        await self.store.users.add(name, await _hashed(), role, NOON, personal=personal)
+
+    async def session(self, name: str) -> dict[str, str]:
+        """The headers of a browser in which somebody is signed in, with the mark for REST."""
+        token = await self.store.sessions.open(name, "127.0.0.1", self.at, timedelta(days=7))
+        assert token is not None
+        caller = Caller(name, "session", "", frozenset(), token)
+        return {"cookie": f"sellerd={token}", "x-csrf-token": mark_of(caller), "accept": "text/html"}
+
+
+_KNOWN: list[str] = []
+
+
+async def _hashed() -> str:
+    # Argon2 is slow on purpose: once is enough.
+    if not _KNOWN:
+        _KNOWN.append(await Passwords().hash(PASSWORD, "nobody"))
+    return _KNOWN[0]
 
 
 @pytest.fixture
-async def rest_daemon(tmp_path: Path) -> AsyncIterator[Daemon]:
+async def daemon(tmp_path: Path) -> AsyncIterator[Asked]:
     async with open_store(tmp_path / "sellerd.db") as store:
-        for name, marketplace in (("redoute", "laredoute"), ("lewis", "johnlewis")):
-            await store.accounts.configure(AccountName(name), marketplace, "", NOON)
-        yield Daemon(store)
+        for name, marketplace in ((REDOUTE, "laredoute"), (LEWIS, "johnlewis")):
+            await store.accounts.configure(name, marketplace, "", NOON)
+        yield Asked(store, Config(accounts={REDOUTE: redoute(), LEWIS: lewis()}))
 
 
-@pytest.fixture
-async def rest(rest_daemon: Daemon, tmp_path: Path) -> AsyncIterator[ControlClient]:
-    socket = tmp_path / "rest.sock"
-    app = control_app(rest_daemon, clocks)
-    async with serving(app, listen_at(socket)), ControlClient.over_socket(socket) as client:
+@asynccontextmanager
+async def browser(daemon: Asked, **headers: str) -> AsyncIterator[httpx.AsyncClient]:
+    """HTTP to the daemon's port, which follows nothing by itself."""
+    listener = listen_on("127.0.0.1", 0)
+    port = listener.getsockname()[1]
+    async with (
+        serving(whole_app(daemon, "web", daemon.clocks), listener),
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, headers=headers) as client,
+    ):
         yield client
 
 
-async def told(client: ControlClient, method: str, path: str, status: int = 200, **more: Any) -> Any:
-    """The JSON that a request is answered with."""
-    reply = await client.request(method, f"/api/v1{path}", **more)
-    assert reply.status == status, reply.body
-    return json.loads(reply.body)
+@pytest.fixture
+async def web(daemon: Asked) -> AsyncIterator[httpx.AsyncClient]:
+    async with browser(daemon) as client:
+        yield client

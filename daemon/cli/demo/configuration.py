@@ -48,6 +48,12 @@ password = {{ file = "secrets/laredoute-sftp" }}
 interval = "{interval:g}s"
 patience = "2m"
 
+[accounts.laredoute.items.safety]
+manufacturer = "Exemple SA"
+manufacturer_address = "1 rue Basse, 59000 Lille"
+manufacturer_email = "contact@maker.example"
+manufacturer_country = "FR"
+
 [accounts.laredoute.urls]
 items = {items_url}
 offers = {offers_url}

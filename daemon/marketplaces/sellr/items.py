@@ -2,7 +2,7 @@
 
 import posixpath
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from hashlib import md5
 from html.entities import codepoint2name
 from urllib.parse import urlsplit
@@ -12,8 +12,9 @@ from daemon.marketplaces.sellr import xmlread
 from daemon.marketplaces.sellr.envelopes import SOAP_11, element_text, envelope, fault
 from daemon.marketplaces.sellr.settings import ItemsTable, SellrSettings
 from daemon.marketplaces.sellr.wire import cdata, clean, content
-from daemon.model import Attribute, FeedObject, Photo
+from daemon.model import Attribute, FeedObject, Item, Photo
 from daemon.rules.html import canonical
+from daemon.rules.safety import of_item
 
 NAMESPACE = "http://RedouteFrance/CAT-EXT-INTG/Product/VendorItems/1.0"
 ACTION = "http://RedouteFrance/seller/items/1.1"
@@ -54,6 +55,9 @@ class VendorItems:
     def __init__(self, settings: SellrSettings) -> None:
         self._vendor_id = content(settings.vendor_id)
         self._items: ItemsTable = settings.items
+        self._terms = settings.items.safety.terms
+        code = settings.items.safety.value_code
+        self._free_value = f"<AttributeValueCode>{content(code)}</AttributeValueCode>" if code else ""
 
     def head(self) -> bytes:
         """The declaration and the root."""
@@ -70,7 +74,7 @@ class VendorItems:
     def _row(self, listing: FeedObject) -> str:
         item, language = listing.item, self._items.language
         photos = "".join(map(self._photo, sorted(item.photos, key=lambda photo: photo.rank)))
-        attributes = "".join(map(self._attribute, item.attributes))
+        attributes = "".join((*map(self._attribute, item.attributes), *self._safety(item)))
         # Cleaned first: as an entity, a lone surrogate would get past the cleaning of the section.
         description = entities(canonical(clean(item.description)))
         return (
@@ -109,6 +113,19 @@ class VendorItems:
             f'<AttributeValueLabel language="{self._items.language}">{content(attribute.label)}</AttributeValueLabel>'
             "</AttributeValues></Attribute>"
         )
+
+    def _safety(self, item: Item) -> Iterator[str]:
+        """Who answers for the product, in the attributes that are configured for it (C9); the item's own go before."""
+        here = {attribute.code for attribute in item.attributes}
+        said = of_item(item, self._terms.defaults)
+        for name, code in self._terms.codes.items():
+            if code not in here and (text := getattr(said, name)):
+                yield (
+                    f"<Attribute><AttributeCode>{code}</AttributeCode><IsDeclinable>false</IsDeclinable>"
+                    f"<AttributeValues>{self._free_value}"
+                    f'<AttributeValueLabel language="{self._items.language}">{content(text)}</AttributeValueLabel>'
+                    "</AttributeValues></Attribute>"
+                )
 
     def _own_elements(self, listing: FeedObject) -> str:
         names = self._items.vendor_elements

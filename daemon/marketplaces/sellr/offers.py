@@ -7,7 +7,7 @@ from daemon.errors import Refused, Unreadable
 from daemon.marketplaces.sellr import xmlread
 from daemon.marketplaces.sellr.envelopes import SOAP_12, element_text, envelope, fault
 from daemon.marketplaces.sellr.settings import SellrSettings
-from daemon.marketplaces.sellr.wire import amount, attribute, content, utc
+from daemon.marketplaces.sellr.wire import amount, attribute, content, fraction, utc
 from daemon.model import Feed, FeedObject, Promotion
 
 NAMESPACE = "http://RedCats/MarketPlace/Partnership/2.0"
@@ -103,6 +103,7 @@ class SellerOfferRequest:
         if price is None:
             raise ValueError(f"{listing.sku} has no price, and an offer cannot be written without one")
         blocked = rrp if rrp is not None and rrp.currency == price.currency and rrp.minor > price.minor else price
+        vat_rate = self._vat_rate if listing.vat_rate is None else fraction(listing.vat_rate)
         delay = self._shipment_delay if listing.handling_days is None else listing.handling_days
         return (
             '<Item><ItemIdentification><ItemStandardID Qualifier="EN">'
@@ -110,7 +111,7 @@ class SellerOfferRequest:
             f'<ItemCondition Condition="New"><Availability><StockQuantity>{listing.stock}{self._after_stock}'
             f"{attribute(listing.sku)}{self._of(listing.promotion)}"
             f'<SellingPrice CurrencyCode="{price.currency}" PriceType="SellingPrice"><Amount>{amount(price)}</Amount>'
-            f"<VATRate>{self._vat_rate}</VATRate></SellingPrice><BlockedPrice>{amount(blocked)}{self._after_price}"
+            f"<VATRate>{vat_rate}</VATRate></SellingPrice><BlockedPrice>{amount(blocked)}{self._after_price}"
             f"{delay}{self._after_delay}"
         )
 

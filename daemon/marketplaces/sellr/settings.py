@@ -4,6 +4,8 @@ import codecs
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
+from difflib import get_close_matches
 from ipaddress import ip_address
 from typing import Annotated, ClassVar, Literal
 from urllib.parse import urlsplit
@@ -21,8 +23,12 @@ from daemon.model import (
     LineState,
     OfferTerms,
     Part,
+    Safety,
+    SafetyTerms,
     UpdateKind,
+    VatTerritory,
 )
+from daemon.rules import safety, vat
 from daemon.settings import AccountSettings, DeadlinesTable, Duration, Secret, SftpTable, Table, TimeZone
 
 #: guide L8: never less than this between the end of one stock and price feed and the start of the next
@@ -79,12 +85,20 @@ def _percentage_text(value: object) -> object:
     return f"{value:g}" if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
+def _safety_field(name: str) -> str:
+    if name not in safety.FIELDS:
+        near = get_close_matches(name, safety.FIELDS, n=1)
+        raise ValueError(f"did you mean {near[0]}?" if near else f"write one of {', '.join(safety.FIELDS)}")
+    return name
+
+
 Percentage = Annotated[str, BeforeValidator(_percentage_text), Field(pattern=r"^(\d{1,2}(\.\d{1,2})?)?$")]
 Encoding = Annotated[str, AfterValidator(_known_encoding)]
 ElementName = Annotated[str, AfterValidator(_element_name)]
 DecimalText = Annotated[str, BeforeValidator(_decimal_text), Field(pattern=r"^\d{1,7}(\.\d{1,4})?$")]
 Folder = Annotated[str, Field(min_length=1)]
 AttributeCode = Annotated[str, Field(pattern=r"^A\d+$")]
+SafetyField = Annotated[str, AfterValidator(_safety_field)]
 
 
 class LoginTable(Table):
@@ -207,7 +221,12 @@ class OffersTable(Table):
 
     `reductions` says what becomes of a promotion whose reduction breaks the rule of the 30 days, or is none (consumer
     rules C1, C2): `warn` sends it with a warning on the listing, `block` puts the price in Error and sends the ordinary
-    one. `unknown_history` says so for a listing of which no earlier price is known.
+    one. `unknown_history` says so for a listing of which no earlier price is known, `sales` for a promotion that does
+    not keep to the sale that it names (C3).
+
+    `vat_rate` is held against the rates of `vat_territory` (C4), as is a listing's own; `any` is for sellers for whom
+    none of the lists is right. `prices_include_eco_contribution` says that the prices that you import include it:
+    Sell-R wants them without, so it is taken off what is sent (C8).
     """
 
     interval: Duration = _HOUR
@@ -218,7 +237,9 @@ class OffersTable(Table):
     hub_id: str = "400"
     site: str = "www.laredoute.fr"
     country: str = Field(default="FR", pattern="^[A-Z]{2}$")
+    vat_territory: VatTerritory = "mainland"
     vat_rate: Annotated[DecimalText, Field(pattern=r"^0(\.\d+)?$")] = "0.20"
+    prices_include_eco_contribution: bool = False
     delivery_fee: DecimalText = "0.00"
     shipment_delay: int = Field(default=1, ge=0)
     delivery_days_min: int = Field(default=2, ge=0)
@@ -227,6 +248,7 @@ class OffersTable(Table):
     offer_nature: str = "Standard"
     reductions: Literal["warn", "block"] = "warn"
     unknown_history: Literal["allow", "warn", "block"] = "warn"
+    sales: Literal["warn", "block"] = "warn"
 
 
 class VendorElements(Table):
@@ -237,6 +259,34 @@ class VendorElements(Table):
     catalogue_id: ElementName = ""
     manufacturer: ElementName = ""
     manufacturer_part_number: ElementName = ""
+
+
+class SafetyTable(Table):
+    """Who answers for your products, where a listing does not say it (GPSR, consumer rules C9).
+
+    What is told of the maker here counts for listings that name no maker or this one; of the responsible person
+    likewise. With `check`, a listing has a warning for what an offer must show and nobody says. La Redoute's attributes
+    for these are not public: `attributes` says in which code each goes out, such as
+    `{ manufacturer_address = "A9001" }`, and what has none is kept and not sent. `value_code` is what stands in
+    AttributeValueCode of these free texts; empty leaves it out.
+    """
+
+    check: bool = True
+    manufacturer: str = ""
+    manufacturer_address: str = ""
+    manufacturer_email: str = ""
+    manufacturer_country: str = Field(default="", pattern="^([A-Z]{2})?$")
+    responsible_name: str = ""
+    responsible_address: str = ""
+    responsible_email: str = ""
+    safety_warnings: str = ""
+    attributes: Mapping[SafetyField, AttributeCode] = Field(default_factory=dict)
+    value_code: str = ""
+
+    @property
+    def terms(self) -> SafetyTerms:
+        """The same in the words of the model."""
+        return SafetyTerms(Safety(**{name: getattr(self, name) for name in safety.FIELDS}), dict(self.attributes))
 
 
 class ItemsTable(Table):
@@ -258,6 +308,7 @@ class ItemsTable(Table):
     description_min: int = Field(default=10, ge=0)
     wanted_attributes: tuple[AttributeCode, ...] = ()
     vendor_elements: VendorElements = VendorElements()
+    safety: SafetyTable = SafetyTable()
 
 
 class SellrSettings(AccountSettings):
@@ -324,6 +375,11 @@ class SellrSettings(AccountSettings):
             )
         if offers.delivery_days_min > offers.delivery_days_max:
             raise ValueError("delivery_days_min is more than delivery_days_max; swap them")
+        if fault := vat.rate_fault(Decimal(offers.vat_rate), offers.vat_territory):
+            raise ValueError(
+                f"vat_rate: {fault}; write one of them as a fraction, such as 0.20, or another vat_territory:"
+                f" {', '.join(vat.TERRITORIES)}"
+            )
         return offers
 
     @property
@@ -362,6 +418,9 @@ class SellrSettings(AccountSettings):
             rrp_discount_bp=_basis_points(self.discount_rrp) if self.calculate_rrp else None,
             reduction_policy=self.offers.reductions,
             unknown_history=self.offers.unknown_history,
+            sale_policy=self.offers.sales,
+            less_eco=self.offers.prices_include_eco_contribution,
+            vat_rate=Decimal(self.offers.vat_rate),
             period=timedelta(days=self.offers.period_days),
             nature=self.offers.offer_nature,
         )
@@ -370,7 +429,18 @@ class SellrSettings(AccountSettings):
     def item_limits(self) -> ItemLimits:
         """What La Redoute allows in an item (A4, L4)."""
         items = self.items
-        return ItemLimits(items.sku_max, items.title_max, items.description_min, items.wanted_attributes)
+        return ItemLimits(
+            items.sku_max,
+            items.title_max,
+            items.description_min,
+            items.wanted_attributes,
+            items.safety.terms if items.safety.check else None,
+        )
+
+    @property
+    def vat_territory(self) -> VatTerritory:
+        """The list of VAT rates that a listing's own is held against (C4)."""
+        return self.offers.vat_territory
 
     @property
     def update_answer_wait(self) -> timedelta:

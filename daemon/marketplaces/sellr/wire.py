@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from decimal import Decimal
 from xml.sax.saxutils import escape
 
 from daemon.model import Money
@@ -33,6 +34,12 @@ def cdata(text: str) -> str:
 def amount(money: Money) -> str:
     """With a dot and two decimals: 1990 cents are `19.90`."""
     return f"{money.minor // 100}.{money.minor % 100:02d}"
+
+
+def fraction(rate: Decimal) -> str:
+    """With a dot and two decimals at least: 5.5 % is `0.055`, 20 % `0.20`."""
+    shortest, two = f"{rate.normalize():f}", f"{rate:.2f}"
+    return max(shortest, two, key=len)
 
 
 def utc(at: datetime) -> datetime:

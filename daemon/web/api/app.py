@@ -11,8 +11,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from daemon.clock import read_clocks
 from daemon.errors import DaemonError
 from daemon.model import Moment
+from daemon.web.access import Access, Door
 from daemon.web.api import (
+    access,
     accounts,
+    alerts,
     backups,
     bulk,
     feeds,
@@ -27,6 +30,7 @@ from daemon.web.api import (
     states,
 )
 from daemon.web.api.asking import Control
+from daemon.web.passwords import Passwords
 
 #: bytes of one import file
 LARGEST_IMPORT = 1 << 30
@@ -38,11 +42,17 @@ LARGEST_STREAM = 1 << 32
 LARGEST_REQUEST = 1 << 20
 
 #: one module of routes per noun
-_NOUNS = (site, backups, imports, bulk, orders, listings, promotions, reference, states, accounts, jobs, feeds)
+_NOUNS = (
+    *(site, backups, imports, bulk, orders, listings, promotions, reference, states, accounts, jobs, feeds, access),
+    alerts,
+)
 
 
-def control_app(control: Control, clocks: Callable[[], Moment] = read_clocks) -> FastAPI:
-    """The application over one running daemon, or over what stands in for it when none runs."""
+def control_app(control: Control, clocks: Callable[[], Moment] = read_clocks, door: Door = "socket") -> FastAPI:
+    """The application over one running daemon, or over what stands in for it when none runs.
+
+    `door` is the way in to it: the control socket and the command line itself may do everything.
+    """
     app = FastAPI(
         title="sellerd",
         version="1",
@@ -58,8 +68,11 @@ def control_app(control: Control, clocks: Callable[[], Moment] = read_clocks) ->
         },
     )
     app.add_middleware(_Limit)
+    # What is added last comes first: nothing is read of a request that may not be asked.
+    app.add_middleware(Access, daemon=control, clocks=clocks, door=door)
     app.state.control = control
     app.state.clocks = clocks
+    app.state.passwords = Passwords()
     # Two imports of one account at a time would each fill the columns that they lack from before the other.
     app.state.importing = {}
     for noun in _NOUNS:

@@ -29,6 +29,7 @@ from daemon.web.api.asking import (
     name_of,
 )
 from daemon.web.api.problems import BadCursor
+from daemon.web.caller import SeesCustomers, TheCaller, want_personal
 
 router = APIRouter(prefix="/api/v1")
 
@@ -73,8 +74,12 @@ class Resolution(Body):
 
 
 @router.get("/accounts/{account}/orders/{number:path}")
-async def order(number: str, account: Account, control: TheControl, now: Now, *, personal: bool = False) -> View:
-    """One order with its updates and timeline; `personal` adds who gets it (D12)."""
+async def order(
+    number: str, account: Account, control: TheControl, now: Now, caller: TheCaller, *, personal: bool = False
+) -> View:
+    """One order with its updates and timeline; `personal` adds who gets it, for who may see that (D12)."""
+    if personal:
+        want_personal(caller)
     found = await control.store.views.order(name_of(account), OrderNumber(number), personal=personal, now=now.at)
     return {"version": 1, "order": found_or_404(found, f"account {account.name} has no order {number}")}
 
@@ -183,7 +188,7 @@ async def resolve(number: str, resolution: Resolution, account: Account, now: No
     )
 
 
-@router.get("/accounts/{account}/orders-export")
+@router.get("/accounts/{account}/orders-export", dependencies=[SeesCustomers])
 async def export_orders(
     account: Account,
     control: TheControl,
@@ -199,6 +204,7 @@ async def export_orders(
 async def changes(
     account: Account,
     control: TheControl,
+    caller: TheCaller,
     cursor: Annotated[
         str, Query(max_length=100, description="from the answer before; without it, from the start")
     ] = "",
@@ -210,8 +216,10 @@ async def changes(
 
     Keep the cursor of an answer together with what you made of its orders: whoever then goes on from it misses no
     change and sees none twice. An order that changed more than once meanwhile comes once, as it is now. `more` says
-    that the next answer has orders already. `personal` adds who gets the goods (D12).
+    that the next answer has orders already. `personal` adds who gets the goods, for who may see that (D12).
     """
+    if personal:
+        want_personal(caller)
     page, (at, row) = await control.store.views.order_changes(
         name_of(account), _place(cursor), personal=personal, limit=limit
     )

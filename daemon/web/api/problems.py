@@ -1,9 +1,5 @@
-"""Every error as a problem as RFC 9457 has it: type, title, status, detail; `code` is the end of the type.
+"""Every error of the REST interface as a problem (`web/problems.py`), and how its description tells them."""
 
-The types stay, so that programs can go by them; titles and details are for people, and may change.
-"""
-
-from collections.abc import Mapping
 from typing import Any
 
 from fastapi import Request
@@ -14,41 +10,8 @@ from starlette.exceptions import HTTPException
 
 from daemon.errors import ConfigError, NotAllowed, StoreError, TransportError, Unreadable
 from daemon.store.requests import KeyUsed
-
-#: the media type of a problem
-PROBLEM = "application/problem+json"
-#: what a type begins with; behind it stands the code
-TYPE = "urn:sellerd:problem:"
-
-#: every kind of problem that there is, with its title
-TITLES: Mapping[str, str] = {
-    "bad_cursor": "the cursor is none of ours",
-    "bad_request": "not possible",
-    "forbidden": "not for who asks",
-    "invalid_request": "the request is not in the documented form",
-    "key_used": "the idempotency key belongs to another request",
-    "marketplace_refused": "the marketplace said no",
-    "marketplace_unreachable": "the marketplace cannot be reached",
-    "method_not_allowed": "not for this address",
-    "not_allowed": "not allowed now",
-    "not_found": "there is no such thing",
-    "sellerd_failed": "sellerd failed",
-    "store_failed": "the database cannot be used",
-    "too_large": "too large",
-    "too_many_requests": "too many requests",
-    "unauthenticated": "who asks is not known",
-    "unreadable": "the file cannot be read",
-    "wrong_configuration": "the configuration is wrong",
-}
-
-_BY_STATUS = {
-    401: "unauthenticated",
-    403: "forbidden",
-    404: "not_found",
-    405: "method_not_allowed",
-    413: "too_large",
-    429: "too_many_requests",
-}
+from daemon.web.access import remark
+from daemon.web.problems import BY_STATUS, PROBLEM, TYPE, as_problem, problem
 
 
 class Problem(BaseModel):
@@ -84,16 +47,6 @@ def told(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
-def as_problem(status: int, code: str, detail: str, **more: object) -> dict[str, Any]:
-    """A problem as it is written."""
-    return {"type": f"{TYPE}{code}", "code": code, "title": TITLES[code], "status": status, "detail": detail, **more}
-
-
-def problem(status: int, code: str, detail: str, **more: object) -> JSONResponse:
-    """An answer that says what is wrong."""
-    return JSONResponse(as_problem(status, code, detail, **more), status, media_type=PROBLEM)
-
-
 def fault_as_problem(error: Exception) -> dict[str, Any]:
     """An error of ours, by its kind."""
     match error:
@@ -113,8 +66,11 @@ def fault_as_problem(error: Exception) -> dict[str, Any]:
             return as_problem(502, "marketplace_refused", str(error))
 
 
-async def tell_fault(_: Request, error: Exception) -> JSONResponse:
+async def tell_fault(request: Request, error: Exception) -> JSONResponse:
     """An error of ours."""
+    if isinstance(error, NotAllowed):
+        # Our own words, which name lines and SKUs and never customers.
+        remark(request.scope, str(error))
     told = fault_as_problem(error)
     return JSONResponse(told, told["status"], media_type=PROBLEM)
 
@@ -123,7 +79,7 @@ async def tell_http(_: Request, error: Exception) -> JSONResponse:
     """What the address or the method is wrong about."""
     if not isinstance(error, HTTPException):
         raise error
-    code = "bad_cursor" if isinstance(error, BadCursor) else _BY_STATUS.get(error.status_code, "bad_request")
+    code = "bad_cursor" if isinstance(error, BadCursor) else BY_STATUS.get(error.status_code, "bad_request")
     answer = problem(error.status_code, code, str(error.detail))
     answer.headers.update(error.headers or {})
     return answer

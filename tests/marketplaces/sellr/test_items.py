@@ -72,6 +72,43 @@ def test_the_manufacturer_goes_out_only_where_a_name_for_it_is_set() -> None:  #
     ]
 
 
+def test_who_answers_for_a_product_goes_out_in_the_attributes_that_are_configured() -> None:  # C9
+    made = listing(item=replace(DRESS, manufacturer="Exemple & fils", safety_warnings="Tenir loin du feu."))
+    assert b"Exemple" not in written(settings(), made)
+    table = {
+        "manufacturer": "Exemple & fils",
+        "manufacturer_address": "1 rue Basse\n59000 Lille",
+        "attributes": {
+            "manufacturer": "A9001",
+            "manufacturer_address": "A9002",
+            "responsible_name": "A9003",
+            "safety_warnings": "A0100",
+        },
+    }
+    told = attributes(written(settings(items={"safety": table}), made))
+    # Nothing for what nobody says, and the listing's own attribute goes before the text.
+    assert [each for each in told if each[0].startswith("A9")] == [
+        ("A9001", "false", None, "Exemple & fils"),
+        ("A9002", "false", None, "1 rue Basse\n59000 Lille"),
+    ]
+    assert [each[3] for each in told if each[0] == "A0100"] == ["Coton & lin"]
+    told = attributes(written(settings(items={"safety": table | {"value_code": "V0"}}), made))
+    assert ("A9001", "false", "V0", "Exemple & fils") in told
+
+
+def attributes(content: bytes) -> list[tuple[str, str, str | None, str]]:
+    """Code, IsDeclinable, value code and label of each."""
+    found = []
+    for node in ET.fromstring(content).iterfind(".//v:Attribute", NS):
+        value = node.findtext("v:AttributeValues/v:AttributeValueCode", None, NS)
+        code, declines, label = (
+            node.findtext(path, "", NS)
+            for path in ("v:AttributeCode", "v:IsDeclinable", "v:AttributeValues/v:AttributeValueLabel")
+        )
+        found.append((code, declines, value, label))
+    return found
+
+
 def test_no_text_breaks_the_file() -> None:
     nasty = "a]]>b]]]]>c\x00\x0b\ud800\uffff<![CDATA[d"
     item = Item(category=nasty, product_id=nasty, title=nasty, description=nasty, photos=(Photo(nasty, 1),))

@@ -3,6 +3,7 @@
 import io
 from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -38,6 +39,20 @@ def test_the_offer_file_is_the_golden_one() -> None:  # L6
 
 def test_an_offer_file_with_promotions_and_an_rrp_is_the_golden_one() -> None:  # L10 L11
     assert written(*PROMOTED) == golden("seller-offers-promoted.xml")
+
+
+@pytest.mark.parametrize(
+    ("own", "told"),
+    [(None, "0.20"), (Decimal("0.055"), "0.055"), (Decimal("0.1"), "0.10"), (Decimal("0.009"), "0.009")],
+)
+def test_a_listings_own_vat_rate_goes_before_the_accounts(own: Decimal | None, told: str) -> None:  # C4
+    assert text(ET.fromstring(written(listing(vat_rate=own))), ".//o:VATRate") == told
+
+
+def test_every_offer_is_of_new_goods_and_in_euros() -> None:  # C13
+    root = ET.fromstring(written(*OFFERS, *PROMOTED))
+    assert {node.get("Condition") for node in root.iter(f"{{{offers.NAMESPACE}}}ItemCondition")} == {"New"}
+    assert {node.get("CurrencyCode") for node in root.iter() if "CurrencyCode" in node.attrib} == {"EUR"}
 
 
 @pytest.mark.parametrize(

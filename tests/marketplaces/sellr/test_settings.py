@@ -1,6 +1,8 @@
 """What an account at La Redoute may and may not say."""
 
+from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -176,10 +178,56 @@ def test_calculate_rrp_wants_a_discount(changes: dict[str, Any]) -> None:  # L10
 
 
 def test_the_terms_of_offers_come_from_the_configuration() -> None:  # L6 L11
-    assert settings().offer_terms == OfferTerms(period=timedelta(days=365), nature="Standard")
+    twenty = Decimal("0.20")
+    assert settings().offer_terms == OfferTerms(period=timedelta(days=365), nature="Standard", vat_rate=twenty)
     made = settings(
         stock_rules={"safety": 2, "percentage": 80, "cap": 50, "below": 3, "reserve_open_orders": True},
         offers={"reductions": "block", "unknown_history": "allow", "period_days": 30, "offer_nature": "Normal"},
     )
-    assert made.offer_terms == OfferTerms(2, 80, 50, 3, True, None, "block", "allow", timedelta(days=30), "Normal")
+    knobs, period = OfferTerms(2, 80, 50, 3, True, None, "block", "allow"), timedelta(days=30)
+    assert made.offer_terms == replace(knobs, period=period, nature="Normal", vat_rate=twenty)
+    made = settings(offers={"sales": "block", "prices_include_eco_contribution": True})
+    assert (made.offer_terms.sale_policy, made.offer_terms.less_eco) == ("block", True)
     assert "percentage" in problem(stock_rules={"percentage": 101})
+
+
+@pytest.mark.parametrize(
+    ("offers", "told"),
+    [
+        ({"vat_rate": "0.196"}, "vat_rate: 19.6 % is no VAT rate of mainland France, where there are 20 %, 10 %"),
+        ({"vat_rate": "0.20", "vat_territory": "dom"}, "20 % is no VAT rate of the overseas departments"),
+        ({"vat_rate": "20"}, "offers.vat_rate"),
+        ({"vat_territory": "monaco"}, "offers.vat_territory"),
+    ],
+)
+def test_a_vat_rate_is_held_against_those_of_its_territory(offers: dict[str, str], told: str) -> None:  # C4
+    assert told in problem(offers=offers)
+
+
+def test_the_vat_rates_of_each_territory_are_taken() -> None:  # C4
+    for rate, territory in (("0.055", "mainland"), ("0.085", "dom"), ("0.009", "corsica"), ("0.0", "any")):
+        made = settings(offers={"vat_rate": rate, "vat_territory": territory})
+        assert made.offer_terms.vat_rate == Decimal(rate)
+        assert made.vat_territory == territory
+
+
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        ({"attributes": {"manufacturer_mail": "A9001"}}, "did you mean manufacturer_email?"),
+        ({"attributes": {"manufacturer": "9001"}}, "items.safety.attributes.manufacturer"),
+        ({"manufacturer_country": "France"}, "items.safety.manufacturer_country"),
+    ],
+)
+def test_attributes_of_product_safety_have_known_fields_and_codes(table: dict[str, Any], told: str) -> None:  # C9
+    assert told in problem(items={"safety": table})
+
+
+def test_product_safety_is_asked_for_unless_it_is_switched_off() -> None:  # C9
+    limits = settings(items={"safety": {"manufacturer": "Exemple SA"}}).item_limits
+    assert limits is not None
+    assert limits.safety is not None
+    assert limits.safety.defaults.manufacturer == "Exemple SA"
+    limits = settings(items={"safety": {"check": False}}).item_limits
+    assert limits is not None
+    assert limits.safety is None

@@ -10,7 +10,7 @@ import anyio
 from daemon.model import AccountName, Sku
 from daemon.seller.spreadsheets import XLSX
 from daemon.transports.http import ControlClient
-from tests.web.conftest import Daemon, told
+from tests.web.rest.conftest import Daemon, told
 
 REDOUTE = AccountName("redoute")
 

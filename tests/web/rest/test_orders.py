@@ -24,7 +24,7 @@ from daemon.model import (
 from daemon.store import Store
 from daemon.transports.http import ControlClient
 from tests.seller.conftest import NOON, lewis
-from tests.web.conftest import Daemon, told
+from tests.web.rest.conftest import Daemon, told
 
 LEWIS = AccountName("lewis")
 CHANGES = "/accounts/lewis/order-changes"

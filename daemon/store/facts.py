@@ -1,0 +1,103 @@
+"""What the rows say that is worth an alert or a metric: what waits too long, what failed, what needs a person (D5)."""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from daemon.model import AccountName, FeedKind, FeedRule, OfferTerms
+from daemon.store.database import Database
+from daemon.store.feeds import due_condition
+from daemon.store.times import from_us, to_us
+from daemon.store.values import named_terms
+
+#: how far back lapsed feeds and rejections are counted
+WINDOW = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class AccountFacts:
+    """One account. `lapsed`, `accepted` and `rejected` are of the feeds opened within `WINDOW`.
+
+    `pending_since` is since when the listing that waits longest could leave with a feed; `unanswered_since` since when
+    the oldest feed that wants an answer has none; `in_doubt` counts order updates.
+    """
+
+    lapsed: int = 0
+    accepted: int = 0
+    rejected: int = 0
+    set_aside: int = 0
+    in_doubt: int = 0
+    in_doubt_since: datetime | None = None
+    unanswered_since: Mapping[FeedKind, datetime] = field(default_factory=dict)
+    pending_since: Mapping[FeedKind, datetime] = field(default_factory=dict)
+
+
+class Facts:
+    """Questions over all tables; each is one short read, by an index."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def of(
+        self, account: AccountName, rules: Iterable[FeedRule], terms: OfferTerms, at: datetime
+    ) -> AccountFacts:
+        """How one account stands, whose feeds go by these rules and terms."""
+        return await self._database.read(lambda db: _facts(db, account, list(rules), terms, at))
+
+
+def _facts(
+    db: sqlite3.Connection, account: AccountName, rules: list[FeedRule], terms: OfferTerms, at: datetime
+) -> AccountFacts:
+    feeds = db.execute(
+        "SELECT coalesce(sum(state = 'lapsed'), 0) AS lapsed, coalesce(sum(accepted), 0) AS accepted,"
+        " coalesce(sum(rejected), 0) AS rejected FROM feeds WHERE account = ? AND opened_at >= ?",
+        (account, to_us(at - WINDOW)),
+    ).fetchone()
+    aside = db.execute(
+        # The last condition is the partial index's own, here as below.
+        "SELECT count(*) FROM deliveries WHERE account = ? AND state = 'set_aside'"
+        " AND state IN ('kept', 'waiting', 'set_aside')",
+        (account,),
+    ).fetchone()[0]
+    doubt = db.execute(
+        "SELECT count(*) AS n, min(coalesce(sent_at, created_at)) AS since FROM order_updates WHERE account = ?"
+        " AND state = 'in_doubt' AND state IN ('pending', 'sending', 'sent', 'in_doubt')",
+        (account,),
+    ).fetchone()
+    return AccountFacts(
+        lapsed=feeds["lapsed"],
+        accepted=feeds["accepted"],
+        rejected=feeds["rejected"],
+        set_aside=aside,
+        in_doubt=doubt["n"],
+        in_doubt_since=from_us(doubt["since"]),
+        unanswered_since=_by_kind(rules, lambda rule: _unanswered_since(db, account, rule)),
+        pending_since=_by_kind(rules, lambda rule: _pending_since(db, account, rule, terms)),
+    )
+
+
+def _by_kind(rules: Iterable[FeedRule], ask: Callable[[FeedRule], datetime | None]) -> dict[FeedKind, datetime]:
+    asked = {rule.kind: ask(rule) for rule in rules}
+    return {kind: since for kind, since in asked.items() if since is not None}
+
+
+def _unanswered_since(db: sqlite3.Connection, account: AccountName, rule: FeedRule) -> datetime | None:
+    if rule.silence_is_yes is not None:
+        return None
+    row = db.execute(
+        "SELECT min(coalesce(sent_at, opened_at)) AS since FROM feeds WHERE account = ? AND kind = ?"
+        " AND state IN ('sending', 'sent', 'in_doubt')",
+        (account, rule.kind),
+    ).fetchone()
+    since: datetime | None = from_us(row["since"])
+    return since
+
+
+def _pending_since(db: sqlite3.Connection, account: AccountName, rule: FeedRule, terms: OfferTerms) -> datetime | None:
+    row = db.execute(
+        f"SELECT min(changed_at) AS since FROM listings WHERE {due_condition(rule)}",  # noqa: S608 - our own words
+        {"account": account, **named_terms(terms)},
+    ).fetchone()
+    since: datetime | None = from_us(row["since"])
+    return since

@@ -1,0 +1,44 @@
+"""Passwords: argon2, in a thread, a few at a time, so that guessing is dear to who guesses and not to the daemon."""
+
+from anyio import CapacityLimiter, to_thread
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from daemon.errors import NotAllowed
+
+SHORTEST, LONGEST = 10, 1_000
+
+#: each takes 64 MiB for a moment
+_AT_ONCE = 2
+
+_hasher = PasswordHasher()
+#: of no password that anybody has: checked where there is no such user, so that both take as long
+_NOBODYS = _hasher.hash("no password of anybody")
+
+
+class Passwords:
+    """Hashes and checks passwords."""
+
+    def __init__(self) -> None:
+        self._limiter = CapacityLimiter(_AT_ONCE)
+
+    async def hash(self, password: str, name: str) -> str:
+        """Argon2's text of a new password; raises NotAllowed when it is too easy to guess."""
+        if not SHORTEST <= len(password) <= LONGEST:
+            raise NotAllowed(f"a password has {SHORTEST} to {LONGEST} characters")
+        if password.casefold() == name.casefold() or len(set(password)) < 4:
+            raise NotAllowed("this password is too easy to guess; choose another")
+        return await to_thread.run_sync(_hasher.hash, password, limiter=self._limiter)
+
+    async def check(self, known: str | None, password: str) -> bool:
+        """Whether it is the password; `known` is None where there is no such user, which takes as long to find out."""
+        return await to_thread.run_sync(_check, known or _NOBODYS, password[: LONGEST + 1], limiter=self._limiter) and (
+            known is not None
+        )
+
+
+def _check(known: str, password: str) -> bool:
+    try:
+        return _hasher.verify(known, password)
+    except (VerificationError, InvalidHashError):
+        return False
