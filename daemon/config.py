@@ -28,7 +28,7 @@ from daemon.transports.sftp_keys import parse_private_key, parse_public_key
 #: The jobs of an account by what it speaks: what its `every` may name. When each comes by itself is in crontab.py.
 JOBS: Mapping[str, tuple[str, ...]] = {
     "sellr": ("items", "offers", "reports", "orders", "updates", "refunds", "housekeeping"),
-    "edge": ("offers", "reports", "orders", "updates", "housekeeping"),
+    "edge": ("offers", "reports", "orders", "updates", "claims", "refunds", "housekeeping"),
 }
 
 #: The jobs that belong to no account: what `[every]` may name.

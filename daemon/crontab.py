@@ -7,6 +7,7 @@ from datetime import timedelta
 from daemon.config import Config
 from daemon.jobs import Job, SiteJob
 from daemon.jobs.backups import back_up
+from daemon.jobs.claims import read_claims
 from daemon.jobs.feeds import send_items, send_offers
 from daemon.jobs.housekeeping import tidy, tidy_site
 from daemon.jobs.notices import ping, tell
@@ -78,7 +79,9 @@ CRONTAB: Mapping[str, Mapping[str, Row]] = {
         "offers": Row(send_offers, _15_MINUTES),  # stock (J3)
         "reports": Row(read_reports, _5_MINUTES),  # stock errors, and silence that means yes (J4)
         "orders": Row(download_orders, _10_MINUTES),  # orders with their marker (J5)
-        "updates": Row(send_updates, _10_MINUTES),  # acknowledge, dispatch (J7, J8), and their errors (J13)
+        "updates": Row(send_updates, _10_MINUTES),  # acknowledge, dispatch (J7, J8), and errors of all updates (J13)
+        "claims": Row(read_claims, _10_MINUTES),  # requests to cancel, accepted by rule or by a person (J12)
+        "refunds": Row(send_refunds, _10_MINUTES),  # cancel before and refund after dispatch (J9, J10)
         "housekeeping": Row(tidy, _DAY),
     },
 }

@@ -74,6 +74,8 @@ class Snapshot:
     waiting: Mapping[tuple[str, str], int] = field(default_factory=dict)
     #: what is wrong, as it was found last
     alerts: Sequence[Alert] = ()
+    #: (account, severity) → things that are wrong with orders
+    order_errors: Mapping[tuple[str, str], int] = field(default_factory=dict)
     #: what a person has paused (D13)
     pauses: Sequence[Pause] = ()
 
@@ -125,6 +127,8 @@ class Verdict:
     waiting: Mapping[tuple[str, str], int] = field(default_factory=dict)
     #: what is wrong, as it was found last
     alerts: Sequence[Alert] = ()
+    #: (account, severity) → things that are wrong with orders
+    order_errors: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
     def count(self, state: JobHealth) -> int:
         """How many jobs are in a state."""
@@ -145,6 +149,7 @@ class Verdict:
                     "held_since": _iso(held[0] if held else None),
                     "held_reason": held[1] if held else "",
                     "orders_waiting": {how: n for (name, how), n in self.waiting.items() if name == job.account},
+                    "order_errors": {how: n for (name, how), n in self.order_errors.items() if name == job.account},
                     "jobs": {},
                 },
             )
@@ -203,6 +208,7 @@ def judge(snapshot: Snapshot, vitals: Vitals, config: Loaded, timetable: Timetab
         *(not reasons, tuple(reasons), config, now, vitals.started_at, jobs, held),
         waiting=snapshot.waiting,
         alerts=snapshot.alerts,
+        order_errors=snapshot.order_errors,
     )
 
 

@@ -286,6 +286,7 @@ class Daemon:
             await self.store.runs.snapshot(),
             await self.store.accounts.held(),
             waiting=waiting,
+            order_errors=await self.store.views.order_errors(),
             pauses=await self.store.pauses.in_force(datetime.now(UTC)),
             alerts=await self.store.alerts.open(),
         )

@@ -119,6 +119,43 @@ class UpdateState(StrEnum):
     FAILED = "failed"
 
 
+class OrderFault(StrEnum):
+    """What can be wrong with an order that a person should see (J6, J14).
+
+    INCOMPLETE: its file was not whole. OTHER_CONTENT: it came once more and said something else. UNKNOWN_LISTING: no
+    listing has the article of a line.
+    """
+
+    INCOMPLETE = "incomplete"
+    OTHER_CONTENT = "other_content"
+    UNKNOWN_LISTING = "unknown_listing"
+
+
+class Severity(StrEnum):
+    """How much an order error matters: HIGH keeps the order from being worked on, or makes what is known doubtful."""
+
+    HIGH = "high"
+    MEDIUM = "medium"
+
+
+class ClaimState(StrEnum):
+    """Where a request of the marketplace about an order stands (J12).
+
+    INCOMPLETE until a corrected one comes; WAITING for its order; OPEN for a person or a rule; ACCEPTED: the answer is
+    decided, and on its way; ANSWERED: the answer has succeeded. OUTRUN: units left after it was asked, which is the
+    refusal. TOO_LATE: they had left before, and a person should know. CLOSED: a person has seen it.
+    """
+
+    INCOMPLETE = "incomplete"
+    WAITING = "waiting"
+    OPEN = "open"
+    ACCEPTED = "accepted"
+    ANSWERED = "answered"
+    OUTRUN = "outrun"
+    TOO_LATE = "too_late"
+    CLOSED = "closed"
+
+
 class Whereabouts(StrEnum):
     """What the marketplace says when it is asked whether an update of ours is there."""
 
@@ -452,7 +489,11 @@ class OrderLine:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One order as one delivery gave it; `incomplete` says why it must not be worked on yet (J6)."""
+    """One order as one delivery gave it; `incomplete` says why it must not be worked on yet (J6).
+
+    `sent_once` is for a marketplace that gives an order once and whole: what comes again under its number changes
+    nothing, and is a contradiction where it says something else (J14).
+    """
 
     number: OrderNumber
     lines: tuple[OrderLine, ...]
@@ -463,6 +504,7 @@ class Order:
     payment_method: str = ""
     test: bool = False
     incomplete: str = ""
+    sent_once: bool = False
     extra: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -539,7 +581,8 @@ class OrderUpdate:
     """What is to be said to the marketplace about lines of one order; a dispatch carries its parcel.
 
     `name` is unique for ever and made before anything is sent, so that a repeat is recognised as the same thing.
-    `earlier` are the dispatches of the order that went before, for marketplaces that want them repeated (J8).
+    `earlier` are the dispatches of the order that went before, for marketplaces that want them repeated (J8), or what
+    a refund takes back (J10). `in_answer`: the marketplace has asked for it (J12).
     """
 
     kind: UpdateKind
@@ -550,6 +593,31 @@ class OrderUpdate:
     parcel: Parcel | None = None
     handling_days: int | None = None
     earlier: "tuple[OrderUpdate, ...]" = ()
+    in_answer: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimLine:
+    """One line of an order as the marketplace asks about it, with the units that it means."""
+
+    ref: str
+    quantity: int
+    channel_item_id: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CancellationRequest:
+    """The marketplace asks to cancel units of an order (J12); lines that it does not mean are not in it.
+
+    `incomplete` says why it must not be worked on yet; `reason` is the marketplace's own, for people.
+    """
+
+    order: OrderNumber
+    lines: tuple[ClaimLine, ...]
+    reason: str = ""
+    incomplete: str = ""
+    extra: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,17 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
-from daemon.model import Advice, Deadlines, FeedKind, FeedRule, ItemLimits, LegalMoves, OfferTerms, VatTerritory
+from daemon.model import (
+    Advice,
+    Deadlines,
+    FeedKind,
+    FeedRule,
+    ItemLimits,
+    LegalMoves,
+    OfferTerms,
+    Parcel,
+    VatTerritory,
+)
 
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\s*")
 _UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -320,6 +330,20 @@ class AccountSettings(Table):
     def accepts_in_stock(self) -> bool:
         """Whether an order is accepted by itself when every line is in stock (L13)."""
         return False
+
+    @property
+    def accepts_claims(self) -> bool:
+        """Whether a request of the marketplace to cancel is accepted by itself before anything has left (J12)."""
+        return False
+
+    @property
+    def claim_answer_within(self) -> timedelta:
+        """How long a request of the marketplace may wait for its answer; zero is no deadline (J12)."""
+        return timedelta()
+
+    def objection(self, parcel: Parcel | None = None, reason: str = "") -> str:  # noqa: ARG002 - of this account
+        """Why the marketplace would not take a parcel or a reason; empty when it would. Asked when it is decided."""
+        return ""
 
     def explain(self, code: str, text: str) -> Advice | None:  # noqa: ARG002 - of this account's errors
         """What is known of an error that its marketplace tells, None where nobody has said."""

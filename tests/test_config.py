@@ -314,6 +314,8 @@ def test_an_account_may_want_a_job_more_often(folder: Path) -> None:  # D1
         "reports": timedelta(minutes=5),
         "orders": timedelta(minutes=1),
         "updates": timedelta(minutes=10),
+        "claims": timedelta(minutes=10),
+        "refunds": timedelta(minutes=10),
         "housekeeping": timedelta(days=1),
     }
 

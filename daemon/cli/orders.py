@@ -52,13 +52,22 @@ def orders() -> None:
 @click.option("--account", help="Only of this account.")
 @click.option("--state", help="Only orders of which a line is in this state: new, accepted, to_ship, shipped, …")
 @click.option("--late", is_flag=True, help="Only orders that should have been accepted or shipped by now.")
+@click.option("--errors", is_flag=True, help="Only orders of which something is wrong: incomplete, say.")
 @click.option("--limit", type=LIMIT, default=100, show_default=True, help="At most so many, the newest first.")
 @click.option("--before", type=NUMBER, help="Go on behind this order: the id of the last one of the list before.")
 @json_option
 @click.pass_obj
 @asynchronous
 async def list_orders(
-    site: Site, *, account: str | None, state: str | None, late: bool, limit: int, before: int | None, as_json: bool
+    site: Site,
+    *,
+    account: str | None,
+    state: str | None,
+    late: bool,
+    errors: bool,
+    limit: int,
+    before: int | None,
+    as_json: bool,
 ) -> None:
     """List orders, the newest first, without personal data, and by when the seller should act on them."""
     from daemon.clock import read_clocks
@@ -69,7 +78,9 @@ async def list_orders(
     async with site.reading() as store:
         name = AccountName(account) if account else None
         now = read_clocks().at
-        found = await store.views.orders(name, state=state, limit=limit, before=before, now=now, late=late)
+        found = await store.views.orders(
+            name, state=state, limit=limit, before=before, now=now, late=late, errors=errors
+        )
     if as_json:
         print_json(orders=found)
         return
@@ -79,12 +90,23 @@ async def list_orders(
             ", ".join(f"{line['ref']} {line['quantity']} x {line['state']}" for line in order["lines"]),
             order["shipping_method"],
             _due(order),
-            f"INCOMPLETE: {order['incomplete']}" if order["incomplete"] else "test" if order["test"] else "",
+            _note(order),
         )
         for order in found
     ]
     columns = ["id", "account", "number", "ordered_at", "lines", "shipping", "due", "note"]
     print_table(columns, rows, empty="There is no such order.")
+
+
+def _note(order: Mapping[str, Any]) -> str:
+    """What is wrong with an order now; in capitals where that is serious."""
+    told = ["test"] if order["test"] else []
+    for error in order["errors"]:
+        if error["open"]:
+            kind = error["kind"].upper() if error["severity"] == "high" else error["kind"]
+            line = f"line {error['line']}: " if error["line"] else ""
+            told.append(f"{kind}: {line}{error['text']}")
+    return "; ".join(told)
 
 
 def _due(waiting: Mapping[str, Any]) -> str:
@@ -134,6 +156,13 @@ def _print_order(order: dict[str, Any]) -> None:
     columns = ["line", "state", "quantity", "shipped", "cancelled", "refunded", "sku", "ean", "title", "price", "due"]
     print_table(columns, lines, empty="")
     click.echo()
+    if order["errors"]:
+        errors = [
+            (error["severity"], error["kind"], error["line"], error["text"], error["raised_at"], error["mended_at"])
+            for error in order["errors"]
+        ]
+        print_table(["severity", "error", "line", "text", "raised_at", "mended_at"], errors, empty="")
+        click.echo()
     updates = [
         (
             *(update["created_at"], update["kind"], update["state"]),

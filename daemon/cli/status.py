@@ -45,16 +45,26 @@ def _account_rows(account: View) -> list[tuple[object, ...]]:
     if account["order_lines"]:
         told = ", ".join(f"{count} {state}" for state, count in account["order_lines"].items())
         rows.append((name, "order lines", told, ""))
-    if late := account["orders_waiting"]["late"]:
-        rows.append((name, "orders late", late, "see: sellerd orders list --late"))
-    if soon := account["orders_waiting"]["due_soon"]:
-        rows.append((name, "orders due soon", soon, ""))
+    rows += _order_rows(name, account)
     rows += [(name, f"gate {gate['kind']}", _gate_state(gate), gate["why"]) for gate in account["gates"]]
     if account["set_aside"]:
         rows.append((name, "set aside", account["set_aside"], "see: sellerd deliveries"))
     if account["updates_in_doubt"]:
         rows.append((name, "order updates in doubt", account["updates_in_doubt"], "see: sellerd orders resolve --help"))
     return rows
+
+
+def _order_rows(name: str, account: View) -> list[tuple[object, ...]]:
+    waiting, errors = account["orders_waiting"], account["order_errors"]
+    rows = [
+        (name, "orders late", waiting["late"], "see: sellerd orders list --late"),
+        (name, "orders due soon", waiting["due_soon"], ""),
+        *(
+            (name, f"order errors: {severity}", count, "see: sellerd orders list --errors")
+            for severity, count in errors.items()
+        ),
+    ]
+    return [row for row in rows if row[2]]
 
 
 def _job_rows(account: str, jobs: list[View]) -> list[tuple[object, ...]]:

@@ -1,41 +1,22 @@
 """Download orders: every one kept once, its bytes first, its file confirmed after (L12, J5, J6, D9)."""
 
-from contextlib import aclosing
 from datetime import datetime, timedelta
+from functools import partial
 
-from daemon.errors import MarketplaceError, TransportError
 from daemon.jobs import Outcome, Run
 from daemon.jobs.confirm import confirm_applied
-from daemon.model import Delivery, Order
-from daemon.store.orders import Kept
+from daemon.jobs.keep import keep_all
 
-#: deliveries of one transaction: large enough that a commit costs little, small enough that a cut loses little
-_BATCH = 50
 #: an order is asked for from a little before it was placed, for clocks of the wire that know whole seconds only
 _MARGIN = timedelta(minutes=1)
 
 
 async def download_orders(run: Run) -> Outcome:
     """Keep every new order, and follow the marketplace where lines of known ones moved (L12, J5)."""
-    total = Kept()
-    batch: list[Delivery[Order]] = []
     since = await _since(run)
     inbox = run.store.deliveries.inbox(run.name)
-    failed: TransportError | MarketplaceError | None = None
-    try:
-        async with aclosing(run.marketplace.orders(inbox, since, run.now.at)) as deliveries:
-            async for delivery in deliveries:
-                batch.append(delivery)
-                if len(batch) >= _BATCH:
-                    total += await run.store.orders.keep(run.name, batch, run.now.at)
-                    batch = []
-    except (TransportError, MarketplaceError) as error:
-        failed = error
-    # What came before a failure is kept: the failure may be there at every turn (D9).
-    if batch:
-        total += await run.store.orders.keep(run.name, batch, run.now.at)
-    if failed is not None:
-        raise failed
+    keep = partial(run.store.orders.keep, run.name, at=run.now.at)
+    total = await keep_all(run.marketplace.orders(inbox, since, run.now.at), keep)
     await confirm_applied(run)
     notes = [f"{total.new} new", f"{total.moved} moved"] if total.new or total.moved else []
     notes += [f"set aside: {reason}" for reason in total.set_aside]

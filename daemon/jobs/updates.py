@@ -1,20 +1,21 @@
-"""Send what was decided about orders, one update of an order at a time (L13, L14, L18, J7, J8)."""
+"""Send what was decided about orders, one update of an order at a time (L13, L14, L18, J7 to J11)."""
 
+from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
 from anyio import CancelScope
 
-from daemon.errors import AccessDenied, MarketplaceError, NotAllowed, Refused, TransportError, Unreachable
+from daemon.errors import AccessDenied, MarketplaceError, NotAllowed, Refused, TransportError, Unreachable, Unreadable
 from daemon.jobs import Outcome, Run
 from daemon.jobs.confirm import confirm_applied
-from daemon.model import Whereabouts
-from daemon.store.updates import DueUpdate
+from daemon.model import UpdateAnswer, Whereabouts
+from daemon.store.update_rows import DueUpdate
 
 
 async def send_updates(run: Run) -> Outcome:
     """Settle what was answered, decide what decides itself, and send every update whose turn it is."""
-    await _read_answers(run)
+    refused = await _read_answers(run)
     failed = await _ask_about_doubts(run, cancels=False)
     updates, moves = run.store.updates, run.account.legal_moves
     if run.account.update_answer_wait:
@@ -23,18 +24,20 @@ async def send_updates(run: Run) -> Outcome:
         await updates.acknowledge_new(run.name, moves, run.now.at)
     if run.account.accepts_in_stock:
         await updates.accept_in_stock(run.name, moves, run.now.at)
-    return await _send_due(run, failed, cancels=False)
+    return await _send_due(run, failed, refused, cancels=False)
 
 
 async def send_refunds(run: Run) -> Outcome:
-    """Send what requests to cancel or refund became, whatever kind of update that is (L14)."""
+    """Send what requests to cancel or refund became, whatever kind of update that is (L14, J9, J10, J12)."""
     failed = await _ask_about_doubts(run, cancels=True)
     return await _send_due(run, failed, cancels=True)
 
 
-async def _send_due(run: Run, failed: TransportError | MarketplaceError | None, *, cancels: bool) -> Outcome:
+async def _send_due(
+    run: Run, failed: TransportError | MarketplaceError | None, refused: Sequence[str] = (), *, cancels: bool
+) -> Outcome:
     """Send what is due; then raise why asking about doubts failed, which held up nothing."""
-    sent, notes = 0, []
+    sent, notes = 0, list(refused)
     for due in await run.store.updates.due(run.name, cancels=cancels):
         if overtaken := await run.store.updates.overtaken(due.id, run.account.legal_moves, run.now.at):
             notes.append(f"order {due.update.order}: {due.update.kind} {overtaken}")
@@ -101,8 +104,14 @@ async def _ask_about_doubts(run: Run, *, cancels: bool) -> TransportError | Mark
     return failed
 
 
-async def _read_answers(run: Run) -> None:
+async def _read_answers(run: Run) -> list[str]:
+    """Keep and apply what was answered; returns what the marketplace has turned down, however late (J13)."""
+    refused: list[str] = []
     inbox = run.store.deliveries.inbox(run.name)
     async with aclosing(run.marketplace.update_answers(inbox)) as deliveries:
         async for delivery in deliveries:
             await run.store.updates.keep_answers(run.name, delivery, run.now.at)
+            body = () if isinstance(delivery.body, Unreadable) else delivery.body
+            answers = [each for each in body if isinstance(each, UpdateAnswer)]
+            refused += [f"{each.update_name} was refused: {each.text}" for each in answers if not each.accepted]
+    return refused

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from daemon.model import (
     AnswerLine,
+    CancellationRequest,
     Delivery,
     Feed,
     FeedObject,
@@ -107,6 +108,10 @@ class Marketplace(Protocol):
 
     def orders(self, inbox: Inbox, since: datetime, now: datetime) -> AsyncGenerator[Delivery[Order], None]:
         """Every delivery of orders that is not kept yet, and what the marketplace answers when asked since `since`."""
+        ...
+
+    def claims(self, inbox: Inbox) -> AsyncGenerator[Delivery[CancellationRequest], None]:
+        """Every request of the marketplace about an order that is not kept yet; none where it asks nothing (J12)."""
         ...
 
     def update_name(self, update: OrderUpdate) -> str:

@@ -131,15 +131,25 @@ def after(line: Standing, kind: UpdateKind, units: int) -> Standing:
     return replace(line, state=follow(line.state, LineState.SHIPPED if rest else LEADS_TO[kind]))
 
 
-def undone(line: Standing, kind: UpdateKind, units: int, before: LineState) -> Standing:
+def undone(
+    line: Standing,
+    kind: UpdateKind,
+    units: int,
+    before: LineState,
+    *,
+    settled: LineState | None = None,
+    ours_since: bool = False,
+) -> Standing:
     """The line after an update that it had been moved for was turned down.
 
-    Where the marketplace has moved the line on in the meantime, it has the last word.
+    `settled` is what the line had come to where silence was taken for a yes (J13). Where the marketplace has moved the
+    line on in the meantime, it has the last word; where a later update of ours has (`ours_since`), the units go back.
     """
-    reached = {before, LEADS_TO[kind]} | ({LineState.SHIPPED} if kind is UpdateKind.CANCELLATION else set())
-    if line.state not in reached:
+    reached = {before, LEADS_TO[kind], settled} | ({LineState.SHIPPED} if kind is UpdateKind.CANCELLATION else set())
+    if line.state in reached:
+        line = replace(line, state=before)
+    elif not ours_since:
         return line
-    line = replace(line, state=before)
     match kind:
         case UpdateKind.DISPATCH:
             return replace(line, shipped=max(line.shipped - units, 0))

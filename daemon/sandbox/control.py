@@ -99,7 +99,8 @@ class Control:
 
     def _cancellation(self, body: Body) -> Body:
         units = {str(ref): int(count) for ref, count in dict(body["lines"]).items()}
-        return {"file_name": self._johnlewis.request_cancellation(body["number"], units, null=body.get("null", ""))}
+        null, reason = str(body.get("null", "")), str(body.get("reason", ""))
+        return {"file_name": self._johnlewis.request_cancellation(body["number"], units, null=null, reason=reason)}
 
     def _portal(self, body: Body) -> Body:
         self._laredoute.portal_change(body["line"], body["status"])

@@ -12,7 +12,7 @@ import anyio
 
 from daemon.sandbox.clock import Moment, Stamps
 from daemon.sandbox.disk import Dropbox, Numbers, is_being_written
-from daemon.sandbox.edge_orders import EdgeLine, EdgeOrder, acknowledge, cancel, dispatch
+from daemon.sandbox.edge_orders import EdgeLine, EdgeOrder, EdgeRequest, acknowledge, cancel, dispatch
 from daemon.sandbox.faults import Faults
 from daemon.sandbox.inventory import RowError, Stock, read_inventory, write_errors
 from daemon.sandbox.settings import JohnLewisSettings
@@ -28,6 +28,7 @@ _INVENTORY = re.compile(r"inventory-([0-9]{20})\.csv")
 _DONE = ".DONE"
 # What the Edge itself leaves in `outgoing` (section 7).
 _OURS = (".err", ".err.DONE", ".failed")
+_AS_USUAL: Mapping[str, Any] = {"folder": "outgoing", "named": "as_sent", "layout": "text"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,14 @@ class FileArrival:
     at: datetime
     boot: float
     outcome: str
+
+
+class Rejection(Mistake):
+    """A file that is turned down because that was asked for, and how the report is to come."""
+
+    def __init__(self, text: str, how: Mapping[str, Any]) -> None:
+        super().__init__(text)
+        self.how = how
 
 
 class TheEdge:
@@ -116,8 +125,13 @@ class TheEdge:
             self._dropbox.put(path, content)
         self._unfinished = {}
 
-    def request_cancellation(self, number: str, units: Mapping[str, int], *, null: str = "") -> str:
-        """Ask the seller to cancel so many units by line_ref; other lines carry `null` (Edge 6c). Gives its name."""
+    def request_cancellation(
+        self, number: str, units: Mapping[str, int], *, null: str = "", reason: str = "", checksum_off_by: int = 0
+    ) -> str:
+        """Ask the seller to cancel so many units by line_ref; other lines carry `null` (Edge 6c). Gives its name.
+
+        With a reason the order section has a column for it, whose name is ours (Edge section 6c).
+        """
         order = self._order(number)
         for ref in units:
             if ref not in order.lines:
@@ -126,9 +140,16 @@ class TheEdge:
             {"line_ref": ref, "part_number": line.part_number, "quantity": str(units.get(ref, null))}
             for ref, line in order.lines.items()
         ]
-        section = {"order_number": number, "supplier_ref": "", "test_flag": "N"}
+        section = {"order_number": number, "supplier_ref": "", "test_flag": "N"} | (
+            {"reason": reason} if reason else {}
+        )
         path = self.files / order.environment / "incoming" / f"cancel-{self._stamps.next()}.txt"
-        self._with_marker(path, write_sheet(section, items))
+        content = write_sheet(section, items, checksum_off_by=checksum_off_by or self._checksum_off_by())
+        order.requests.append(EdgeRequest(path.name, dict(units)))
+        self._with_marker(path, content)
+        if again := self.faults.take("repeat_request"):
+            changed = content.replace(b'"N"', b'"Y"') if again["changed"] else content
+            self._send_again(path, changed, same_name=again["same_name"])
         return path.name
 
     async def work_now(self) -> None:
@@ -150,6 +171,7 @@ class TheEdge:
                 "acknowledged": order.acknowledged,
                 "file_name": order.file_name,
                 "lines": [asdict(line) for line in order.lines.values()],
+                "requests": [asdict(request) for request in order.requests],
             }
             for number, order in self.orders.items()
         }
@@ -192,10 +214,14 @@ class TheEdge:
         """Send a file again: at once under another name, or under its own as soon as the client has taken it."""
         content = order.content.replace(b'"Essai ', b'"Other ') if changed else order.content
         path = self.files / order.environment / "incoming" / order.file_name
+        self._send_again(path, content, same_name=same_name)
+
+    def _send_again(self, path: Path, content: bytes, *, same_name: bool) -> None:
         if same_name:
             self._returning[path] = content
         else:
-            self._with_marker(path.with_name(f"order-{self._stamps.next()}.txt"), content)
+            kind = path.name.partition("-")[0]
+            self._with_marker(path.with_name(f"{kind}-{self._stamps.next()}.txt"), content)
 
     def _work(self) -> None:
         for path, content in list(self._returning.items()):
@@ -228,13 +254,15 @@ class TheEdge:
     def _take_outgoing(self, environment: str, path: Path) -> None:
         content = path.read_bytes()
         marker = path.with_name(path.name + _DONE)
-        outcome = "accepted"
+        outcome, how = "accepted", _AS_USUAL
         try:
             if self._accepted.get((environment, path.name)) == content:
                 outcome = "repeated"
             else:
                 self._apply(environment, path.name, content)
                 self._accepted[environment, path.name] = content
+        except Rejection as rejection:
+            outcome, how = str(rejection), rejection.how
         except Mistake as mistake:
             outcome = str(mistake)
         self._arrived(environment, "outgoing", path, content, outcome)
@@ -243,8 +271,9 @@ class TheEdge:
             return
         for rejected in (path, marker):
             rejected.replace(rejected.with_name(rejected.name + ".failed"))
-        report = path.with_name(path.name + ".err")
-        self._dropbox.put(report, f"{outcome}\n".encode())
+        report = self.files / environment / how["folder"] / _report_name(path.name, how["named"])
+        report.parent.mkdir(parents=True, exist_ok=True)
+        self._dropbox.put(report, _report(path.name, outcome, how["layout"]))
         self._dropbox.put(report.with_name(report.name + _DONE), b"")
 
     def _apply(self, environment: str, name: str, content: bytes) -> None:
@@ -255,7 +284,7 @@ class TheEdge:
         if (environment, name) in self._accepted:
             raise Mistake(f"{name} was received before with other content")
         if rejected := self.faults.take("reject_file", kind=match[1]):
-            raise Mistake(rejected["error"])
+            raise Rejection(rejected["error"], rejected)
         find = partial(self._order, environment=environment)
         if match[1] == "order":
             acknowledge(content, find)
@@ -300,6 +329,25 @@ class TheEdge:
             place = self.archive / path.relative_to(self.files)
             place.parent.mkdir(parents=True, exist_ok=True)
             path.replace(place)
+
+
+def _report_name(name: str, named: str) -> str:
+    """The name of an error report: as the file was sent, by its type, or by its type without its ending (section 7)."""
+    if named == "as_sent":
+        return f"{name}.err"
+    stem, _, ending = name.rpartition(".")
+    kind, _, stamp = stem.partition("-")
+    renamed = f"{kind}_ack-{stamp}" if ending == "ack" else stem
+    return f"{renamed}.err" if named == "without_ending" else f"{renamed}.{ending}.err"
+
+
+def _report(name: str, text: str, layout: str) -> bytes:
+    """The text of an error report, whose layout nobody has told (section 7)."""
+    if layout == "lines":
+        return f"File: {name}\r\n\r\nError: {text}\r\n".encode()
+    if layout == "table":
+        return f'"file","error"\n"{name}","{text}"\n'.encode()
+    return f"{text}\n".encode("cp1252" if layout == "latin" else "utf-8")
 
 
 def _seen(path: Path) -> tuple[Path, int, int]:

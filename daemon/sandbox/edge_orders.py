@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -53,6 +53,19 @@ class EdgeLine:
 
 
 @dataclass(slots=True)
+class EdgeRequest:
+    """One request to cancel, by file name: the units by line_ref, and what came of it so far.
+
+    `state` is requested, acknowledged (no unit of it is left to cancel, and some were cancelled since), or dispatched:
+    the refusal.
+    """
+
+    file_name: str
+    units: dict[str, int]
+    state: str = "requested"
+
+
+@dataclass(slots=True)
 class EdgeOrder:
     """One order as the retailer sees it, of the made-up customer number `customer`.
 
@@ -66,6 +79,7 @@ class EdgeOrder:
     file_name: str = ""
     content: bytes = b""
     acknowledged: bool = False
+    requests: list[EdgeRequest] = field(default_factory=list)
 
     @property
     def state(self) -> str:
@@ -106,7 +120,18 @@ def cancel(content: bytes, find: FindOrder) -> EdgeOrder:
             raise Mistake(f"line_ref {ref}: {count} to cancel, {order.lines[ref].left} left")
     for ref, count in units.items():
         order.lines[ref].cancelled += count
+    _answer_requests(order, units, "acknowledged")
     return order
+
+
+def _answer_requests(order: EdgeOrder, units: Mapping[str, int], state: str) -> None:
+    """The oldest open request about one of these lines is answered: by its acknowledgement, or by a dispatch."""
+    for request in order.requests:
+        if request.state == "requested" and any(units.get(ref) for ref in request.units):
+            if state == "dispatched" and any(order.lines[ref].left for ref in request.units):
+                continue
+            request.state = state
+            return
 
 
 def dispatch(content: bytes, find: FindOrder, settings: JohnLewisSettings) -> EdgeOrder:
@@ -116,7 +141,7 @@ def dispatch(content: bytes, find: FindOrder, settings: JohnLewisSettings) -> Ed
     rows = _lines(sheet, order)
     marked = [any(row.get(column) == settings.refund_text for column in REFUND_COLUMNS) for _, (_, row) in rows]
     if all(marked):
-        _refund(order, rows)
+        _refund(order, rows, settings)
     elif any(marked):
         raise Mistake("dispatched and refunded lines in one file")
     else:
@@ -200,6 +225,7 @@ def _ship(order: EdgeOrder, rows: Sequence[Numbered], settings: JohnLewisSetting
         line.dispatched = units[ref] + (0 if cumulative else line.dispatched)
         parcels = [row for it, (_, row) in rows if it == ref]
         line.parcels = parcels if cumulative else line.parcels + parcels
+    _answer_requests(order, units, "dispatched")
 
 
 def _check_parcel(place: str, row: Row, carriers: Collection[str] | None) -> None:
@@ -214,7 +240,14 @@ def _check_parcel(place: str, row: Row, carriers: Collection[str] | None) -> Non
         raise Mistake(f"{place}: tracking_url is no URL")
 
 
-def _refund(order: EdgeOrder, rows: Sequence[Numbered]) -> None:
+def _refund(order: EdgeOrder, rows: Sequence[Numbered], settings: JohnLewisSettings) -> None:
+    """Take a refund: whole units of what was dispatched, each row with a parcel that had the line."""
+    for ref, (place, row) in rows:
+        _check_days(place, row, "dispatch_date", "supplier_delivery_date")
+        text = {column for column in REFUND_COLUMNS if row.get(column) == settings.refund_text}
+        carriers = {parcel["carrier"] for parcel in order.lines[ref].parcels}
+        if "carrier" not in text and carriers and row["carrier"] not in carriers:
+            raise Mistake(f"{place}: carrier {row['carrier']!r} brought none of its units")
     units = _units(rows)
     for ref, count in units.items():
         line = order.lines[ref]

@@ -33,12 +33,19 @@ FAULTS: Mapping[str, _Kind] = {
     "half_file": _Kind(_JOHNLEWIS, {"missing": "marker"}),
     "repeat_order_file": _Kind(_JOHNLEWIS, {"same_name": False, "changed": False}),
     "reject_part": _Kind(_JOHNLEWIS, {"part_number": str, "error": "REJECTED ON REQUEST"}),
-    "reject_file": _Kind(_JOHNLEWIS, {"kind": "any", "error": "REJECTED ON REQUEST"}),
+    "reject_file": _Kind(
+        _JOHNLEWIS,
+        {"kind": "any", "error": "REJECTED ON REQUEST", "folder": "outgoing", "named": "as_sent", "layout": "text"},
+    ),
+    "repeat_request": _Kind(_JOHNLEWIS, {"same_name": False, "changed": False}),
 }
 _ALLOWED = {
     "where": ("any", "http", "sftp"),
     "on": ("any", "items", "offers", "retrieve", "update"),
     "missing": ("marker", "data"),
+    "folder": ("outgoing", "outgoing/errors"),
+    "named": ("as_sent", "by_type", "without_ending"),
+    "layout": ("text", "lines", "table", "latin"),
 }
 
 

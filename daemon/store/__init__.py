@@ -9,6 +9,7 @@ from daemon.store.alerts import Alerts
 from daemon.store.answers import Answers
 from daemon.store.audit import Audit
 from daemon.store.backups import Backups
+from daemon.store.claims import Claims
 from daemon.store.codes import Codes
 from daemon.store.database import Database, open_database, open_for_reading
 from daemon.store.deliveries import Deliveries
@@ -40,6 +41,7 @@ class Store:
         self.alerts = Alerts(database)
         self.answers = Answers(database)
         self.backups = Backups(database)
+        self.claims = Claims(database)
         self.audit = Audit(database)
         self.codes = Codes(database)
         self.deliveries = Deliveries(database)

@@ -19,7 +19,7 @@ _LOOKED_UP = 500
 
 
 class DeliveryKind(StrEnum):
-    """What a delivery brings."""
+    """What a delivery brings; an order is one, or what the marketplace asks about one (J12)."""
 
     ORDER = "order"
     REPORT = "report"
@@ -45,6 +45,18 @@ class KeptDelivery:
     state: DeliveryState
     received_at: datetime
     known: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a batch of deliveries brought: what was never seen, what has moved, and what could not be read."""
+
+    new: int = 0
+    moved: int = 0
+    set_aside: tuple[str, ...] = ()
+
+    def __add__(self, other: "Kept") -> "Kept":
+        return Kept(self.new + other.new, self.moved + other.moved, self.set_aside + other.set_aside)
 
 
 class Deliveries:
@@ -144,7 +156,12 @@ def record(
         (account, file.folder, file.name, payload),
     ).fetchone()
     if row is not None:
-        db.execute("UPDATE deliveries SET size = ?, modified_at = ? WHERE id = ?", (file.size, modified_at, row["id"]))
+        # The same once more is a file that lies there again, to be confirmed again.
+        db.execute(
+            "UPDATE deliveries SET size = ?, modified_at = ?, confirmed_at = NULL WHERE id = ?"
+            " AND (size <> ? OR modified_at IS NOT ?)",
+            (file.size, modified_at, row["id"], file.size, modified_at),
+        )
         return replace(_kept(row), file=file, known=True)
     delivery = db.execute(
         "INSERT INTO deliveries (account, kind, folder, name, size, modified_at, payload, state, received_at)"
@@ -157,6 +174,24 @@ def record(
 def move(db: sqlite3.Connection, delivery: DeliveryId, state: DeliveryState, reason: str = "") -> None:
     """Say how a delivery stands now, inside the caller's transaction."""
     db.execute("UPDATE deliveries SET state = ?, reason = ? WHERE id = ?", (state, reason, delivery))
+
+
+def set_aside(db: sqlite3.Connection, delivery: DeliveryId, name: str, reason: str) -> Kept:
+    """Leave a delivery in sight with what is wrong with it."""
+    move(db, delivery, DeliveryState.SET_ASIDE, reason)
+    return Kept(set_aside=(f"{name}: {reason}",))
+
+
+def other_content(db: sqlite3.Connection, account: AccountName, file: RemoteFile, payload: PayloadId) -> bool:
+    """Whether a file of this name was kept before with other bytes (J14)."""
+    # A reply of a service is never the same twice; only files are held to their names.
+    if file.folder == "reply":
+        return False
+    row = db.execute(
+        "SELECT 1 FROM deliveries WHERE account = ? AND folder = ? AND name = ? AND payload <> ? AND state = 'applied'",
+        (account, file.folder, file.name, payload),
+    ).fetchone()
+    return row is not None
 
 
 def _identity(file: RemoteFile) -> tuple[str, str, int, int | None]:

@@ -26,6 +26,7 @@ from daemon.rules import safety
 from daemon.rules.listing import immutable_changes
 from daemon.store.database import Database
 from daemon.store.events import tell
+from daemon.store.orders import match_lines
 from daemon.store.times import to_us
 
 
@@ -235,6 +236,7 @@ def _put_item(
         if row.levies is not None:
             _set_levies(db, listing, row.levies)
         tell(db, at, account, ("listing", listing), "imported", why=fault)
+        match_lines(db, account, listing, at)
         return Change.CREATED
     if item_feed and kept["item"] != text and _guarded(kept, row.item):
         return Change.IMMUTABLE
@@ -254,6 +256,7 @@ def _put_item(
     if not told:
         return Change.UNCHANGED
     db.execute("UPDATE listings SET changed_at = ? WHERE id = ?", (to_us(at), kept["id"]))
+    match_lines(db, account, kept["id"], at)
     return Change.CHANGED
 
 

@@ -3,30 +3,29 @@
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 
 from daemon.errors import Unreadable
-from daemon.model import AccountName, Customer, Delivery, LineState, Order, OrderLine
+from daemon.model import AccountName, Customer, Delivery, LineState, Order, OrderFault, OrderLine
 from daemon.rules.moves import Standing, told
+from daemon.store.claim_fates import follow, match
 from daemon.store.database import Database
-from daemon.store.deliveries import DeliveryId, DeliveryKind, DeliveryState, move, record
+from daemon.store.deliveries import (
+    DeliveryId,
+    DeliveryKind,
+    DeliveryState,
+    Kept,
+    move,
+    other_content,
+    record,
+    set_aside,
+)
 from daemon.store.events import tell
+from daemon.store.order_errors import mend, raise_error
 from daemon.store.payloads import keep
+from daemon.store.standings import change_stamp, put_standing, standing
 from daemon.store.times import from_us, to_us
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """What a batch of deliveries brought: orders never seen, orders that moved, and what could not be read."""
-
-    new: int = 0
-    moved: int = 0
-    set_aside: tuple[str, ...] = ()
-
-    def __add__(self, other: "Kept") -> "Kept":
-        return Kept(self.new + other.new, self.moved + other.moved, self.set_aside + other.set_aside)
-
 
 # A line in one of these still has something before it.
 _OPEN = "('new', 'accepted', 'to_ship', 'to_cancel', 'refunding')"
@@ -71,6 +70,11 @@ class Orders:
                 # Columns that we have no word for may hold anything, so they go too.
                 db.execute("UPDATE orders SET extra = '{}' WHERE id = ?", (order,))
                 db.execute("UPDATE order_lines SET extra = '{}' WHERE \"order\" = ?", (order,))
+                db.execute("UPDATE claims SET extra = '{}' WHERE \"order\" = ?", (order,))
+            db.execute(
+                "UPDATE claims SET extra = '{}' WHERE account = ? AND \"order\" IS NULL AND changed_at < ?",
+                (account, to_us(before)),
+            )
             return len(closed)
 
         return await self._database.write(work)
@@ -78,15 +82,15 @@ class Orders:
 
 def _keep(db: sqlite3.Connection, account: AccountName, delivery: Delivery[Order], at: datetime) -> Kept:
     payload = keep(db, delivery.content, at)
-    other = _other_content(db, account, delivery, payload)
+    other = other_content(db, account, delivery.file, payload)
     kept = record(db, account, DeliveryKind.ORDER, delivery.file, payload, at)
     if kept.known and kept.state is not DeliveryState.KEPT:
         return Kept()
     if isinstance(delivery.body, Unreadable):
-        return _set_aside(db, kept.id, delivery.file.name, str(delivery.body))
+        return set_aside(db, kept.id, delivery.file.name, str(delivery.body))
     orders = [entry for entry in delivery.body if isinstance(entry, Order)]
     if other and not all(_is_incomplete(db, account, order) for order in orders):
-        return _set_aside(db, kept.id, delivery.file.name, "a file of this name with other content was kept before")
+        return _contradicted(db, account, orders, kept.id, delivery.file.name, at)
     result, faults = Kept(), [str(entry) for entry in delivery.body if isinstance(entry, Unreadable)]
     for order in orders:
         put = _put_alone(db, account, order, kept.id, at)
@@ -96,32 +100,32 @@ def _keep(db: sqlite3.Connection, account: AccountName, delivery: Delivery[Order
             faults.append(put)
     if faults:
         # What could be read is in; the delivery stays in sight with what could not.
-        return result + _set_aside(db, kept.id, delivery.file.name, "; ".join(faults))
+        return result + set_aside(db, kept.id, delivery.file.name, "; ".join(faults))
     move(db, kept.id, DeliveryState.APPLIED)
     return result
 
 
-def _set_aside(db: sqlite3.Connection, delivery: DeliveryId, name: str, reason: str) -> Kept:
-    move(db, delivery, DeliveryState.SET_ASIDE, reason)
-    return Kept(set_aside=(f"{name}: {reason}",))
-
-
-def _other_content(db: sqlite3.Connection, account: AccountName, delivery: Delivery[Order], payload: int) -> bool:
-    # A reply of a service is never the same twice; only files are held to their names (J14).
-    if delivery.file.folder == "reply":
-        return False
-    row = db.execute(
-        "SELECT 1 FROM deliveries WHERE account = ? AND folder = ? AND name = ? AND payload <> ? AND state = 'applied'",
-        (account, delivery.file.folder, delivery.file.name, payload),
-    ).fetchone()
-    return row is not None
+def _contradicted(
+    db: sqlite3.Connection, account: str, orders: Sequence[Order], delivery: DeliveryId, name: str, at: datetime
+) -> Kept:
+    """A file came again under its name and says something else: the orders stay as they are, and a person is told."""
+    reason = "a file of this name with other content was kept before"
+    for order in orders:
+        if row := _find(db, account, order.number):
+            raise_error(db, account, row["id"], OrderFault.OTHER_CONTENT, f"{name}: {reason}", at)
+    return set_aside(db, delivery, name, reason)
 
 
 def _is_incomplete(db: sqlite3.Connection, account: AccountName, order: Order) -> bool:
-    row = db.execute(
-        "SELECT incomplete FROM orders WHERE account = ? AND number = ?", (account, order.number)
-    ).fetchone()
+    row = _find(db, account, order.number)
     return row is not None and row["incomplete"] != ""
+
+
+def _find(db: sqlite3.Connection, account: str, number: str) -> sqlite3.Row | None:
+    row: sqlite3.Row | None = db.execute(
+        "SELECT * FROM orders WHERE account = ? AND number = ?", (account, number)
+    ).fetchone()
+    return row
 
 
 def _put_alone(
@@ -138,13 +142,15 @@ def _put_alone(
         db.execute("RELEASE one_order")
 
 
-def _put(db: sqlite3.Connection, account: AccountName, order: Order, delivery: DeliveryId, at: datetime) -> Kept:
-    row = db.execute("SELECT * FROM orders WHERE account = ? AND number = ?", (account, order.number)).fetchone()
+def _put(db: sqlite3.Connection, account: AccountName, order: Order, delivery: DeliveryId, at: datetime) -> Kept | str:
+    row = _find(db, account, order.number)
     if row is None:
         _insert(db, account, order, delivery, at)
         return Kept(new=1)
     if row["incomplete"] and not order.incomplete:
-        return _complete(db, row, order, delivery, at)
+        return _replace(db, row, order, delivery, at)
+    if order.sent_once:
+        return _put_again(db, row, order, delivery, at)
     return Kept(moved=1) if _follow(db, account, row, order, at) else Kept()
 
 
@@ -169,6 +175,10 @@ def _insert(db: sqlite3.Connection, account: AccountName, order: Order, delivery
     for position, line in enumerate(order.lines):
         _insert_line(db, account, number, position, line, order.ordered_at or at)
     tell(db, at, account, ("order", number), "received", moved=("", _summary(order.lines)), why=order.incomplete)
+    if order.incomplete:
+        raise_error(db, account, number, OrderFault.INCOMPLETE, order.incomplete, at)
+    _flag_unknown(db, account, number, at)
+    match(db, account, order.number, number, at)
 
 
 def _put_customer(db: sqlite3.Connection, order_id: int, order: Order) -> None:
@@ -196,22 +206,6 @@ def _insert_line(
     )
 
 
-def standing(row: sqlite3.Row) -> Standing:
-    """How the line of a row stands."""
-    return Standing(LineState(row["state"]), row["quantity"], row["shipped"], row["cancelled"], row["refunded"])
-
-
-def put_standing(db: sqlite3.Connection, row: sqlite3.Row, stands: Standing, at: datetime) -> None:
-    """Let the line of a row stand like that from now on; a state that it has already it keeps since when it has it."""
-    db.execute(
-        "UPDATE order_lines SET state = ?, shipped = ?, cancelled = ?, refunded = ?, since = ? WHERE id = ?",
-        (
-            *(stands.state, stands.shipped, stands.cancelled, stands.refunded),
-            *(row["since"] if stands.state == row["state"] else to_us(at), row["id"]),
-        ),
-    )
-
-
 def _listing(db: sqlite3.Connection, account: str, line: OrderLine) -> int | None:
     for column, value in (("channel_item_id", line.channel_item_id), ("ean", line.ean)):
         if not value:
@@ -226,18 +220,110 @@ def _listing(db: sqlite3.Connection, account: str, line: OrderLine) -> int | Non
     return None
 
 
-def _complete(db: sqlite3.Connection, row: sqlite3.Row, order: Order, delivery: DeliveryId, at: datetime) -> Kept:
-    """A corrected delivery of an incomplete order takes its place (J6); nothing has been done with it yet."""
+def _flag_unknown(db: sqlite3.Connection, account: str, order: int, at: datetime) -> None:
+    """Open lines whose article no listing has are kept, and a person is told of each."""
+    sql = f'SELECT * FROM order_lines WHERE "order" = ? AND listing IS NULL AND state IN {_OPEN}'  # noqa: S608 - our own words
+    for line in db.execute(sql, (order,)).fetchall():
+        named = [("channel item id", line["channel_item_id"]), ("EAN", line["ean"])]
+        article = " or the ".join(f"{name} {value}" for name, value in named if value)
+        if article:
+            text = f"no listing has the {article}"
+            raise_error(db, account, order, OrderFault.UNKNOWN_LISTING, text, at, line=line["ref"])
+
+
+def match_lines(db: sqlite3.Connection, account: str, listing: int, at: datetime) -> None:
+    """Give lines that waited for a listing the one that is known now, inside the caller's transaction."""
+    known = db.execute("SELECT channel_item_id, ean FROM listings WHERE id = ?", (listing,)).fetchone()
+    for column in ("channel_item_id", "ean"):
+        if not known[column]:
+            continue
+        for line in db.execute(
+            'SELECT l.id, l."order", l.ref FROM order_lines l JOIN orders o ON o.id = l."order"'  # noqa: S608 - our own words
+            f" WHERE l.listing IS NULL AND l.{column} = ? AND o.account = ?",
+            (known[column], account),
+        ).fetchall():
+            db.execute("UPDATE order_lines SET listing = ? WHERE id = ?", (listing, line["id"]))
+            mend(db, account, line["order"], OrderFault.UNKNOWN_LISTING, at, line=line["ref"])
+            db.execute("UPDATE orders SET changed_at = ? WHERE id = ?", (change_stamp(db, account, at), line["order"]))
+
+
+def _replace(db: sqlite3.Connection, row: sqlite3.Row, order: Order, delivery: DeliveryId, at: datetime) -> Kept:
+    """Another delivery of an incomplete order takes its place (J6); nothing has been done with it yet."""
     db.execute('DELETE FROM order_lines WHERE "order" = ?', (row["id"],))
+    mend(db, row["account"], row["id"], OrderFault.UNKNOWN_LISTING, at)
     db.execute(
-        "UPDATE orders SET incomplete = '', changed_at = ?, extra = ?, delivery = ? WHERE id = ?",
-        (change_stamp(db, row["account"], at), _text(order.extra), delivery, row["id"]),
+        "UPDATE orders SET incomplete = ?, ordered_at = ?, test = ?, changed_at = ?, extra = ?, delivery = ?"
+        " WHERE id = ?",
+        (
+            *(order.incomplete, None if order.ordered_at is None else to_us(order.ordered_at), int(order.test)),
+            *(change_stamp(db, row["account"], at), _text(order.extra), delivery, row["id"]),
+        ),
     )
     _put_customer(db, row["id"], order)
     for position, line in enumerate(order.lines):
         _insert_line(db, row["account"], row["id"], position, line, order.ordered_at or at)
-    tell(db, at, row["account"], ("order", row["id"]), "completed", moved=("incomplete", _summary(order.lines)))
+    if order.incomplete:
+        raise_error(db, row["account"], row["id"], OrderFault.INCOMPLETE, order.incomplete, at)
+    else:
+        mend(db, row["account"], row["id"], OrderFault.INCOMPLETE, at)
+        tell(db, at, row["account"], ("order", row["id"]), "completed", moved=("incomplete", _summary(order.lines)))
+    _flag_unknown(db, row["account"], row["id"], at)
+    follow(db, row["id"], at)
     return Kept(moved=1)
+
+
+def _put_again(
+    db: sqlite3.Connection, row: sqlite3.Row, order: Order, delivery: DeliveryId, at: datetime
+) -> Kept | str:
+    """The order is there, and comes once and whole: nothing changes, and what says something else is told (J14)."""
+    differing = _differences(db, row, order)
+    if row["incomplete"]:
+        changed = differing or row["incomplete"] != order.incomplete
+        return _replace(db, row, order, delivery, at) if changed else Kept()
+    if order.incomplete:
+        return f"order {order.number} is kept whole already, and this is not: {order.incomplete}"
+    if not differing:
+        return Kept()
+    text = f"it came again and says something else, which changes nothing: {'; '.join(differing)}"
+    raise_error(db, row["account"], row["id"], OrderFault.OTHER_CONTENT, text, at)
+    return f"order {order.number}: {text}"
+
+
+def _differences(db: sqlite3.Connection, row: sqlite3.Row, order: Order) -> list[str]:
+    """Where an order says something else than what is kept of it, without personal data."""
+    kept = {
+        line["ref"]: line for line in db.execute('SELECT * FROM order_lines WHERE "order" = ?', (row["id"],)).fetchall()
+    }
+    said = {line.ref: line for line in order.lines}
+    found = [f"line {ref} is not in it" for ref in kept if ref not in said]
+    found += [f"line {ref} is new" for ref in said if ref not in kept]
+    both = [(kept[ref], said[ref]) for ref in said if ref in kept]
+    for ours, theirs in both:
+        found += _line_differences(ours, theirs)
+    customer = db.execute('SELECT * FROM customers WHERE "order" = ?', (row["id"],)).fetchone()
+    if customer is None:
+        # They were erased (D12): nobody can say any more whether they are the same.
+        return found
+    if customer["shipping"] != _customer(order.shipping):
+        found.append("another recipient or address")
+    ordered_at = None if order.ordered_at is None else to_us(order.ordered_at)
+    same = (row["extra"], row["ordered_at"]) == (_text(order.extra), ordered_at) and all(
+        (ours["title"], ours["extra"]) == (theirs.title, _text(theirs.extra)) for ours, theirs in both
+    )
+    return found if same else [*found, "another field"]
+
+
+def _line_differences(ours: sqlite3.Row, theirs: OrderLine) -> list[str]:
+    values = (
+        ("quantity", ours["quantity"], theirs.quantity),
+        ("channel item id", ours["channel_item_id"], theirs.channel_item_id),
+        ("EAN", ours["ean"], theirs.ean),
+    )
+    return [
+        f"line {theirs.ref}: {name} {here or 'empty'} here, {there or 'empty'} there"
+        for name, here, there in values
+        if here != there
+    ]
 
 
 def _follow(db: sqlite3.Connection, account: AccountName, row: sqlite3.Row, order: Order, at: datetime) -> bool:
@@ -249,6 +335,7 @@ def _follow(db: sqlite3.Connection, account: AccountName, row: sqlite3.Row, orde
         ours = kept.get(line.ref)
         if ours is None:
             _insert_line(db, account, row["id"], len(kept) + position, line, at)
+            _flag_unknown(db, account, row["id"], at)
             tell(db, at, account, ("order", row["id"]), f"line {line.ref}", moved=("", line.state))
             moved = True
             continue
@@ -261,17 +348,8 @@ def _follow(db: sqlite3.Connection, account: AccountName, row: sqlite3.Row, orde
         moved = True
     if moved:
         db.execute("UPDATE orders SET changed_at = ? WHERE id = ?", (change_stamp(db, account, at), row["id"]))
+        follow(db, row["id"], at)
     return moved
-
-
-def change_stamp(db: sqlite3.Connection, account: str, at: datetime) -> int:
-    """The `changed_at` of an order that changes now: behind every one that is kept already.
-
-    `at` was read at the top of a turn, which may end long after another change was seen; whoever goes on from the
-    last change that he saw must neither miss this one nor see one twice (S2).
-    """
-    last = db.execute("SELECT max(changed_at) FROM orders WHERE account = ?", (account,)).fetchone()[0]
-    return max(to_us(at), (last or 0) + 1)
 
 
 def _customer(customer: Customer) -> str:

@@ -25,6 +25,7 @@ from daemon.model import (
     OrderNumber,
     Part,
     PayloadId,
+    Severity,
     Sku,
     StockKnobs,
     Timeliness,
@@ -35,6 +36,7 @@ from daemon.store.database import Database
 from daemon.store.feeds import read_gate
 from daemon.store.generation import restored_at
 from daemon.store.listings import item_from_json, knobs_of, levies_of, vat_rate_of
+from daemon.store.order_errors import OPEN
 from daemon.store.pauses import Pause, pauses_of
 from daemon.store.times import from_us, to_us
 from daemon.store.times import iso as _iso
@@ -175,18 +177,21 @@ class Views:
         before: int | None = None,
         now: datetime | None = None,
         late: bool = False,
+        errors: bool = False,
     ) -> list[View]:
         """Orders without personal data, the newest first; those of which a line is in `state`.
 
-        With `now` each says whether it is in time for its deadlines; with `late` too, only those that are not.
+        With `now` each says whether it is in time for its deadlines; with `late` too, only those that are not; with
+        `errors`, only those of which something is wrong (J6).
         """
         sql = (
-            "SELECT * FROM orders o WHERE (:account IS NULL OR account = :account)"
+            "SELECT * FROM orders o WHERE (:account IS NULL OR account = :account)"  # noqa: S608 - our own words
+            f' AND (NOT :errors OR EXISTS (SELECT 1 FROM order_errors e WHERE e."order" = o.id AND {OPEN}))'
             ' AND (:state IS NULL OR EXISTS (SELECT 1 FROM order_lines WHERE "order" = o.id AND state = :state))'
             " AND (:late IS NULL OR id IN (SELECT value FROM json_each(:late)))"
             " AND (:before IS NULL OR id < :before) ORDER BY id DESC LIMIT :limit"
         )
-        values = {"account": account, "state": state, "before": before, "limit": min(limit, MOST)}
+        values = {"account": account, "state": state, "before": before, "limit": min(limit, MOST), "errors": errors}
 
         def work(db: sqlite3.Connection) -> list[View]:
             ids = None
@@ -201,6 +206,10 @@ class Views:
     async def waiting(self, now: datetime) -> dict[tuple[str, str], int]:
         """How many orders that wait for the seller stand how against their deadlines, by account and timeliness."""
         return await self._database.read(lambda db: _waiting(db, now))
+
+    async def order_errors(self) -> dict[tuple[str, str], int]:
+        """How many things are wrong with orders, by account and severity (J6)."""
+        return await self._database.read(_order_errors)
 
     async def order(
         self, account: AccountName, number: OrderNumber, *, personal: bool, now: datetime | None = None
@@ -274,6 +283,7 @@ def _status(db: sqlite3.Connection, now: Moment) -> View:
     gates = _gates(db, now)
     aside = _counts(db, "SELECT account, count(*) AS n FROM deliveries WHERE state = 'set_aside' GROUP BY account")
     waiting = _waiting(db, now.at)
+    wrong = _order_errors(db)
     doubt = _counts(db, "SELECT account, count(*) AS n FROM order_updates WHERE state = 'in_doubt' GROUP BY account")
     pauses = pauses_of(db, now.at)
     accounts = []
@@ -292,6 +302,7 @@ def _status(db: sqlite3.Connection, now: Moment) -> View:
                 "gates": [gate for gate in gates if gate["account"] == name],
                 "set_aside": aside.get(name, 0),
                 "updates_in_doubt": doubt.get(name, 0),
+                "order_errors": {each.value: wrong[name, each.value] for each in Severity},
             }
         )
     return {
@@ -546,6 +557,34 @@ def _waiting(db: sqlite3.Connection, now: datetime) -> dict[tuple[str, str], int
     return {(name, each.value): len(found.get(each, {}).get(name, ())) for name in names for each in Timeliness}
 
 
+def _order_errors(db: sqlite3.Connection) -> dict[tuple[str, str], int]:
+    names = [row["name"] for row in db.execute("SELECT name FROM accounts ORDER BY name").fetchall()]
+    counts = {(name, each.value): 0 for name in names for each in Severity}
+    for row in db.execute(
+        'SELECT o.account, e.severity, count(*) AS n FROM order_errors e JOIN orders o ON o.id = e."order"'  # noqa: S608 - our own words
+        f" WHERE {OPEN} GROUP BY o.account, e.severity"
+    ).fetchall():
+        counts[row["account"], row["severity"]] = row["n"]
+    return counts
+
+
+def _errors_of(db: sqlite3.Connection, order: int) -> list[View]:
+    """What is or was wrong with an order, the worst first; `open` says whether it still waits for somebody."""
+    rows = db.execute(
+        f'SELECT e.*, {OPEN} AS "open" FROM order_errors e WHERE e."order" = ?'  # noqa: S608 - our own words
+        " ORDER BY e.severity <> 'high', e.id",
+        (order,),
+    ).fetchall()
+    return [
+        {
+            **_some(row, "severity", "kind", "line", "text"),
+            "open": bool(row["open"]),
+            **_instants(row, "raised_at", "mended_at"),
+        }
+        for row in rows
+    ]
+
+
 def _order(db: sqlite3.Connection, row: sqlite3.Row, *, personal: bool, now: datetime | None = None) -> View:
     deadlines = _deadlines(db, row["account"])
     lines = db.execute(
@@ -558,6 +597,7 @@ def _order(db: sqlite3.Connection, row: sqlite3.Row, *, personal: bool, now: dat
         **_instants(row, "ordered_at", "received_at", "changed_at"),
         "test": bool(row["test"]),
         "lines": [_line(line, deadlines, now, personal=personal) for line in lines],
+        "errors": _errors_of(db, row["id"]),
     }
     dues = [line["due_at"] for line in view["lines"] if line["due_at"]]
     view["due_at"] = min(dues, default=None)

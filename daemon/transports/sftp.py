@@ -47,6 +47,8 @@ _CHUNK = 256 << 10
 # How much of a stream is read ahead, and how much of a row of files is held before it is yielded.
 _AHEAD = MIB
 _WINDOW = 32 * MIB
+# Files of one name that a folder takes beside each other: more are no repetitions any more.
+_MOST_BESIDE = 99
 
 # Named here because inside the class `list` is its method.
 RemoteFiles: TypeAlias = list[RemoteFile]
@@ -176,17 +178,24 @@ class Sftp:
                 case Put.AT_ONCE:
                     await _put_at_once(session, path, content)
 
-    async def move(self, folder: str, name: str, to_folder: str) -> None:
+    async def move(self, folder: str, name: str, to_folder: str, *, beside: bool = False) -> None:
         """Move a file to another folder under the same name, making that folder where it is missing.
 
-        Already gone is success; a file in the way is Refused.
+        Already gone is success. A file in the way is Refused; with `beside` the moved one gets the first free number
+        behind its name, `order-1.txt.2` say.
         """
         source, target = _path(folder, name), _path(to_folder, name)
         async with self._session() as session:
             if not await _is_there(session, source):
                 return
-            if await _is_there(session, target):
-                raise Refused(f"{session.where}: {name} cannot be moved, {to_folder} has a file of that name already")
+            number = 1
+            while await _is_there(session, target):
+                number += 1
+                if not beside or number > _MOST_BESIDE:
+                    raise Refused(
+                        f"{session.where}: {name} cannot be moved, {to_folder} has a file of that name already"
+                    )
+                target = _path(to_folder, f"{name}.{number}")
             rename = partial(session.client.rename, source, target)
             try:
                 await session.ask(rename, session.timeouts.call, f"moving {name} to {to_folder}")
@@ -206,6 +215,17 @@ class Sftp:
                 )
             except FileGone:
                 return
+
+    async def is_other(self, file: RemoteFile) -> bool:
+        """Whether something else stands under the name of a listed file by now, of another size or time."""
+        async with self._session() as session:
+            look = partial(session.client.lstat, _path(file.folder, file.name))
+            try:
+                attrs = await session.ask(look, session.timeouts.call, f"looking for {file.name}")
+            except FileGone:
+                return False
+        same_time = file.modified_at is None or attrs.mtime is None or _instant(attrs.mtime) == file.modified_at
+        return attrs.size != file.size or not same_time
 
     async def exists(self, folder: str, names: Sequence[str]) -> set[str]:
         """Return which of `names` stand in `folder`; raises Refused for a folder that is not there."""

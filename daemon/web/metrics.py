@@ -71,6 +71,13 @@ def _jobs(verdict: Verdict) -> list[Metric]:
             "account",
             "timeliness",
         ),
+        _gauge(
+            "sellerd_order_errors",
+            "Things that are wrong with orders and wait for somebody.",
+            verdict.order_errors,
+            "account",
+            "severity",
+        ),
         _gauge("sellerd_job_state", "1 for the state that a job is in.", states, "account", "job", "state"),
         _gauge("sellerd_job_paused", "Whether a person has paused a job.", paused, "account", "job"),
         _gauge("sellerd_job_lag_seconds", "How long ago a job should have started.", lags, "account", "job"),

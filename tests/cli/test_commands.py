@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -329,6 +330,28 @@ def test_orders_that_are_late_say_so(say: Say, config_path: Path, portal: Blocki
     assert "LATE since 2026-03-03T12:00:00.000Z" in late
     assert "O/2" not in late
     assert "redoute\torders late\t1\tsee: sellerd orders list --late" in say("status").output
+
+
+def test_orders_of_which_something_is_wrong_say_so(
+    say: Say, config_path: Path, portal: BlockingPortal
+) -> None:  # J6 J5
+    bad = replace(
+        an_order("O-1", LineState.NEW), body=(Order(OrderNumber("O-1"), (), incomplete="4 expected, 3 read"),)
+    )
+    line = OrderLine("L1", 1, LineState.NEW, channel_item_id="99999999")
+    stranger = replace(an_order("O-2", LineState.NEW), body=(Order(OrderNumber("O-2"), (line,)),))
+    with_orders(config_path, portal, bad, stranger, an_order("O-3", LineState.NEW))
+    listed = say("orders", "list", "--errors").output
+    assert "INCOMPLETE: 4 expected, 3 read" in listed
+    assert "unknown_listing: line L1: no listing has the channel item id 99999999" in listed
+    assert "O-3" not in listed
+    shown = say("orders", "show", "--account", "redoute", "O-1").output
+    assert "high\tincomplete\t\t4 expected, 3 read\t2026-03-02T12:00:00.000Z" in shown
+    told = say("status").output
+    for severity in ("high", "medium"):
+        assert f"redoute\torder errors: {severity}\t1\tsee: sellerd orders list --errors" in told
+    as_json = answer(say("orders", "list", "--errors", "--json"))["orders"]
+    assert [[error["kind"] for error in order["errors"]] for order in as_json] == [["unknown_listing"], ["incomplete"]]
 
 
 def test_an_export_is_for_the_eyes_of_its_owner(

@@ -15,7 +15,8 @@ from daemon.model import OrderNumber, Parcel, UpdateKind
 from daemon.sandbox import LaRedouteSettings
 from daemon.sandbox.orders import Order
 from daemon.seller.exports import ExportFormat, orders_as
-from daemon.store.updates import CancelRequest, Choice
+from daemon.store.choices import Choice
+from daemon.store.updates import CancelRequest
 from tests.jobs.scene import EAN, HOUR, LAMP, MINUTE, NOON, Scene, scene
 
 DAY = timedelta(days=1)

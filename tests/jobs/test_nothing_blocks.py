@@ -76,7 +76,8 @@ async def test_a_file_that_cannot_be_put_away_holds_up_neither_orders_nor_acknow
     lewis.sandbox.johnlewis.place_order(STOCK_NUMBER, 1)
     (first,) = incoming.glob("*.txt")
     (incoming / "processed").mkdir(exist_ok=True)
-    (incoming / "processed" / first.name).write_bytes(b"there already")
+    for name in (first.name, *(f"{first.name}.{number}" for number in range(2, 100))):
+        (incoming / "processed" / name).write_bytes(b"there already")
     lewis.sandbox.johnlewis.place_order(STOCK_NUMBER, 2)
     with pytest.raises(MarketplaceError, match="has a file of that name already"):
         await lewis.turn(download_orders, 10 * MINUTE)

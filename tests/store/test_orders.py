@@ -5,11 +5,14 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from daemon.errors import Unreadable
-from daemon.model import Customer, Delivery, LineState, Money, Order, OrderLine, OrderNumber, RemoteFile
+from daemon.model import Customer, Delivery, Item, LineState, Money, Order, OrderLine, OrderNumber, RemoteFile, Sku
 from daemon.store.database import Database
-from daemon.store.deliveries import Deliveries
-from daemon.store.orders import Kept, Orders
+from daemon.store.deliveries import Deliveries, Kept
+from daemon.store.listings import ItemRow, Listings
+from daemon.store.orders import Orders
 from daemon.store.views import Views
 from tests.store.conftest import LEWIS, NOON, REDOUTE
 from tests.store.steps import steps_of
@@ -112,6 +115,153 @@ async def test_an_incomplete_order_is_completed_by_its_corrected_file(database: 
     assert await orders.keep(LEWIS, [a_file(an_order(), content=b"whole")], NOON) == Kept(moved=1)
     row = await database.read(lambda db: db.execute("SELECT incomplete FROM orders").fetchone())
     assert row["incomplete"] == ""
+
+
+async def errors(database: Database) -> list[tuple[Any, ...]]:
+    """Severity, kind, line and whether it is mended, of every order error."""
+    return await database.read(
+        lambda db: [
+            tuple(row)
+            for row in db.execute("SELECT severity, kind, line, mended_at IS NOT NULL FROM order_errors ORDER BY id")
+        ]
+    )
+
+
+async def a_listing(database: Database, stock_number: str = "12345678", ean: str = "") -> None:
+    row = ItemRow(Sku("LAMP-1"), Item(ean=ean), channel_item_id=stock_number)
+    await Listings(database).put_items(LEWIS, [row], NOON, [""], item_feed=False)
+
+
+async def test_an_incomplete_order_is_a_serious_error_until_it_is_completed(database: Database) -> None:  # J6
+    orders = Orders(database)
+    await a_listing(database)
+    await orders.keep(LEWIS, [a_file(an_order(incomplete="4 lines expected, 3 read"))], NOON)
+    assert await errors(database) == [("high", "incomplete", "", 0)]
+    assert await Views(database).order_errors() == {
+        ("lewis", "high"): 1,
+        ("lewis", "medium"): 0,
+        ("redoute", "high"): 0,
+        ("redoute", "medium"): 0,
+    }
+    assert await orders.keep(LEWIS, [a_file(an_order(), name="order-2.txt", content=b"whole")], NOON + DAY) == Kept(
+        moved=1
+    )
+    assert await errors(database) == [("high", "incomplete", "", 1)]
+    assert (await Views(database).order_errors())["lewis", "high"] == 0
+    order = await Views(database).order(LEWIS, OrderNumber("Y100000001"), personal=False)
+    assert order is not None
+    told = [(event["what"], event["from"], event["to"]) for event in order["timeline"]]
+    assert ("error incomplete", "", "high") in told
+    assert ("error incomplete", "high", "mended") in told
+
+
+async def test_an_order_that_stays_incomplete_shows_its_newest_file(database: Database) -> None:  # J6
+    orders = Orders(database)
+    await orders.keep(LEWIS, [a_file(replace(an_order(incomplete="3 read"), sent_once=True))], NOON)
+    more = replace(an_order(incomplete="4 read"), sent_once=True)
+    more = replace(more, lines=(*more.lines, OrderLine("2", 1, LineState.NEW, channel_item_id="87654321")))
+    assert await orders.keep(LEWIS, [a_file(more, name="order-2.txt", content=b"2")], NOON) == Kept(moved=1)
+    assert await orders.keep(LEWIS, [a_file(more, name="order-3.txt", content=b"3")], NOON) == Kept()
+    assert [line[1] for line in await lines(database)] == ["1", "2"]
+    found = await Views(database).orders(errors=True)
+    assert [(each["severity"], each["text"]) for each in found[0]["errors"] if each["kind"] == "incomplete"] == [
+        ("high", "4 read")
+    ]
+
+
+async def test_an_article_that_no_listing_has_is_flagged_until_one_has_it(database: Database) -> None:  # J5 J2
+    orders = Orders(database)
+    await orders.keep(LEWIS, [a_file(an_order())], NOON)
+    assert await errors(database) == [("medium", "unknown_listing", "1", 0)]
+    (order,) = await Views(database).orders(errors=True)
+    assert order["errors"][0]["text"] == "no listing has the channel item id 12345678"
+    await a_listing(database, "87654321")
+    assert await errors(database) == [("medium", "unknown_listing", "1", 0)]
+    await a_listing(database, "12345678")
+    assert await errors(database) == [("medium", "unknown_listing", "1", 1)]
+    (order,) = await Views(database).orders()
+    assert order["lines"][0]["sku"] == "LAMP-1"
+    assert await Views(database).orders(errors=True) == []
+
+
+async def test_a_line_is_matched_by_its_ean_too(database: Database) -> None:  # L12
+    orders = Orders(database)
+    order = Order(OrderNumber("1"), (OrderLine("1", 1, LineState.NEW, ean="3701234567891"),))
+    closed = Order(OrderNumber("2"), (OrderLine("1", 1, LineState.SHIPPED, ean="3701234567891"),))
+    await orders.keep(LEWIS, [a_file(order), a_file(closed, name="order-2.txt", content=b"2")], NOON)
+    assert await errors(database) == [("medium", "unknown_listing", "1", 0)]
+    await a_listing(database, "", "3701234567891")
+    assert await errors(database) == [("medium", "unknown_listing", "1", 1)]
+    assert [line["sku"] for each in await Views(database).orders() for line in each["lines"]] == ["LAMP-1", "LAMP-1"]
+
+
+async def test_an_order_that_is_done_with_waits_for_nobody(database: Database) -> None:  # J5
+    orders = Orders(database)
+    await orders.keep(LEWIS, [a_file(an_order())], NOON)
+    await orders.keep(LEWIS, [a_file(an_order(state=LineState.CANCELLED), name="order-2.txt", content=b"2")], NOON)
+    (order,) = await Views(database).orders()
+    assert [error["open"] for error in order["errors"]] == [False]
+    assert (await Views(database).order_errors())["lewis", "medium"] == 0
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"quantity": 3}, "line 1: quantity 2 here, 3 there"),
+        ({"channel_item_id": "87654321"}, "line 1: channel item id 12345678 here, 87654321 there"),
+        ({"ref": "2"}, "line 1 is not in it; line 2 is new"),
+        ({"title": "Rug"}, "another field"),
+    ],
+)
+async def test_another_content_of_an_order_under_another_name_changes_nothing(
+    database: Database, changed: dict[str, Any], told: str
+) -> None:  # J14
+    orders = Orders(database)
+    first = replace(an_order(), sent_once=True)
+    await orders.keep(LEWIS, [a_file(first)], NOON)
+    again = replace(first, lines=(replace(first.lines[0], **changed),))
+    kept = await orders.keep(LEWIS, [a_file(again, name="order-2.txt", content=b"2")], NOON)
+    assert (kept.new, kept.moved) == (0, 0)
+    assert kept.set_aside == (
+        f"order-2.txt: order Y100000001: it came again and says something else, which changes nothing: {told}",
+    )
+    assert await lines(database) == [("Y100000001", "1", "new", 2, 0)]
+    assert ("high", "other_content", "", 0) in await errors(database)
+
+
+async def test_another_recipient_is_told_without_saying_who(database: Database) -> None:  # J14 D12
+    orders = Orders(database)
+    first = replace(an_order(), sent_once=True)
+    await orders.keep(LEWIS, [a_file(first)], NOON)
+    again = replace(first, shipping=Customer(name="Somebody Else"))
+    kept = await orders.keep(LEWIS, [a_file(again, name="order-2.txt", content=b"2")], NOON)
+    assert "another recipient or address" in kept.set_aside[0]
+    assert "Else" not in str(await Views(database).orders())
+
+
+async def test_a_bad_copy_of_a_whole_order_is_set_aside(database: Database) -> None:  # J6 J14
+    orders = Orders(database)
+    await orders.keep(LEWIS, [a_file(replace(an_order(), sent_once=True))], NOON)
+    bad = replace(an_order(incomplete="3 lines were read"), sent_once=True)
+    kept = await orders.keep(LEWIS, [a_file(bad, name="order-2.txt", content=b"2")], NOON)
+    assert kept.set_aside == (
+        "order-2.txt: order Y100000001 is kept whole already, and this is not: 3 lines were read",
+    )
+    row = await database.read(lambda db: db.execute("SELECT incomplete FROM orders").fetchone())
+    assert row["incomplete"] == ""
+
+
+async def test_the_same_file_that_lies_there_again_is_confirmed_again(database: Database) -> None:  # J14
+    orders, deliveries = Orders(database), Deliveries(database)
+    await orders.keep(LEWIS, [a_file(an_order())], NOON)
+    (kept,) = await deliveries.unconfirmed(LEWIS)
+    await deliveries.confirmed([kept.id], NOON)
+    await orders.keep(LEWIS, [a_file(an_order())], NOON)
+    assert await deliveries.unconfirmed(LEWIS) == []
+    again = a_file(an_order())
+    again = replace(again, file=replace(again.file, modified_at=NOON + DAY))
+    await orders.keep(LEWIS, [again], NOON + DAY)
+    assert [entry.file for entry in await deliveries.unconfirmed(LEWIS)] == [again.file]
 
 
 async def test_customers_of_closed_orders_are_erased_and_figures_stay(database: Database) -> None:  # D12

@@ -22,7 +22,8 @@ from daemon.model import (
 )
 from daemon.store.database import Database
 from daemon.store.orders import Orders
-from daemon.store.updates import DueUpdate, Updates
+from daemon.store.update_rows import DueUpdate
+from daemon.store.updates import Updates
 from tests.store.conftest import LEWIS, NOON, REDOUTE
 
 NUMBER = OrderNumber("Y100000001")

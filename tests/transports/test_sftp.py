@@ -246,6 +246,23 @@ class TestMoving:
             await sftp.move("orders", "order-1.txt", "processed")
         assert (far.root / "processed" / "order-1.txt").read_bytes() == b"old"
 
+    async def test_a_file_may_go_beside_those_of_its_name(self, far: Far, sftp: Sftp) -> None:  # J14
+        processed = far.folder("processed")
+        for content in (b"one", b"two", b"three"):
+            lay(far.folder("orders"), "order-1.txt", content)
+            await sftp.move("orders", "order-1.txt", "processed", beside=True)
+        kept = {name: (processed / name).read_bytes() for name in names_in(processed)}
+        assert kept == {"order-1.txt": b"one", "order-1.txt.2": b"two", "order-1.txt.3": b"three"}
+
+    async def test_another_file_under_a_name_is_told_from_the_listed_one(self, far: Far, sftp: Sftp) -> None:  # J14
+        folder = far.folder("orders")
+        file = lay(folder, "order-1.txt", b"one")
+        assert not await sftp.is_other(file)
+        (folder / "order-1.txt").write_bytes(b"another")
+        assert await sftp.is_other(file)
+        (folder / "order-1.txt").unlink()
+        assert not await sftp.is_other(file)
+
     async def test_a_folder_that_is_not_there_is_made(self, far: Far, sftp: Sftp) -> None:
         for number in range(3):
             lay(far.folder("orders"), f"order-{number}.txt", b"new")

@@ -263,6 +263,20 @@ async def test_late_orders_are_found(client: ControlClient, daemon: Daemon) -> N
     assert status["orders_waiting"] == {"in_time": 1, "due_soon": 1, "late": 1}
 
 
+async def test_orders_of_which_something_is_wrong_are_found(client: ControlClient, daemon: Daemon) -> None:  # J6
+    for number, incomplete in (("O-1", "4 lines were expected, 3 read"), ("O-2", "")):
+        order = Order(OrderNumber(number), (OrderLine("L1", 1, LineState.NEW),), incomplete=incomplete)
+        file = RemoteFile("orders", f"{number}.xml", 3)
+        await daemon.store.orders.keep(REDOUTE, [Delivery(file, number.encode(), (order,))], NOON)
+    (found,) = (await get(client, "/api/v1/orders", errors="true"))["orders"]
+    assert (found["number"], [(error["severity"], error["text"]) for error in found["errors"]]) == (
+        "O-1",
+        [("high", "4 lines were expected, 3 read")],
+    )
+    (status, *_) = [one for one in (await get(client, "/api/v1/status"))["accounts"] if one["name"] == REDOUTE]
+    assert status["order_errors"] == {"high": 1, "medium": 0}
+
+
 @pytest.mark.parametrize(
     "said",
     [

@@ -24,7 +24,10 @@ NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 LR = AccountName("lr")
 JOB = JobVerdict(LR, "orders", JobHealth.FAILING, NOON, timedelta(seconds=90), NOON, None, NOON, "no route")
 WAITING = {("lr", "in_time"): 4, ("lr", "due_soon"): 1, ("lr", "late"): 2}
-WELL = Verdict(True, (), Loaded(NOON), at=NOON, started_at=NOON, jobs=(JOB,), held={}, waiting=WAITING)
+ERRORS = {("lr", "high"): 1, ("lr", "medium"): 3}
+WELL = Verdict(
+    True, (), Loaded(NOON), at=NOON, started_at=NOON, jobs=(JOB,), held={}, waiting=WAITING, order_errors=ERRORS
+)
 FIGURES = Figures(
     listings={("lr", "stock", "pending"): 3, ("lr", "stock", "sent"): 0},
     feeds={("lr", "offer", "sent"): 1},
@@ -73,6 +76,7 @@ async def test_a_process_that_works_says_so(client: httpx.AsyncClient) -> None: 
     account = replies[2].json()["accounts"]["lr"]
     assert account["jobs"]["orders"]["state"] == "failing"
     assert account["orders_waiting"] == {"in_time": 4, "due_soon": 1, "late": 2}
+    assert account["order_errors"] == {"high": 1, "medium": 3}
 
 
 async def test_a_process_that_cannot_work_is_alive_and_not_ready(
@@ -108,6 +112,7 @@ async def test_metrics_are_in_the_format_of_prometheus(client: httpx.AsyncClient
     assert samples["sellerd_job_last_success_timestamp_seconds", "lr", "orders"] == NOON.timestamp()
     assert samples["sellerd_job_lag_seconds", "lr", "orders"] == 90
     assert samples["sellerd_orders_waiting", "late", "lr"] == 2
+    assert (samples["sellerd_order_errors", "high", "lr"], samples["sellerd_order_errors", "lr", "medium"]) == (1, 3)
     assert samples["sellerd_job_state", "failing", "lr", "orders"] == 1
     assert samples["sellerd_job_state", "lr", "ok", "orders"] == 0
     assert samples["sellerd_account_held", "lr"] == 0

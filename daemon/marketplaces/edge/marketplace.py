@@ -8,14 +8,16 @@ from typing import TypeVar
 
 from daemon.errors import Refused, Unreadable
 from daemon.marketplaces import Check, FeedFile, Inbox, Marketplace, Report, Spool
+from daemon.marketplaces.edge.cancellations import read_cancellation
 from daemon.marketplaces.edge.inventory import InventoryFile, inventory_name, read_errors
-from daemon.marketplaces.edge.orders import read_order
+from daemon.marketplaces.edge.orders import UnitPrice, read_order
 from daemon.marketplaces.edge.sections import decode
-from daemon.marketplaces.edge.settings import IN_USE, EdgeSettings, Folder
+from daemon.marketplaces.edge.settings import IN_USE, EdgeSettings, Folder, Label
 from daemon.marketplaces.edge.updates import reported_update, update_name, write_update
 from daemon.marketplaces.logins import sftp_login
 from daemon.model import (
     AnswerLine,
+    CancellationRequest,
     Delivery,
     Feed,
     Order,
@@ -35,6 +37,13 @@ _LONGEST_ERROR = _MIB
 # A row for each listing; a million of them with a long reason each.
 _LONGEST_REPORT = 512 * _MIB
 _LONGEST_TEXT = 2_000
+
+_SENT_TO: Mapping[UpdateKind, Label] = {
+    UpdateKind.ACKNOWLEDGEMENT: "order_acknowledge",
+    UpdateKind.DISPATCH: "order_shipment",
+    UpdateKind.CANCELLATION: "order_cancel",
+    UpdateKind.REFUND: "order_refund",
+}
 
 T = TypeVar("T")
 
@@ -56,6 +65,7 @@ class Edge:
         for table, keys in pinned.items():
             self._sftps[table] = Sftp(sftp_login(table, keys))
         self._download = settings.folder("order_download")
+        self._requests = settings.folder("cancellation_request")
 
     def feed_name(self, feed: Feed) -> str:
         """`inventory-<20 digits>.csv` (J3)."""
@@ -90,22 +100,22 @@ class Edge:
         now: datetime,  # noqa: ARG002
     ) -> AsyncGenerator[Delivery[Order], None]:
         """Every order whose marker stands in the same listing (J5), one in a file; the marker itself is never read."""
-        sftp = self._sftps[self._download.login]
-        listed = await sftp.list(self._download.path)
-        whole = self._marked(listed, lambda name: name.startswith("order-") and name.endswith(".txt"))
-        async with aclosing(sftp.read_many(await inbox.unread(whole), limit=_LONGEST_ORDER)) as fetched:
-            async for file, outcome in fetched:
-                if isinstance(outcome, FileGone):
-                    continue
-                content, body = _read(outcome, self._read_order)
-                yield Delivery(file, content, body)
+        async with aclosing(self._whole(inbox, self._download, "order-", self._read_order)) as deliveries:
+            async for delivery in deliveries:
+                yield delivery
+
+    async def claims(self, inbox: Inbox) -> AsyncGenerator[Delivery[CancellationRequest], None]:
+        """Every request to cancel whose marker stands in the same listing (J12), one in a file."""
+        async with aclosing(self._whole(inbox, self._requests, "cancel-", self._read_request)) as deliveries:
+            async for delivery in deliveries:
+                yield delivery
 
     def update_name(self, update: OrderUpdate) -> str:
-        """`order-<20 digits>.ack` or `dispatch-<20 digits>.txt` (J7, J8)."""
+        """`order-<20 digits>.ack`, `dispatch-<20 digits>.txt` or `cancel-<20 digits>.ack` (J7 to J10)."""
         return update_name(update)
 
     def write_update(self, update: OrderUpdate) -> bytes:
-        """An acknowledgement or a dispatch (J7, J8); raises NotAllowed for a carrier that is not in the map."""
+        """The file of an update (J7 to J10); raises NotAllowed for a carrier that is not in the map."""
         return write_update(update, self._settings)
 
     async def send_update(self, update: OrderUpdate, content: bytes) -> None:
@@ -140,17 +150,21 @@ class Edge:
                     yield Delivery(file, content, body)
 
     async def confirm(self, file: RemoteFile) -> None:
-        """Put an order away with its marker as the account says (J14); errors stay where they are, remembered.
+        """Put an order or a request away with its marker as the account says (J14); errors stay there, remembered.
 
-        The marker goes last: one that is left alone by a crash says nothing, and goes when this is done again.
+        The marker goes last: one that is left alone by a crash says nothing, and goes when this is done again. Where
+        another file has come under the name meanwhile, that one and its marker wait to be read.
         """
-        if file.folder != self._download.path or self._settings.after_keeping == "leave":
+        place = self._requests if file.name.startswith("cancel-") else self._download
+        if file.folder != place.path or self._settings.after_keeping == "leave":
             return
-        sftp = self._sftps[self._download.login]
+        sftp = self._sftps[place.login]
+        if await sftp.is_other(file):
+            return
         processed = f"{file.folder}/{self._settings.processed}"
         for name in (file.name, f"{file.name}{self._settings.marker}"):
             if self._settings.after_keeping == "move":
-                await sftp.move(file.folder, name, processed)
+                await sftp.move(file.folder, name, processed, beside=True)
             else:
                 await sftp.remove(file.folder, name)
 
@@ -170,7 +184,7 @@ class Edge:
             for label in IN_USE
             for folder in [settings.folder(label)]
         ]
-        note = "that stock, acknowledgements and dispatches may be written, only a file shows, and that writes"
+        note = "that stock and updates of orders may be written, only a file shows, and that writes"
         errors = Check("folders of errors", sides[settings.sftp], ("sftp", "paths.update_errors"), self._errors_listed)
         return [*found, errors, Check("right to write", sides[settings.sftp], ("sftp", "paths"), note=note)]
 
@@ -190,15 +204,35 @@ class Edge:
         await self._sftps[folder.login].put(folder.path, name, content, how=how, marker=self._settings.marker)
 
     def _update_folder(self, update: OrderUpdate) -> Folder:
-        acknowledges = update.kind is UpdateKind.ACKNOWLEDGEMENT
-        return self._settings.folder("order_acknowledge" if acknowledges else "order_shipment")
+        if update.kind is UpdateKind.CANCELLATION and update.in_answer:
+            return self._settings.folder("cancellation_acknowledgement")
+        return self._settings.folder(_SENT_TO[update.kind])
+
+    async def _whole(
+        self, inbox: Inbox, place: Folder, prefix: str, read: Callable[[bytes], T]
+    ) -> AsyncGenerator[Delivery[T], None]:
+        """Every file of a kind that is not kept yet and whose marker stands beside it."""
+        sftp = self._sftps[place.login]
+        listed = await sftp.list(place.path)
+        whole = self._marked(listed, lambda name: name.startswith(prefix) and name.endswith(".txt"))
+        async with aclosing(sftp.read_many(await inbox.unread(whole), limit=_LONGEST_ORDER)) as fetched:
+            async for file, outcome in fetched:
+                if isinstance(outcome, FileGone):
+                    continue
+                content, body = _read(outcome, read)
+                yield Delivery(file, content, body)
 
     def _marked(self, listed: Sequence[RemoteFile], wanted: Callable[[str], bool]) -> list[RemoteFile]:
         names = {file.name for file in listed}
         return [file for file in listed if wanted(file.name) and f"{file.name}{self._settings.marker}" in names]
 
     def _read_order(self, content: bytes) -> Order:
-        return read_order(content, zone=self._settings.zone, city_column=self._settings.city_column)
+        settings = self._settings
+        unit_price = UnitPrice(settings.unit_price_column, settings.currency)
+        return read_order(content, zone=settings.zone, city_column=settings.city_column, unit_price=unit_price)
+
+    def _read_request(self, content: bytes) -> CancellationRequest:
+        return read_cancellation(content, reason_columns=self._settings.cancellations.reason_columns)
 
     async def _has_error(self, update: OrderUpdate) -> bool:
         return any(

@@ -3,12 +3,23 @@
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from daemon.errors import Unreadable
 
 _COUNT = re.compile(r"[0-9]{1,9}")
+# What an order can be; more is something else, and would grow when each item is kept by its columns' names.
+_MOST_COLUMNS = 200
+_LONGEST_NAME = 100
+_MOST_ITEMS = 2_000
+# What names something is repeated in our answers, in addresses and in tables: a text of one line, as long as the
+# platform lets it be (Edge section 3).
+_LONGEST_REF = 100
+LONGEST_PART = 255
+_SHOWN = 40
+_EMPTY = frozenset({"", "null", "NULL"})
 _HEADERS = 3  # order headers, order values, item headers: what must be whole before anything can be said of an order
 
 
@@ -51,7 +62,7 @@ def decode(content: bytes) -> str:
 
 
 def read(content: bytes) -> Sections:
-    """Read a sectioned file; raises Unreadable when its headers or its order cannot be trusted.
+    """Read a sectioned file; raises Unreadable when its headers or its order cannot be trusted, or it is no order.
 
     The checksum counts the lines before it. A newline inside a quoted field makes two lines of one record, and nothing
     says which of them the sender counts, so either count is taken as a match. A file whose count is missing or another
@@ -61,6 +72,8 @@ def read(content: bytes) -> Sections:
     records, broken = _records(text)
     if len(records) < _HEADERS or (len(records) == _HEADERS and not broken and not text.endswith(("\n", "\r"))):
         raise Unreadable(f"the file breaks off in its first {_HEADERS} lines{broken and ': ' + broken}")
+    if len(records) > _HEADERS + _MOST_ITEMS + 1:
+        raise Unreadable(f"the file has more than {_MOST_ITEMS:,} items, which no order has")
     order_names = _names(records[0])
     order = _row(order_names, records[1])
     item_names = _names(records[2])
@@ -69,6 +82,32 @@ def read(content: bytes) -> Sections:
         return Sections(order, tuple(_row(item_names, record) for record in body), "")
     whole = (record for record in body if len(record.fields) == len(item_names))
     return Sections(order, tuple(_row(item_names, record) for record in whole), incomplete)
+
+
+def value(row: Row, column: str) -> str:
+    """The text of a column, trimmed; a column that is not there and a null are empty."""
+    text = row.values.get(column, "").strip()
+    return "" if text in _EMPTY else text
+
+
+def needed(row: Row, column: str, longest: int = _LONGEST_REF) -> str:
+    """The text of a column that must say something, one line of at most `longest` characters; raises Unreadable."""
+    if column not in row.values:
+        raise Unreadable(f"line {row.line}: its header has no column {column}")
+    text = value(row, column)
+    if not text:
+        raise Unreadable(f"line {row.line}, {column}: it is empty")
+    if len(text) > longest or not text.isprintable():
+        raise Unreadable(
+            f'line {row.line}, {column}: one line of at most {longest} characters was expected, "{shown(text)}" read'
+        )
+    return text
+
+
+def shown(text: str) -> str:
+    """The beginning of a text that is not what it should be, fit for a message."""
+    plain = "".join(char if char.isprintable() else "?" for char in text[:_SHOWN])
+    return plain if len(text) <= _SHOWN else f"{plain}…"
 
 
 def write(order: Mapping[str, str], columns: Sequence[str], items: Iterable[Sequence[str]]) -> bytes:
@@ -128,8 +167,14 @@ def _checked(records: list[_Record], broken: str) -> tuple[list[_Record], str]:
 
 def _names(record: _Record) -> list[str]:
     names = [name.strip().lower() for name in record.fields]
-    for name in names:
-        if names.count(name) > 1:
+    if len(names) > _MOST_COLUMNS:
+        raise Unreadable(f"line {record.line}: {len(names)} columns; at most {_MOST_COLUMNS} are read")
+    for name, times in Counter(names).items():
+        if len(name) > _LONGEST_NAME:
+            raise Unreadable(
+                f'line {record.line}: "{name[:20]}…" is no name of a column, it has {len(name)} characters'
+            )
+        if times > 1:
             raise Unreadable(f'line {record.line}: the column "{name}" is there twice')
     return names
 

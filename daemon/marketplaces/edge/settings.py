@@ -9,8 +9,9 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from daemon.errors import NotAllowed
 from daemon.marketplaces.edge.profiles import PROFILES, over_profile
-from daemon.model import ChannelStatus, FeedKind, FeedRule, LegalMoves, LineState, Part, UpdateKind
+from daemon.model import ChannelStatus, FeedKind, FeedRule, LegalMoves, LineState, Parcel, Part, UpdateKind
 from daemon.settings import AccountSettings, Duration, SftpTable, Table
 
 _PROFILE = "johnlewis"
@@ -41,6 +42,11 @@ DISPATCH_FIELDS = (
     "tracking_number",
     "tracking_url",
 )
+#: what a column of a cancellation acknowledgement's items can hold (Edge section 6b)
+CANCELLATION_FIELDS = ("line_ref", "part_number", "quantity", "comments")
+#: how long texts may be (Edge sections 4 and 5, the limits of the REST interface)
+LONGEST_COMMENT = 255
+_LONGEST = {"carrier": 255, "tracking_number": 100, "tracking_url": 255}
 
 
 class Place(Table):
@@ -103,11 +109,23 @@ Label = Literal[
 ]
 
 
+#: the folders that updates of orders are written to
+SENT_TO: tuple[Label, ...] = (
+    "order_acknowledge",
+    "order_shipment",
+    "order_cancel",
+    "order_refund",
+    "cancellation_acknowledgement",
+)
 #: the folders that the jobs read or write
 IN_USE: tuple[Label, ...] = (
     "order_download",
     "order_acknowledge",
     "order_shipment",
+    "order_cancel",
+    "order_refund",
+    "cancellation_acknowledgement",
+    "cancellation_request",
     "stock_update",
     "stock_update_error",
 )
@@ -176,7 +194,7 @@ class StockTable(Table):
 
 
 class UpdatesTable(Table):
-    """What is written to acknowledge and dispatch orders, and how its answer is known (J7, J8, J13)."""
+    """What is written to acknowledge, dispatch, cancel and refund, and how its answer is known (J7-J10, J13)."""
 
     answer_wait: Duration = timedelta(minutes=30)
     shipments: Literal["incremental", "cumulative"] = "incremental"
@@ -190,6 +208,11 @@ class UpdatesTable(Table):
         Column(name=name, field=name) for name in ACKNOWLEDGEMENT_FIELDS
     )
     dispatch_columns: tuple[Column, ...] = tuple(Column(name=name, field=name) for name in DISPATCH_FIELDS)
+    cancellation_columns: tuple[Column, ...] = tuple(Column(name=name, field=name) for name in CANCELLATION_FIELDS)
+    #: the column of a dispatch that says that units are refunded; one that dispatches do not have is put behind them.
+    #: Which one John Lewis reads is not known (Edge section 6a): the tracking number is a guess
+    refund_column: str = Field(default="tracking_number", min_length=1)
+    refund_text: str = Field(default="CANCELLED POST-DISPATCH", min_length=1)
 
     @field_validator("supplier_ref")
     @classmethod
@@ -208,6 +231,25 @@ class UpdatesTable(Table):
     def _known_to_dispatch(cls, columns: tuple[Column, ...]) -> tuple[Column, ...]:
         return _checked(columns, DISPATCH_FIELDS, ("line_ref", "quantity"))
 
+    @field_validator("cancellation_columns")
+    @classmethod
+    def _known_to_cancel(cls, columns: tuple[Column, ...]) -> tuple[Column, ...]:
+        return _checked(columns, CANCELLATION_FIELDS, ("line_ref", "quantity"))
+
+
+class CancellationsTable(Table):
+    """What becomes of the retailer's requests to cancel (J12).
+
+    `before_dispatch` accepts a request by itself while nothing of its order was dispatched or is about to be, and it is
+    the first about its lines; every other one waits for a person.
+    """
+
+    accept: Literal["manual", "before_dispatch"] = "manual"
+    #: by when a request should be answered; no deadline of John Lewis is known, so there is none
+    answer_within: Duration = timedelta(0)
+    #: columns that may hold why, the first that says anything counts; its name is not known (Edge section 6c)
+    reason_columns: tuple[str, ...] = ("reason", "reason_code", "cancellation_reason", "comments")
+
 
 def _is_known(profile: object) -> bool:
     return isinstance(profile, str) and profile in PROFILES
@@ -220,8 +262,13 @@ class EdgeSettings(AccountSettings):
         {
             UpdateKind.ACKNOWLEDGEMENT: frozenset({LineState.NEW}),
             UpdateKind.DISPATCH: frozenset({LineState.TO_SHIP}),
+            UpdateKind.CANCELLATION: frozenset({LineState.TO_SHIP}),
+            UpdateKind.REFUND: frozenset({LineState.TO_SHIP, LineState.SHIPPED}),
         },
-        by_units=frozenset({UpdateKind.DISPATCH}),
+        by_units=frozenset({UpdateKind.DISPATCH, UpdateKind.CANCELLATION, UpdateKind.REFUND}),
+        cancels=(UpdateKind.CANCELLATION, UpdateKind.REFUND),
+        # The Edge says nothing more of a refund: that it did not object is the last word (J10).
+        settled={UpdateKind.REFUND: LineState.REFUNDED},
     )
 
     speaks: Literal["edge"]
@@ -237,12 +284,15 @@ class EdgeSettings(AccountSettings):
     carriers: Mapping[str, str] = Field(default_factory=dict)
     #: the order column that is the city; the other address columns are the street ("" = none is)
     city_column: str = ""
+    #: the item column that is the price of one unit, for refunds by amount ("" = none is); a guess (Edge section 3b)
+    unit_price_column: str = "cost"
     marker: str = Field(default=".DONE", min_length=1, pattern="^[^/]+$")
     after_keeping: Literal["move", "leave", "delete"] = "move"
     #: the subfolder of the download folder that kept orders move to (J14)
     processed: str = Field(default="processed", pattern="^[^/.][^/]*$")
     stock: StockTable
     updates: UpdatesTable = UpdatesTable()
+    cancellations: CancellationsTable = CancellationsTable()
 
     @model_validator(mode="before")
     @classmethod
@@ -285,13 +335,57 @@ class EdgeSettings(AccountSettings):
 
     @property
     def update_answer_wait(self) -> timedelta:
-        """How long silence must last before an acknowledgement or dispatch counts as taken (J13)."""
+        """How long silence must last before an update counts as taken (J13)."""
         return self.updates.answer_wait
 
     @property
     def acknowledges(self) -> bool:
         """Every complete order is acknowledged by itself (J7)."""
         return True
+
+    @property
+    def accepts_claims(self) -> bool:
+        """A request to cancel is accepted by itself before anything of its order has left (J12)."""
+        return self.cancellations.accept == "before_dispatch"
+
+    @property
+    def claim_answer_within(self) -> timedelta:
+        """By when a request to cancel should be answered (J12)."""
+        return self.cancellations.answer_within
+
+    def objection(self, parcel: Parcel | None = None, reason: str = "") -> str:
+        """Why The Edge would not take a parcel or a comment: the carrier map, what is needed, lengths (J8, J9)."""
+        if len(reason) > LONGEST_COMMENT:
+            return f"a comment may have {LONGEST_COMMENT} characters, this reason has {len(reason)}"
+        if parcel is None:
+            return ""
+        try:
+            said = {
+                "carrier": self.carrier(parcel.carrier),
+                "tracking_number": parcel.tracking_number.strip(),
+                "tracking_url": parcel.tracking_url,
+            }
+        except NotAllowed as error:
+            return str(error)
+        if empty := [name for name in ("carrier", "tracking_number") if not said[name]]:
+            return f"a dispatch over The Edge needs its {empty[0]}"
+        if long := [name for name, most in _LONGEST.items() if len(said[name]) > most]:
+            return f"the {long[0]} may have {_LONGEST[long[0]]} characters, this one has {len(said[long[0]])}"
+        return ""
+
+    def carrier(self, word: str) -> str:
+        """The Edge's word for a carrier; without a map the seller's own. Raises NotAllowed for one not in the map."""
+        if not self.carriers:
+            return word.strip()
+        known = {name.strip().casefold(): theirs for name, theirs in self.carriers.items()}
+        theirs = known.get(word.strip().casefold())
+        if theirs is not None:
+            return theirs
+        near = get_close_matches(word, self.carriers, n=1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        raise NotAllowed(
+            f'no carrier "{word}" in the carrier map of the account{hint}; it knows {", ".join(sorted(self.carriers))}'
+        )
 
     @property
     def sftp_logins(self) -> Mapping[str, SftpTable]:
@@ -313,10 +407,10 @@ class EdgeSettings(AccountSettings):
 
     @property
     def update_error_folders(self) -> tuple[Folder, ...]:
-        """Where errors of acknowledgements and dispatches are looked for, each once."""
+        """Where errors of updates are looked for, each once."""
         if self.paths.update_errors:
             return tuple(dict.fromkeys(map(self._folder, self.paths.update_errors)))
-        sent_to = dict.fromkeys((self.folder("order_acknowledge"), self.folder("order_shipment")))
+        sent_to = dict.fromkeys(map(self.folder, SENT_TO))
         return (*sent_to, *(replace(folder, path=f"{folder.path}/errors") for folder in sent_to))
 
     def _folder(self, place: Place) -> Folder:

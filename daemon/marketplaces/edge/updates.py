@@ -1,22 +1,26 @@
-"""What is said of an order to The Edge: its acknowledgement and its dispatches (Edge sections 4, 5; guide J7, J8)."""
+"""What is said of an order to The Edge: acknowledged, dispatched, cancelled, refunded (Edge 4 to 6; J7 to J10)."""
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from difflib import get_close_matches
 
 from daemon.errors import NotAllowed
 from daemon.marketplaces.edge import sections
-from daemon.marketplaces.edge.settings import Column, EdgeSettings
+from daemon.marketplaces.edge.settings import DISPATCH_FIELDS, Column, EdgeSettings, UpdatesTable
 from daemon.model import OrderUpdate, UpdateKind, UpdateLine
 
 _NAMES = {
     UpdateKind.ACKNOWLEDGEMENT: "order-{}.ack",
     UpdateKind.DISPATCH: "dispatch-{}.txt",
+    UpdateKind.CANCELLATION: "cancel-{}.ack",
+    # A refund is a tracking update, so it has the name of one (Edge section 6a).
+    UpdateKind.REFUND: "dispatch-{}.txt",
 }
 # A client in production expects the error of an acknowledgement under another prefix than the one it sends
-# (Edge section 7, "odd point"), so both are taken.
-_RENAMED = re.compile(r"(order|cancel)_ack-([0-9]{20})(?![0-9])")
+# (Edge section 7, "odd point"), and what becomes of the ending then is not known: the kind and the digits name it.
+_REPORTED = re.compile(r"(order|cancel|dispatch)(?:_ack)?-([0-9]{20})(?![0-9])")
+_ENDINGS = {"order": "ack", "cancel": "ack", "dispatch": "txt"}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
@@ -27,9 +31,8 @@ def update_name(update: OrderUpdate) -> str:
 
 def reported_update(error_name: str) -> str:
     """The name of the update that an error file is about."""
-    name = error_name.removesuffix(".err")
-    renamed = _RENAMED.match(name)
-    return f"{renamed[1]}-{renamed[2]}.ack" if renamed else name
+    found = _REPORTED.match(error_name)
+    return f"{found[1]}-{found[2]}.{_ENDINGS[found[1]]}" if found else error_name.removesuffix(".err")
 
 
 def write_update(update: OrderUpdate, settings: EdgeSettings) -> bytes:
@@ -39,19 +42,24 @@ def write_update(update: OrderUpdate, settings: EdgeSettings) -> bytes:
         "order_number": update.order,
         "supplier_ref": settings.updates.supplier_ref.replace("{order}", update.order),
     }
-    if update.kind is UpdateKind.ACKNOWLEDGEMENT:
-        order["test_flag"] = settings.updates.test_flag
-        return _write(order, settings.updates.acknowledgement_columns, [(update, _acknowledged(update, settings))])
+    columns = settings.updates
+    if update.kind is UpdateKind.REFUND:
+        return _write(order, _refund_columns(columns), _refunded(update, settings))
+    if update.kind is not UpdateKind.DISPATCH:
+        order["test_flag"] = columns.test_flag
+        if update.kind is UpdateKind.CANCELLATION:
+            return _write(order, columns.cancellation_columns, [(update, {})])
+        return _write(order, columns.acknowledgement_columns, [(update, _acknowledged(update, settings))])
     # Some retailers want each file to repeat everything shipped so far (Edge section 5).
-    told = [*update.earlier, update] if settings.updates.shipments == "cumulative" else [update]
-    return _write(order, settings.updates.dispatch_columns, [(one, _dispatched(one, settings)) for one in told])
+    told = [*update.earlier, update] if columns.shipments == "cumulative" else [update]
+    return _write(order, columns.dispatch_columns, [(one, _dispatched(one, settings)) for one in told])
 
 
 def _form(kind: UpdateKind) -> str:
     try:
         return _NAMES[kind]
     except KeyError:
-        raise NotAllowed(f"The Edge takes acknowledgements and dispatches; it has no {kind}") from None
+        raise NotAllowed(f"The Edge takes {', '.join(sorted(_NAMES))}; it has no {kind}") from None
 
 
 def _write(
@@ -93,26 +101,39 @@ def _dispatched(update: OrderUpdate, settings: EdgeSettings) -> Mapping[str, str
     return {
         "dispatch_date": dispatch.isoformat(),
         "supplier_delivery_date": _delivered(dispatch, settings),
-        "carrier": _carrier(parcel.carrier, settings.carriers),
+        "carrier": settings.carrier(parcel.carrier),
         "service": settings.updates.service,
         "tracking_number": parcel.tracking_number,
         "tracking_url": parcel.tracking_url,
     }
 
 
-def _carrier(word: str, carriers: Mapping[str, str]) -> str:
-    """The Edge's word for a carrier; without a map the seller's word is taken as it is."""
-    if not carriers:
-        return word
-    known = {name.strip().casefold(): theirs for name, theirs in carriers.items()}
-    theirs = known.get(word.strip().casefold())
-    if theirs is not None:
-        return theirs
-    near = get_close_matches(word, carriers, n=1)
-    hint = f" (did you mean {near[0]}?)" if near else ""
-    raise NotAllowed(
-        f'no carrier "{word}" in the carrier map of the account{hint}; it knows {", ".join(sorted(carriers))}'
-    )
+def _refund_columns(updates: UpdatesTable) -> tuple[Column, ...]:
+    """The columns of a dispatch, of which one says that its units are refunded (J10)."""
+    says = Column(name=updates.refund_column, text=updates.refund_text)
+    if says.name not in {column.name for column in updates.dispatch_columns}:
+        return (*updates.dispatch_columns, says)
+    return tuple(says if column.name == says.name else column for column in updates.dispatch_columns)
+
+
+def _refunded(update: OrderUpdate, settings: EdgeSettings) -> list[tuple[OrderUpdate, Mapping[str, str]]]:
+    """The refunded lines alone, each with the values of the newest dispatch that carried it.
+
+    What The Edge wants beside the text is not known (Edge section 13, 3); the parcel that is taken back is what a
+    tracking update is about.
+    """
+    told: list[tuple[OrderUpdate, Mapping[str, str]]] = []
+    for line in update.lines:
+        carried = [one for one in update.earlier if line.ref in {each.ref for each in one.lines}]
+        dispatch = carried[-1] if carried else None
+        values = _dispatched(dispatch, settings) if dispatch else _nothing_known(update, settings)
+        told.append((replace(update, lines=(line,)), values))
+    return told
+
+
+def _nothing_known(update: OrderUpdate, settings: EdgeSettings) -> Mapping[str, str]:
+    """What is said of a parcel that was never told from here."""
+    return dict.fromkeys(DISPATCH_FIELDS, "") | {"dispatch_date": _day(update.created_at, settings).isoformat()}
 
 
 def _day(at: datetime, settings: EdgeSettings) -> date:

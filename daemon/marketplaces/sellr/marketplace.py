@@ -16,6 +16,7 @@ from daemon.marketplaces.sellr.wire import utc
 from daemon.marketplaces.sellr.xmlread import Node
 from daemon.model import (
     AnswerLine,
+    CancellationRequest,
     Delivery,
     Feed,
     FeedKind,
@@ -147,6 +148,12 @@ class Sellr:
         except Unreadable as error:
             return error
 
+    async def claims(self, inbox: Inbox) -> AsyncGenerator[Delivery[CancellationRequest], None]:  # noqa: ARG002
+        """None: La Redoute asks for nothing, it moves the lines itself (L12)."""
+        nothing: tuple[Delivery[CancellationRequest], ...] = ()
+        for each in nothing:
+            yield each
+
     def update_name(self, update: OrderUpdate) -> str:
         """`order-update-` and 20 digits of UTC, down to the microsecond."""
         return f"order-update-{utc(update.created_at):%Y%m%d%H%M%S%f}"
@@ -180,7 +187,7 @@ class Sellr:
         if file.folder == REPLY_FOLDER:
             return
         if self._settings.after_keeping == "archive":
-            await self._sftp.move(file.folder, file.name, self._settings.folders.archive)
+            await self._sftp.move(file.folder, file.name, self._settings.folders.archive, beside=True)
         elif self._settings.after_keeping == "delete":
             await self._sftp.remove(file.folder, file.name)
 

@@ -243,10 +243,13 @@ async def orders(
     account: str | None = None,
     state: str | None = None,
     late: bool = False,
+    errors: bool = False,
     limit: Limit = PAGE,
     before: Before = None,
 ) -> View:
-    """Orders without personal data, the newest first; `late` gives only those past a deadline."""
+    """Orders without personal data, the newest first; `late`: past a deadline, `errors`: with something wrong."""
     name = AccountName(account) if account else None
-    page = await control.store.views.orders(name, state=state, limit=limit, before=before, now=now.at, late=late)
+    page = await control.store.views.orders(
+        name, state=state, limit=limit, before=before, now=now.at, late=late, errors=errors
+    )
     return {"version": 1, "orders": page, "next": page[-1]["id"] if len(page) == limit else None}

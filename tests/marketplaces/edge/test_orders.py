@@ -18,6 +18,7 @@ LONDON = ZoneInfo("Europe/London")
 
 EXPECTED = Order(
     number=OrderNumber("Y100000001"),
+    sent_once=True,
     ordered_at=datetime(2024, 7, 15, 9, 1, 13, tzinfo=UTC),
     shipping=Customer(
         name="Zoë Sample",

@@ -124,11 +124,8 @@ def test_deadlines_and_a_tracking_url_are_for_every_account() -> None:  # J8
 def test_orders_are_acknowledged_before_anything_else() -> None:  # J7
     settings = account()
     assert settings.acknowledges
-    assert settings.legal_moves.by_units == {UpdateKind.DISPATCH}
-    assert settings.legal_moves.from_states == {
-        UpdateKind.ACKNOWLEDGEMENT: {LineState.NEW},
-        UpdateKind.DISPATCH: {LineState.TO_SHIP},
-    }
+    assert settings.legal_moves.possible(LineState.NEW) == [UpdateKind.ACKNOWLEDGEMENT]
+    assert settings.legal_moves.from_states[UpdateKind.DISPATCH] == {LineState.TO_SHIP}
     assert settings.update_answer_wait == timedelta(minutes=30)
 
 

@@ -127,7 +127,7 @@ def test_a_dispatch_without_its_parcel_is_refused() -> None:  # J8
 @pytest.mark.parametrize("kind", [UpdateKind.ACCEPTANCE, UpdateKind.REFUSAL])
 def test_what_the_edge_does_not_take_is_refused(kind: UpdateKind) -> None:
     update = replace(ACKNOWLEDGEMENT, kind=kind)
-    with pytest.raises(NotAllowed, match="takes acknowledgements and dispatches"):
+    with pytest.raises(NotAllowed, match="takes acknowledgement, cancellation, dispatch, refund; it has no"):
         update_name(update)
     with pytest.raises(NotAllowed):
         write_update(update, account())

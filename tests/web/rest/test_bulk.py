@@ -125,8 +125,16 @@ async def test_what_the_database_refuses_ends_the_stream_with_the_problem(
     rest: ControlClient, rest_daemon: Daemon
 ) -> None:  # S3
     await some(rest, 1)
-    rest_daemon.store.database.fault = "disk I/O error"
-    (end,) = await stream(rest, "stock", pieces({"sku": "SKU-0", "stock": 1}))
+
+    async def breaking() -> AsyncIterator[bytes]:
+        yield b'{"sku": "SKU-0", "stock": 1}\n'
+        # The request has been let in once the trail has it; then the database fails.
+        while len(await rest_daemon.store.audit.list()) < 2:
+            await anyio.sleep(0.01)
+        rest_daemon.store.database.fault = "disk I/O error"
+
+    with anyio.fail_after(30):
+        (end,) = await stream(rest, "stock", breaking())
     rest_daemon.store.database.fault = ""
     assert end["summary"]["problem"]["code"] == "store_failed"
     assert end["summary"]["rows"] == 0

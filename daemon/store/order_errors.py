@@ -1,0 +1,53 @@
+"""What is wrong with orders, as a person should see it: raised once, mended when it is over, never forgotten (J6)."""
+
+import sqlite3
+from collections.abc import Mapping
+from datetime import datetime
+
+from daemon.model import OrderFault, Severity
+from daemon.store.events import tell
+from daemon.store.times import to_us
+
+_SEVERITY: Mapping[OrderFault, Severity] = {
+    OrderFault.INCOMPLETE: Severity.HIGH,
+    OrderFault.OTHER_CONTENT: Severity.HIGH,
+    OrderFault.UNKNOWN_LISTING: Severity.MEDIUM,
+}
+
+#: which errors `e` of orders wait for somebody; all but an incomplete order matter only until their lines are done with
+OPEN = (
+    "e.mended_at IS NULL AND (e.kind = 'incomplete' OR EXISTS (SELECT 1 FROM order_lines x"
+    ' WHERE x."order" = e."order" AND e.line IN (\'\', x.ref)'
+    " AND x.state IN ('new', 'accepted', 'to_ship', 'to_cancel', 'refunding')))"
+)
+
+
+def raise_error(
+    db: sqlite3.Connection, account: str, order: int, fault: OrderFault, text: str, at: datetime, *, line: str = ""
+) -> None:
+    """Let a fault of an order, or of one of its lines, be seen; one that is open already gets the newer text."""
+    severity = _SEVERITY[fault]
+    changed = db.execute(
+        'INSERT INTO order_errors ("order", line, kind, severity, text, raised_at) VALUES (?, ?, ?, ?, ?, ?)'
+        ' ON CONFLICT ("order", line, kind) WHERE mended_at IS NULL'
+        " DO UPDATE SET text = excluded.text WHERE text <> excluded.text",
+        (order, line, fault, severity, text, to_us(at)),
+    ).rowcount
+    if changed:
+        tell(db, at, account, ("order", order), _what(fault, line), moved=("", severity), why=text)
+
+
+def mend(
+    db: sqlite3.Connection, account: str, order: int, fault: OrderFault, at: datetime, *, line: str | None = None
+) -> None:
+    """A fault is over: of one line, or wherever in the order it was."""
+    for row in db.execute(
+        'SELECT * FROM order_errors WHERE "order" = ? AND kind = ? AND mended_at IS NULL AND (? IS NULL OR line = ?)',
+        (order, fault, line, line),
+    ).fetchall():
+        db.execute("UPDATE order_errors SET mended_at = ? WHERE id = ?", (to_us(at), row["id"]))
+        tell(db, at, account, ("order", order), _what(fault, row["line"]), moved=(row["severity"], "mended"))
+
+
+def _what(fault: OrderFault, line: str) -> str:
+    return f"error {fault}{f' of line {line}' if line else ''}"
