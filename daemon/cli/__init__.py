@@ -28,6 +28,7 @@ _COMMANDS = {
     "users": ("daemon.cli.access", "users", "Say who may sign in to the pages, and as what."),
     "tokens": ("daemon.cli.access", "tokens", "Make and revoke the tokens that programs sign in with."),
     "audit": ("daemon.cli.access", "audit", "Show who did what, when, from where, and what came of it."),
+    "webhooks": ("daemon.cli.webhooks", "webhooks", "Show who is told of events, and tell them once more."),
     "sandbox": ("daemon.cli.sandbox", "sandbox", "Run marketplaces for trying things out, on this machine."),
     "demo": ("daemon.cli.demo", "demo", "Show everything at work against the sandbox, in about a minute."),
 }

@@ -9,6 +9,8 @@ from daemon.model import SITE
 _RUNS = timedelta(days=30)
 #: how old a half-written payload must be before it is taken for abandoned
 _ABANDONED = timedelta(days=1)
+#: how long a file that was dropped into a folder is known again
+_FILES = timedelta(days=400)
 #: how long a request with a key is answered with what it was answered before
 _REQUEST_KEYS = timedelta(days=7)
 
@@ -19,6 +21,7 @@ async def tidy(run: Run) -> Outcome:
     erased = await store.orders.erase_customers(run.name, now - run.account.personal_data_retention)
     dropped = await store.payloads.expire(run.name, now - run.account.payload_retention)
     await store.runs.prune(run.name, now - _RUNS)
+    await store.folders.prune(run.name, now - _FILES)
     # What was erased must not live on in the log.
     await store.database.checkpoint()
     return Outcome(done=erased + dropped, note=f"{erased} customers erased, {dropped} payloads dropped")
@@ -30,5 +33,6 @@ async def tidy_site(run: SiteRun) -> Outcome:
     swept = await store.payloads.sweep(now - _ABANDONED)
     await store.runs.prune(SITE, now - _RUNS)
     await store.requests.forget(now - _REQUEST_KEYS)
+    await store.webhooks.prune(now - _RUNS)
     await store.database.checkpoint()
     return Outcome(done=swept, note=f"{swept} half-written payloads dropped")

@@ -152,7 +152,9 @@ async def import_rows(
     intake = _intake(kind, into, account, at)
     rows, seen = iter(table), Seen()
     while batch := await to_thread.run_sync(_next_batch, intake, rows, seen):
-        yield await _put(intake, batch, rehearsal)
+        async with store.importing(AccountName(account.name)):
+            done = await _put(intake, batch, rehearsal)
+        yield done
 
 
 def _intake(kind: ImportKind, store: Store, account: AccountSettings, at: datetime) -> Intake[Any]:

@@ -4,6 +4,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from anyio import Lock
+
+from daemon.model import AccountName
 from daemon.store.accounts import Accounts
 from daemon.store.alerts import Alerts
 from daemon.store.answers import Answers
@@ -15,6 +18,7 @@ from daemon.store.database import Database, open_database, open_for_reading
 from daemon.store.deliveries import Deliveries
 from daemon.store.facts import Facts
 from daemon.store.feeds import Feeds
+from daemon.store.folders import Folders
 from daemon.store.listings import Listings
 from daemon.store.orders import Orders
 from daemon.store.pauses import Pauses
@@ -28,6 +32,7 @@ from daemon.store.updates import Updates
 from daemon.store.users import Sessions, SignIns, Tokens, Users
 from daemon.store.values import Values
 from daemon.store.views import Views
+from daemon.store.webhooks import Webhooks
 
 __all__ = ["Store", "open_store", "read_store"]
 
@@ -37,6 +42,7 @@ class Store:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self._importing: dict[AccountName, Lock] = {}
         self.accounts = Accounts(database)
         self.alerts = Alerts(database)
         self.answers = Answers(database)
@@ -47,6 +53,7 @@ class Store:
         self.deliveries = Deliveries(database)
         self.facts = Facts(database)
         self.feeds = Feeds(database)
+        self.folders = Folders(database)
         self.listings = Listings(database)
         self.orders = Orders(database)
         self.pauses = Pauses(database)
@@ -63,6 +70,11 @@ class Store:
         self.users = Users(database)
         self.values = Values(database)
         self.views = Views(database)
+        self.webhooks = Webhooks(database)
+
+    def importing(self, account: AccountName) -> Lock:
+        """Held while a batch of rows goes in: two at a time would each fill their gaps from before the other."""
+        return self._importing.setdefault(account, Lock())
 
 
 @asynccontextmanager

@@ -671,6 +671,11 @@ def _parcel(text: str | None) -> View | None:
     return {**parcel, "shipped_at": _iso(parcel["shipped_at"])}
 
 
+def whole_order(db: sqlite3.Connection, row: sqlite3.Row) -> View:
+    """An order with personal data, as `export_orders` gives it."""
+    return _order(db, row, personal=True)
+
+
 def _order_page(db: sqlite3.Connection, sql: str, values: View) -> tuple[list[View], View]:
     rows = db.execute(sql, values).fetchall()
     last = rows[-1] if rows else None

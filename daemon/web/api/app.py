@@ -28,6 +28,7 @@ from daemon.web.api import (
     reference,
     site,
     states,
+    webhooks,
 )
 from daemon.web.api.asking import Control
 from daemon.web.passwords import Passwords
@@ -44,7 +45,7 @@ LARGEST_REQUEST = 1 << 20
 #: one module of routes per noun
 _NOUNS = (
     *(site, backups, imports, bulk, orders, listings, promotions, reference, states, accounts, jobs, feeds, access),
-    alerts,
+    *(alerts, webhooks),
 )
 
 

@@ -17,7 +17,7 @@ from daemon.seller.imports import ImportReport, RowResult, check_kind, import_ro
 from daemon.seller.rows import Table
 from daemon.settings import AccountSettings
 from daemon.store import Store
-from daemon.web.api.asking import Account, Now, TheControl, importing, spool
+from daemon.web.api.asking import Account, Now, TheControl, spool
 from daemon.web.api.problems import Problem, fault_as_problem, told
 
 router = APIRouter(prefix="/api/v1", tags=["bulk"])
@@ -122,7 +122,7 @@ async def bulk(
         said = request.headers.get("content-type", "").partition(";")[0].strip().casefold()
         table = await to_thread.run_sync(open_lines if said in _LINES else open_import, kind, file)
         stack.callback(table.close)
-        lines = _answered(control.store, account, kind, table, now, request, dry_run=dry_run)
+        lines = _answered(control.store, account, kind, table, now, dry_run=dry_run)
         return StreamingResponse(_closing(lines, stack.pop_all()), media_type=NDJSON)
 
 
@@ -133,15 +133,14 @@ async def _closing(lines: AsyncIterator[str], stack: AsyncExitStack) -> AsyncIte
 
 
 async def _answered(
-    store: Store, account: AccountSettings, kind: ImportKind, table: Table, now: Now, request: Request, *, dry_run: bool
+    store: Store, account: AccountSettings, kind: ImportKind, table: Table, now: Now, *, dry_run: bool
 ) -> AsyncIterator[str]:
     report, problem = ImportReport(account.name, kind, dry_run=dry_run), None
     try:
-        async with importing(request, account):
-            async for batch in import_rows(store, account, kind, table, now.at, dry_run=dry_run):
-                for row in batch:
-                    report.count(row)
-                yield "".join(_line(_answer(kind, row)) for row in batch)
+        async for batch in import_rows(store, account, kind, table, now.at, dry_run=dry_run):
+            for row in batch:
+                report.count(row)
+            yield "".join(_line(_answer(kind, row)) for row in batch)
     except DaemonError as error:
         # The answer has begun, so its status can say nothing any more.
         problem = fault_as_problem(error)
