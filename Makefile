@@ -5,13 +5,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help demo test check bench lock clean
+.PHONY: help demo test check bench fuzz lock clean
 
 help:
 	@echo "make demo              sandbox marketplaces, the daemon, and what happens (ARGS=--once: by itself, to the end)"
 	@echo "make test              all tests (ARGS=... goes to pytest)"
 	@echo "make check             format, lint, strict types, import floors, dependency pins"
 	@echo "make bench             benchmarks beside their peers"
+	@echo "make fuzz READER=order look for bytes that a reader cannot bear (ARGS=-max_total_time=600: for ten minutes)"
 	@echo "make lock              pin the dependencies anew"
 
 # --require-hashes: what is installed is what the lock file says, byte for byte.
@@ -36,6 +37,9 @@ check: $(VENV)/.installed
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks $(ARGS)
+
+fuzz: $(VENV)/.installed
+	$(BIN)/python -m tests.fuzz $(READER) $(ARGS)
 
 lock: $(VENV)/.installed
 	$(BIN)/python -m venv .cache/lock

@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -19,7 +19,9 @@ from pydantic_core import ErrorDetails
 from daemon.alerting import AlertsTable, WebhookTable
 from daemon.errors import ConfigError
 from daemon.hostkeys import FILE_NAME, pinned
-from daemon.marketplaces.dialects import DIALECTS, SPEAKS
+from daemon.marketplaces.dialects import DIALECTS, PROFILED, SPEAKS
+from daemon.marketplaces.edge.profiles import Profile, resolved, shipped
+from daemon.marketplaces.edge.settings import profile_faults
 from daemon.model import AccountName
 from daemon.rules.catalogue import Catalogue, load_catalogue
 from daemon.settings import AccountSettings, Duration, Secret, SftpTable, Table
@@ -156,6 +158,18 @@ class BackupTable(Table):
     folder: Path | None = None
 
 
+class RetentionTable(Table):
+    """`[retention]`: how long what only grows is kept: single turns of jobs, events (timelines), what feeds carried.
+
+    The last object of each listing and kind of feed stays, and so do feeds with their counts. Bytes and personal data
+    have their own times, by account (`payload_retention`, `personal_data_retention`).
+    """
+
+    turns: Duration = timedelta(days=30)
+    events: Duration = timedelta(days=400)
+    feed_objects: Duration = timedelta(days=400)
+
+
 class Config(Table):
     """The whole configuration. Paths are absolute; inactive accounts are in it and have no jobs."""
 
@@ -163,6 +177,7 @@ class Config(Table):
     web: WebTable = WebTable()
     log: LogTable = LogTable()
     backup: BackupTable = BackupTable()
+    retention: RetentionTable = RetentionTable()
     #: how often the jobs that belong to no account come
     every: Mapping[str, Duration] = Field(default_factory=dict)
     alerts: AlertsTable = AlertsTable()
@@ -311,6 +326,10 @@ class _Reading:
 
     path: Path
     problems: list[str] = field(default_factory=list)
+    #: the retailers of the configuration and those that are shipped; of the former, what is wrong and at which places
+    profiles: Mapping[str, Profile] = field(default_factory=shipped)
+    told: dict[str, list[str]] = field(default_factory=dict)
+    wrong: dict[str, set[tuple[int | str, ...]]] = field(default_factory=dict)
 
     def config(self) -> Config | None:
         """The configuration, or None where a problem left no way to make one."""
@@ -318,6 +337,7 @@ class _Reading:
         if top is None:
             return None
         tables = top.pop("accounts", {})
+        self._read_profiles(top.pop("profiles", {}))
         shell = self._valid(Config, top, self.path, "", {"folder": self.path.absolute().parent})
         if shell is not None:
             self._check_every(shell.every, SITE_JOBS, "of the site", self.path, "every")
@@ -366,15 +386,54 @@ class _Reading:
 
     def examine(self, name: str) -> tuple[AccountSettings | None, list[str]] | None:
         """See `examine`."""
-        tables = (self._toml(self.path) or {}).get("accounts", {})
-        found = self._account_tables(tables).get(name)
+        top = self._toml(self.path) or {}
+        self._read_profiles(top.get("profiles", {}))
+        found = self._account_tables(top.get("accounts", {})).get(name)
         if found is None:
             # A file that cannot be read may have held it.
             return (None, self.problems) if self.problems else None
-        self.problems = [problem for problem in self.problems if problem.startswith(f"{found[0]}: ")]
         file, place, table = found
+        of_profiles = {problem for told in self.told.values() for problem in told}
+        own = [problem for problem in self.problems if problem.startswith(f"{file}: ") and problem not in of_profiles]
+        used = str(table.get("profile", table.get("marketplace"))) if isinstance(table, dict) else ""
+        self.problems = [*self.told.get(used, ()), *own]
         account = self._account(name, table, file, place)
         return (None if self.problems else account), self.problems
+
+    def _read_profiles(self, tables: object) -> None:
+        """Take the retailers of the configuration in (J15); what is wrong with one is told once, in its own place."""
+        if not isinstance(tables, dict):
+            self._tell(self.path, "profiles holds tables; write [profiles.NAME] above the keys of a retailer")
+            return
+        named: dict[str, Profile] = {}
+        for name, table in tables.items():
+            if not _NAME.fullmatch(name):
+                self._tell_of(name, f"{name!r} cannot be a profile's name: use up to 64 letters, digits, - and _")
+            elif not isinstance(table, dict):
+                self._tell_of(name, f"profiles.{name} is no table; write [profiles.{name}] above its keys")
+            else:
+                named[name] = table
+        self.profiles = self._resolved(named)
+        for name in named:
+            faults = profile_faults(self.profiles[name], {"folder": self.path.absolute().parent})
+            self.wrong[name] = {fault["loc"] for fault in faults}
+            for fault in faults:
+                self._tell_of(name, _sentence(DIALECTS[PROFILED].settings, fault, f"profiles.{name}"))
+
+    def _resolved(self, named: Mapping[str, Profile]) -> Mapping[str, Profile]:
+        """The profiles, each laid over what it extends; one that extends nothing that is there stands alone."""
+        named = dict(named)
+        while True:
+            try:
+                return resolved(named, shipped())
+            except ValueError as error:
+                wrong, _, problem = str(error).partition(".")
+                self._tell_of(wrong, f"profiles.{wrong}.{problem}")
+                named[wrong] = {key: value for key, value in named[wrong].items() if key != "extends"}
+
+    def _tell_of(self, profile: str, problem: str) -> None:
+        self._tell(self.path, problem)
+        self.told.setdefault(profile, []).append(self.problems[-1])
 
     def _accounts(self, tables: object) -> dict[AccountName, AccountSettings]:
         accounts = {}
@@ -421,7 +480,9 @@ class _Reading:
         if speaks is None:
             return None
         content = {**table, "name": name, "speaks": speaks}
-        account = self._valid(DIALECTS[speaks].settings, content, file, place, {"folder": file.absolute().parent})
+        context = {"folder": file.absolute().parent, "profiles": self.profiles}
+        told = self.wrong.get(str(table.get("profile", table.get("marketplace"))), set())
+        account = self._valid(DIALECTS[speaks].settings, content, file, place, context, told)
         every = account.every if account is not None else table.get("every", {})
         self._check_every(every, JOBS[speaks], "of this account", file, _join(place, "every"))
         for where, login in account.sftp_logins.items() if account is not None else ():
@@ -434,6 +495,8 @@ class _Reading:
             wanted = " or ".join(f'"{name}"' for name in SPEAKS)
             self._tell(file, f"{_join(place, 'marketplace')} is missing; add it: marketplace = {wanted}")
             return None
+        if speaks is None and marketplace not in SPEAKS and (marketplace in self.profiles or "profile" in table):
+            return PROFILED
         if speaks is None and marketplace not in SPEAKS:
             self._tell(
                 file,
@@ -473,13 +536,21 @@ class _Reading:
                 self._tell(file, f"{_join(place, 'private_key')}: {error}")
 
     def _valid(
-        self, table: type[_T], content: dict[str, Any], file: Path, place: str, context: dict[str, Any]
+        self,
+        table: type[_T],
+        content: dict[str, Any],
+        file: Path,
+        place: str,
+        context: dict[str, Any],
+        told: Collection[tuple[int | str, ...]] = (),
     ) -> _T | None:
+        """The table, or None; its problems are told, but for those at places of which `told` has told already."""
         try:
             return table.model_validate(content, context=context)
         except ValidationError as error:
             for problem in error.errors(include_url=False):
-                self._tell(file, _sentence(table, problem, place))
+                if problem["loc"] not in told:
+                    self._tell(file, _sentence(table, problem, place))
             return None
 
     def _toml(self, file: Path) -> dict[str, Any] | None:

@@ -68,4 +68,11 @@ class Refused(MarketplaceError):
 
 
 class Unreadable(MarketplaceError):
-    """Not in the documented form; the text names line, field and what was expected."""
+    """Not in the documented form; the text names line, field and what was expected.
+
+    `feed_name` is the feed that it speaks of all the same, where that is known: its silence says nothing then.
+    """
+
+    def __init__(self, text: str, feed_name: str = "") -> None:
+        super().__init__(text)
+        self.feed_name = feed_name

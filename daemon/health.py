@@ -78,6 +78,8 @@ class Snapshot:
     order_errors: Mapping[tuple[str, str], int] = field(default_factory=dict)
     #: what a person has paused (D13)
     pauses: Sequence[Pause] = ()
+    #: (account, what) → claims and order updates that wait for a person (J12, J13)
+    attention: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,8 @@ class Verdict:
     alerts: Sequence[Alert] = ()
     #: (account, severity) → things that are wrong with orders
     order_errors: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    #: (account, what) → claims and order updates that wait for a person
+    attention: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
     def count(self, state: JobHealth) -> int:
         """How many jobs are in a state."""
@@ -149,6 +153,7 @@ class Verdict:
                     "held_since": _iso(held[0] if held else None),
                     "held_reason": held[1] if held else "",
                     "orders_waiting": {how: n for (name, how), n in self.waiting.items() if name == job.account},
+                    "attention": {what: n for (name, what), n in self.attention.items() if name == job.account},
                     "order_errors": {how: n for (name, how), n in self.order_errors.items() if name == job.account},
                     "jobs": {},
                 },
@@ -184,6 +189,8 @@ class Figures:
     scheduler_events: Mapping[tuple[str], int]
     #: (account, known or unknown) → answers of marketplaces that said something, by whether the catalogue knows it
     answers: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    #: log lines that nobody read in time, since the process started
+    log_lines_dropped: int = 0
 
 
 def judge(snapshot: Snapshot, vitals: Vitals, config: Loaded, timetable: Timetable, now: datetime) -> Verdict:
@@ -209,6 +216,7 @@ def judge(snapshot: Snapshot, vitals: Vitals, config: Loaded, timetable: Timetab
         waiting=snapshot.waiting,
         alerts=snapshot.alerts,
         order_errors=snapshot.order_errors,
+        attention=snapshot.attention,
     )
 
 

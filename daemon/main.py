@@ -19,7 +19,7 @@ import structlog
 from anyio import create_task_group, to_thread
 from anyio.abc import TaskGroup, TaskStatus
 
-from daemon import notify
+from daemon import logs, notify
 from daemon.clock import read_clocks
 from daemon.config import Config, fingerprint, host_keys, load, split_address, warnings
 from daemon.crontab import intervals
@@ -34,13 +34,13 @@ from daemon.health import (
     Verdict,
     judge,
 )
-from daemon.logs import configure
 from daemon.marketplaces import Marketplace
 from daemon.marketplaces.dialects import DIALECTS
 from daemon.model import SITE, AccountName
 from daemon.pulse import Pulse
 from daemon.runner import Runner
 from daemon.seller.advice import count_known, explained_by
+from daemon.settings import secrets_in
 from daemon.store import Store, open_store
 from daemon.store.pauses import holding
 from daemon.timetable import Timetable
@@ -63,6 +63,7 @@ def main_run(config_path: Path) -> int:
     # A reload asked for too early would end the process (trap D3).
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     code = anyio.run(partial(run, config_path))
+    logs.finish()
     if any(not thread.daemon and thread is not threading.main_thread() for thread in threading.enumerate()):
         _end_in(_LAST_RESORT, code)
     return code
@@ -79,7 +80,7 @@ async def run(config_path: Path, *, ready: Callable[[], None] = lambda: None) ->
     except ConfigError as error:
         return _give_up(CONFIG, *error.problems)
     config = setup.config
-    configure(config.log.level, config.log.format)
+    _configure_log(config)
     code, causes, daemon = CLEAN, list[BaseException](), None
     try:
         async with open_store(config.database) as store:
@@ -95,6 +96,11 @@ async def run(config_path: Path, *, ready: Callable[[], None] = lambda: None) ->
     if any(isinstance(cause, ConfigError) for cause in causes):
         return _give_up(CONFIG, *map(str, causes))
     return _give_up(IN_USE if isinstance(causes[0], StoreInUse) else STORAGE, *map(str, causes))
+
+
+def _configure_log(config: Config) -> None:
+    secrets = (secret.reveal() for _, secret in secrets_in(config))
+    logs.configure(config.log.level, config.log.format, secrets=secrets)
 
 
 def _give_up(code: int, *sentences: str) -> int:
@@ -286,6 +292,7 @@ class Daemon:
             await self.store.runs.snapshot(),
             await self.store.accounts.held(),
             waiting=waiting,
+            attention=await self.store.views.attention(),
             order_errors=await self.store.views.order_errors(),
             pauses=await self.store.pauses.in_force(datetime.now(UTC)),
             alerts=await self.store.alerts.open(),
@@ -306,7 +313,9 @@ class Daemon:
             for gate in account["gates"]
         }
         answers = count_known(await self.store.codes.all(), explained_by(self.config.accounts))
-        return Figures(listings, feeds, gates, self._runner.totals, self._timetable.events, answers)
+        return Figures(
+            listings, feeds, gates, self._runner.totals, self._timetable.events, answers, logs.lines_dropped()
+        )
 
     # From start to stop
 
@@ -323,7 +332,7 @@ class Daemon:
                 following = await self._next_setup()
             if following is not None:
                 self._setup = following
-                configure(self.config.log.level, self.config.log.format)
+                _configure_log(self.config)
                 await self._configure(datetime.now(UTC))
         for asked in (*self._taken, *self._reloads):
             asked.stopped = True
@@ -446,7 +455,7 @@ class Daemon:
 
     async def _tell_status(self) -> None:
         verdict = await self.health()
-        text = f"{len(self.config.active_accounts)} accounts, {len(verdict.jobs)} jobs"
+        text = f"{len(self.config.active_accounts)} accounts, {sum(job.account != SITE for job in verdict.jobs)} jobs"
         text += f", {verdict.count(JobHealth.FAILING)} failing, {len(verdict.held)} held"
         if paused := verdict.count(JobHealth.PAUSED):
             text += f", {paused} PAUSED"

@@ -47,6 +47,15 @@ class Part(StrEnum):
     END = "end"
 
 
+#: what the guide calls the error text of each part (L2, L6, L7); of ending it says nothing, that name is ours
+ERROR_NAMES: Mapping[Part, str] = {
+    Part.ITEM: "Update Item Error",
+    Part.STOCK: "Error Updating Quantity",
+    Part.PRICE: "Error Updating Price",
+    Part.END: "Error Ending Item",
+}
+
+
 class ChannelStatus(StrEnum):
     """How far a listing has come at the marketplace (L3)."""
 
@@ -274,6 +283,14 @@ class ItemLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class PhotoTerms:
+    """How large photos must be on each side, and how large they had better be, in pixels (C6)."""
+
+    least: int
+    wanted: int
+
+
+@dataclass(frozen=True, slots=True)
 class ListingFault:
     """One thing that is wrong with a listing, or doubtful: the field, the rule it breaks, what is wrong, the fix."""
 
@@ -291,6 +308,23 @@ class StockKnobs:
     percentage: int | None = None
     cap: int | None = None
     threshold: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StockExtras:
+    """What a retailer's stock file may want of a listing beside its units, as it is written there; empty is unsaid.
+
+    Days are ISO 8601, units and days whole numbers; the rest are the retailer's own words.
+    """
+
+    back_in_stock_date: str = ""
+    low_stock: str = ""
+    ring_fenced_units: str = ""
+    standard_lead_time_days: str = ""
+    max_lead_time_days: str = ""
+    lead_time_from: str = ""
+    availability_status: str = ""
+    product_status: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,6 +351,7 @@ class OfferTerms:
     `less_eco` says that the seller's prices include the eco-contribution and that what is sent must not (C8).
     `vat_rate` is that of listings without their own, a fraction (C4). `period` and `nature` are those of an offer
     without a promotion.
+    `stock_form` stands for whatever else of the account goes into each row of stock, such as its lead time.
     """
 
     safety_stock: int = 0
@@ -332,6 +367,7 @@ class OfferTerms:
     vat_rate: Decimal | None = None
     period: timedelta | None = None
     nature: str = ""
+    stock_form: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -384,6 +420,7 @@ class FeedObject:
     ended: bool
     handling_days: int | None
     promotion: Promotion | None = None
+    extras: StockExtras = StockExtras()
     vat_rate: Decimal | None = None
 
 
@@ -413,8 +450,9 @@ class FeedRule:
     `needs_channel_item_id` is (J2). `interval` counts from the end of one send to the start of the next.
     `one_at_a_time` holds the next feed back while one is unanswered, until `patience` has passed and it lapses. Where
     `silence_is_yes` is set, an unanswered feed counts as accepted after that time. A send that takes longer than
-    `deadline` is ended. With `tearable`, a send that is cut may leave half of a file which the marketplace takes as it
-    stands: such a feed goes out again whole with the next turn, and no answer to the half rejects a listing (J3).
+    `deadline` is ended. `most` is how many listings one feed carries at most, what is out of stock first. With
+    `tearable`, a send that is cut may leave half of a file which the marketplace takes as it stands: such a feed goes
+    out again whole with the next turn, and no answer to the half rejects a listing (J3).
     """
 
     kind: FeedKind
@@ -428,6 +466,7 @@ class FeedRule:
     one_at_a_time: bool
     needs_channel_item_id: bool = False
     silence_is_yes: timedelta | None = None
+    most: int | None = None
     tearable: bool = False
 
 
@@ -557,6 +596,7 @@ class UpdateLine:
     """One line of an order update: which line, how many units, and the marketplace's own name of the article.
 
     `reason` is for people; `out_of_stock` is the one reason of a refusal that a marketplace may have a word for.
+    `handling_days` are those of its listing, None for the account's.
     """
 
     ref: str
@@ -564,6 +604,7 @@ class UpdateLine:
     channel_item_id: str = ""
     reason: str = ""
     out_of_stock: bool = False
+    handling_days: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -581,6 +622,7 @@ class OrderUpdate:
     """What is to be said to the marketplace about lines of one order; a dispatch carries its parcel.
 
     `name` is unique for ever and made before anything is sent, so that a repeat is recognised as the same thing.
+    `received_at` is when its order came to us, for the day from which handling is counted.
     `earlier` are the dispatches of the order that went before, for marketplaces that want them repeated (J8), or what
     a refund takes back (J10). `in_answer`: the marketplace has asked for it (J12).
     """
@@ -591,7 +633,7 @@ class OrderUpdate:
     created_at: datetime
     name: str = ""
     parcel: Parcel | None = None
-    handling_days: int | None = None
+    received_at: datetime | None = None
     earlier: "tuple[OrderUpdate, ...]" = ()
     in_answer: bool = False
 

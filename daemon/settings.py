@@ -3,7 +3,7 @@
 import os
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from difflib import get_close_matches
 from pathlib import Path
@@ -32,6 +32,8 @@ from daemon.model import (
     LegalMoves,
     OfferTerms,
     Parcel,
+    PhotoTerms,
+    Sku,
     VatTerritory,
 )
 
@@ -171,6 +173,21 @@ class Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=False, validate_default=False)
 
 
+def secrets_in(value: object, place: str = "") -> Iterator[tuple[str, Secret]]:
+    """Every secret of a table, at any depth, with its place in it."""
+    if isinstance(value, Secret):
+        yield place, value
+    elif isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from secrets_in(getattr(value, name), f"{place}.{name}".removeprefix("."))
+    elif isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from secrets_in(item, f"{place}.{name}".removeprefix("."))
+    elif isinstance(value, tuple):
+        for number, item in enumerate(value):
+            yield from secrets_in(item, f"{place}.{number}")
+
+
 class SftpTable(Table):
     """An SFTP login (guide L and J, account)."""
 
@@ -304,6 +321,8 @@ class AccountSettings(Table):
     #: when its secrets end, by any name: "login password" = 2027-01-31
     expires: Mapping[str, date] = Field(default_factory=dict)
 
+    #: whether its marketplace has a test tree, in which test orders can be rehearsed
+    has_test_tree: ClassVar[bool] = False
     #: what the seller may say of order lines here, and when (Sell-R A6, guide J7-J10)
     legal_moves: ClassVar[LegalMoves]
 
@@ -334,6 +353,11 @@ class AccountSettings(Table):
         return None
 
     @property
+    def photo_terms(self) -> PhotoTerms | None:
+        """How large photos must be (C6); None where they are not to be looked at."""
+        return None
+
+    @property
     def offer_terms(self) -> OfferTerms:
         """What it makes of the seller's figures before they are sent (L6, L10, L11)."""
         rules = self.stock_rules
@@ -343,7 +367,17 @@ class AccountSettings(Table):
             cap=rules.cap,
             threshold=rules.below,
             reserve_open_orders=rules.reserve_open_orders,
+            stock_form=self.stock_form,
         )
+
+    def listing_fault(self, sku: Sku, channel_item_id: str) -> str:  # noqa: ARG002 - of this account's listings
+        """Why nothing of a listing may be sent, by what is not in its item (J2); empty where it may."""
+        return ""
+
+    @property
+    def stock_form(self) -> str:
+        """What of the account goes into each row of stock beside the rules for its units."""
+        return ""
 
     @property
     def vat_territory(self) -> VatTerritory | None:
@@ -382,6 +416,11 @@ class AccountSettings(Table):
     def explain(self, code: str, text: str) -> Advice | None:  # noqa: ARG002 - of this account's errors
         """What is known of an error that its marketplace tells, None where nobody has said."""
         return None
+
+    @property
+    def service_urls(self) -> Mapping[str, str]:
+        """Every address of a service by its place in the configuration; none where all goes by files."""
+        return {}
 
     @property
     def sftp_logins(self) -> Mapping[str, SftpTable]:

@@ -3,7 +3,7 @@
 
 import sys
 from collections.abc import Iterator, Mapping
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 from enum import StrEnum
 from pathlib import Path
 from types import UnionType
@@ -14,9 +14,9 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from daemon.alerting import AlertsTable, WebhookTable
-from daemon.config import SITE_JOBS, BackupTable, DaemonTable, LogTable, WebTable
+from daemon.config import SITE_JOBS, BackupTable, DaemonTable, LogTable, RetentionTable, WebTable
 from daemon.marketplaces.edge import EdgeSettings
-from daemon.marketplaces.edge.profiles import PROFILES
+from daemon.marketplaces.edge.profiles import shipped
 from daemon.marketplaces.edge.settings import Column, Place
 from daemon.marketplaces.sellr import SellrSettings
 from daemon.rules.catalogue import Catalogue
@@ -38,17 +38,36 @@ marketplace about those before you go live.
 """
 
 
+PROFILES = """## [profiles.NAME]
+
+A retailer on The Edge that is not shipped (or another form of one that is): every key of the table above but
+`marketplace`, `speaks`, `active`, `profile` and `sftp`, as a default for the accounts that name it by
+`profile = "NAME"` or `marketplace = "NAME"`.
+
+| key | form | default |
+|---|---|---|
+| `extends` | {names}, or another one of yours | the shipped one of its own name, otherwise `edge` |
+"""
+
+
 def written() -> str:
     """The whole page."""
     parts = [HEAD]
-    for name, table in (("daemon", DaemonTable), ("web", WebTable), ("log", LogTable), ("backup", BackupTable)):
+    for name, table in (
+        ("daemon", DaemonTable),
+        ("web", WebTable),
+        ("log", LogTable),
+        ("backup", BackupTable),
+        ("retention", RetentionTable),
+    ):
         parts.append(_section(f"[{name}]", table))
     parts.append(_every())
     parts.append(_section("[alerts]", AlertsTable))
     parts.append(_section("[[webhooks]]", WebhookTable))
     parts.append(_section('[accounts.NAME], speaks = "sellr" (marketplace = "laredoute")', SellrSettings))
     title = '[accounts.NAME], speaks = "edge" (marketplace = "johnlewis", whose profile gives the defaults)'
-    parts.append(_section(title, EdgeSettings, PROFILES["johnlewis"]))
+    parts.append(_section(title, EdgeSettings, shipped()["johnlewis"]))
+    parts.append(PROFILES.format(names=" or ".join(f"`{name}`" for name in sorted(shipped()))))
     return "\n".join(parts)
 
 
@@ -103,9 +122,10 @@ _FORMS: Mapping[Any, str] = {
     int: "whole number",
     bool: "true or false",
     timedelta: "duration",
-    date: "date, such as `2027-01-31`",
     Secret: "secret",
     Path: "path",
+    date: 'day, such as `"2026-12-24"`',
+    time: 'time of day, such as `"15:00"`',
     Catalogue: "path of a TOML file",
     Place: "folder, or `{ path, sftp }` with a login of its own",
     Column: "column: a name, `{ name, field }` or `{ name, text }`",

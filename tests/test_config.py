@@ -7,12 +7,13 @@ from pathlib import Path
 import asyncssh
 import pytest
 
-from daemon.config import JOBS, SITE_JOBS, check, fingerprint, host_keys, load
+from daemon.config import JOBS, SITE_JOBS, check, examine, fingerprint, host_keys, load
 from daemon.crontab import CRONTAB, SITE_CRONTAB, intervals, site_timetable, timetable
 from daemon.errors import ConfigError
 from daemon.hostkeys import pin
 from daemon.marketplaces.dialects import DIALECTS
-from daemon.model import SITE
+from daemon.marketplaces.edge import EdgeSettings
+from daemon.model import SITE, AccountName
 
 EXAMPLE = Path(__file__).parent.parent / "config.toml"
 
@@ -362,3 +363,111 @@ def test_bytes_that_outlive_the_personal_data_in_them_are_warned_of(
     retention = f'payload_retention = "{payloads}"\npersonal_data_retention = "30d"\n'
     path = write(folder, f'[daemon]\nstate_dir = "."\n[accounts.x]\n{retention}{LEWIS}')
     assert any("x: payload_retention is longer than" in warning for warning in check(path).warnings) is warned
+
+
+HARBOUR = """
+[profiles.harbour]
+currency = "AUD"
+time_zone = "Australia/Sydney"
+standard_delivery_days = 5
+wait_for_marker = false
+stock = { columns = ["part_number", "free_stock"], marker = true }
+
+[accounts.harbour-au]
+marketplace = "harbour"
+handling_days = 2
+stock = { max_rows = 100 }
+sftp = { host = "sftp.harbour.example", user = "supplier", password = { file = "secret" } }
+"""
+
+
+def test_a_retailer_is_added_by_the_configuration_alone(folder: Path) -> None:  # J15
+    account = load(write(folder, HARBOUR)).accounts[AccountName("harbour-au")]
+    assert isinstance(account, EdgeSettings)
+    assert (account.speaks, account.marketplace, account.profile) == ("edge", "harbour", "harbour")
+    assert (account.currency, account.standard_delivery_days, account.handling_days) == ("AUD", 5, 2)
+    assert (account.wait_for_marker, account.stock.marker, account.stock.max_rows) == (False, True, 100)
+    assert account.folder("order_download").path == "/live/incoming"
+    assert examine(folder / "config.toml", "harbour-au") == (account, [])
+    assert examine(folder / "config.toml", "nobody") is None
+
+
+def test_an_account_in_a_file_of_its_own_names_any_retailer_by_its_profile(folder: Path) -> None:  # J15
+    write(folder / "accounts.d", LEWIS.replace("johnlewis", "Kaufhaus Süd") + 'profile = "johnlewis"\n', "sued.toml")
+    (folder / "accounts.d" / "secret").write_bytes((folder / "secret").read_bytes())
+    (folder / "accounts.d" / "secret").chmod(0o600)
+    account = load(write(folder, "")).accounts[AccountName("sued")]
+    assert (account.speaks, account.marketplace, account.currency) == ("edge", "Kaufhaus Süd", "GBP")
+
+
+def test_what_is_wrong_with_a_retailer_is_told_once_in_its_own_place(folder: Path) -> None:  # D3 J15
+    text = HARBOUR.replace("wait_for_marker = false", "handling_days = -1\nsftp = {}\nhandling_dais = 2")
+    text = text.replace("max_rows = 100", "max_rows = 0")
+    path = write(folder, text)
+    assert sorted(problems(path)) == [
+        "/config.toml: accounts.harbour-au.stock.max_rows = 0: should be greater than or equal to 1",
+        "/config.toml: profiles.harbour.handling_dais is not a key that is known here; did you mean handling_days?",
+        "/config.toml: profiles.harbour.handling_days = -1: should be greater than or equal to 0",
+        "/config.toml: profiles.harbour.sftp: it belongs to an account, not to a profile",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("profiles = 1", "profiles holds tables"),
+        ("[profiles]\nharbour = 1", "profiles.harbour is no table"),
+        ('[profiles.a]\nextends = "argus"', "profiles.a.extends: no profile 'argus'; did you mean argos?"),
+    ],
+)
+def test_profiles_of_another_form_are_told(folder: Path, text: str, told: str) -> None:  # D3
+    (problem,) = problems(write(folder, text))
+    assert told in problem
+
+
+def test_an_account_hears_of_its_own_profile_alone(folder: Path) -> None:  # D3
+    path = write(folder, HARBOUR + "\n[profiles.other]\nmarker = 1\n")
+    account, told = examine(path, "harbour-au") or (None, ["nothing"])
+    assert account is not None
+    assert told == []
+    assert len(problems(path)) == 1
+
+
+def test_an_account_in_a_file_of_its_own_hears_what_is_wrong_with_its_retailer(folder: Path) -> None:  # D3
+    write(folder / "accounts.d", LEWIS.replace('"johnlewis"', '"other"'), "one.toml")
+    (folder / "accounts.d" / "secret").write_bytes((folder / "secret").read_bytes())
+    (folder / "accounts.d" / "secret").chmod(0o600)
+    path = write(folder, HARBOUR + '\n[profiles.other]\nextends = "johnlewis"\nmarker = 1\n')
+    account, told = examine(path, "one") or (None, ["nothing"])
+    assert account is None
+    assert [problem.replace(str(folder), "") for problem in told] == [
+        '/config.toml: profiles.other.marker = 1: should be a text in quotes ("…")'
+    ]
+    assert len(problems(path)) == 1
+
+
+def test_one_wrong_profile_leaves_the_others_what_they_are(folder: Path) -> None:  # D3
+    path = write(folder, HARBOUR + '\n[profiles.a]\nextends = "b"\n[profiles.b]\nextends = "a"\n[profiles."a b"]\n')
+    assert problems(path) == [
+        "/config.toml: 'a b' cannot be a profile's name: use up to 64 letters, digits, - and _",
+        "/config.toml: profiles.a.extends: it ends where it began: a, b",
+    ]
+    account, told = examine(path, "harbour-au") or (None, ["nothing"])
+    assert account is not None
+    assert told == []
+
+
+def test_the_examples_of_the_page_about_john_lewis_are_right(folder: Path) -> None:  # J15
+    page = (EXAMPLE.parent / "docs" / "john-lewis.md").read_text("utf-8")
+    examples = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    for name in ("johnlewis", "harbour"):
+        examples = [example.replace(f"/etc/sellerd/secrets/{name}", "secret") for example in examples]
+    # Those that show tables of the account of the first are put below it.
+    alone = [example for example in examples if "marketplace =" in example]
+    tables = [example for example in examples if "marketplace =" not in example]
+    for example in (*alone, *(alone[0] + table for table in tables)):
+        assert load(write(folder, example)).accounts
+    harbour = load(write(folder, alone[1])).accounts[AccountName("harbour-au")]
+    assert isinstance(harbour, EdgeSettings)
+    assert (harbour.marketplace, harbour.updates.shipments) == ("Harbour & Sons", "cumulative")
+    assert len(examples) >= 4

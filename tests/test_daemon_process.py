@@ -138,8 +138,8 @@ class Site:
         return body
 
     async def turns(self) -> list[tuple[str, str]]:
-        """Every turn that was ever recorded: job and outcome."""
-        sql = "SELECT job, outcome FROM job_runs ORDER BY id"
+        """Every turn of an account's job that was ever recorded: job and outcome."""
+        sql = "SELECT job, outcome FROM job_runs WHERE account <> '' ORDER BY id"
         async with read_store(self.folder / "state" / "sellerd.db") as store:
             return [tuple(row) for row in await store.database.read(lambda db: db.execute(sql).fetchall())]
 
@@ -327,6 +327,8 @@ async def test_killed_in_the_middle_it_starts_again_by_itself(site: Site) -> Non
         site.write(account("jl", port))
         async with site.running() as process:
             await reached()
+            while ("orders", "running") not in await site.turns():
+                await anyio.sleep(0.02)
             process.signal(signal.SIGKILL)
             assert await process.ended() == -signal.SIGKILL
     assert ("orders", "running") in await site.turns()

@@ -9,7 +9,7 @@ import pytest
 BUILT = [
     *(f"D{number}" for number in range(1, 14)),
     *(f"L{number}" for number in (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18)),
-    *(f"J{number}" for number in range(1, 9)),
+    *(f"J{number}" for number in range(1, 15)),
     *(f"C{number}" for number in (1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13)),
     *("S1", "S2", "S3"),
 ]

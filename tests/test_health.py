@@ -137,6 +137,7 @@ def test_the_body_names_each_account_and_job() -> None:  # D5
         "held_since": None,
         "held_reason": "",
         "orders_waiting": {},
+        "attention": {},
         "order_errors": {},
         "jobs": {
             "orders": {

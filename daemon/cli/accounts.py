@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,6 +14,8 @@ from daemon.cli.site import Site, address, asynchronous
 
 if TYPE_CHECKING:
     from daemon.cli.proofs import Finding
+    from daemon.marketplaces import Marketplace
+    from daemon.seller.rehearsal import Step
     from daemon.settings import AccountSettings, SftpTable
     from daemon.transports.sftp import HostKey
 
@@ -57,15 +60,25 @@ async def _held(site: Site) -> dict[str, str]:
 @accounts.command()
 @click.argument("name")
 @click.option("--connect", is_flag=True, help="Log in on each side as well, and look without changing anything there.")
+@click.option(
+    "--uat", is_flag=True, help="Walk the test orders of a test account: what is proven, and what comes next."
+)
 @json_option
 @click.pass_obj
 @asynchronous
-async def check(site: Site, *, name: str, connect: bool, as_json: bool) -> None:
+async def check(site: Site, *, name: str, connect: bool, uat: bool, as_json: bool) -> None:
     """Prove an account: its configuration by itself, and with --connect each login; say what to mend.
+
+    With --uat the test orders of an account with environment = "uat" are walked step by step, from the folders to
+    refunds and errors; it goes by what has happened already, so say it again after each step.
 
     Ends with 1 when anything is wrong. What only a feed or an update could show is told as unproven, and is not wrong.
     """
     from daemon.cli.proofs import Verdict
+
+    if uat:
+        await _rehearse(site, name, as_json=as_json)
+        return
 
     findings = [finding async for finding in _findings(site, name, connect=connect)]
     wrong = [finding for finding in findings if finding.verdict is Verdict.WRONG]
@@ -78,12 +91,59 @@ async def check(site: Site, *, name: str, connect: bool, as_json: bool) -> None:
         raise click.exceptions.Exit(REFUSED)
 
 
+async def _rehearse(site: Site, name: str, *, as_json: bool) -> None:
+    from daemon.cli.rehearsing import NothingKept, look_at
+    from daemon.clock import read_clocks
+    from daemon.model import AccountName
+    from daemon.seller.rehearsal import StepState, complete, rehearse
+    from daemon.store.rehearsals import Rehearsed
+
+    account, now = _rehearsed(site, name), read_clocks().at
+    async with _way_to(site, account) as way:
+        if site.database.exists():
+            async with site.reading() as store:
+                look = await look_at(way, store.deliveries.inbox(AccountName(name)), now)
+                facts = await store.rehearsals.facts(AccountName(name))
+        else:
+            look, facts = await look_at(way, NothingKept(), now), Rehearsed()
+    steps = rehearse(name, facts, look, f"{account.update_answer_wait.total_seconds() / 60:g} minutes")
+    if as_json:
+        print_json(account=name, complete=complete(steps), steps=[step.as_dict() for step in steps])
+    else:
+        rows = [(f"{step.name} (optional)" if step.optional else step.name, *_told(step)) for step in steps]
+        print_table(["step", "how", "found", "next"], rows, empty="")
+    if any(step.state is StepState.WRONG for step in steps):
+        raise click.exceptions.Exit(REFUSED)
+
+
+def _told(step: "Step") -> tuple[object, ...]:
+    return step.state, step.found, step.next
+
+
+def _rehearsed(site: Site, name: str) -> "AccountSettings":
+    """The account, where it is one for test orders; raises Failure."""
+    from daemon.config import examine
+
+    found = examine(site.config_path, name)
+    if found is None:
+        raise Failure(f"there is no account {name}; see: sellerd accounts list", REFUSED)
+    account, problems = found
+    if account is None or problems:
+        raise Failure("\n".join(problems), REFUSED)
+    if not account.has_test_tree:
+        raise Failure(f"{account.marketplace} has no test tree, so there is nothing to rehearse", REFUSED)
+    if account.environment != "uat":
+        raise Failure(
+            f'{name} is a {account.environment} account: only one with environment = "uat" is rehearsed', REFUSED
+        )
+    return account
+
+
 async def _findings(site: Site, name: str, *, connect: bool) -> "AsyncIterator[Finding]":
     from daemon.cli.proofs import by_asking, by_itself, of_problems
     from daemon.clock import read_clocks
     from daemon.config import examine
-    from daemon.hostkeys import FILE_NAME, pinned
-    from daemon.marketplaces.dialects import DIALECTS
+    from daemon.hostkeys import FILE_NAME
 
     found = examine(site.config_path, name)
     if found is None:
@@ -98,14 +158,24 @@ async def _findings(site: Site, name: str, *, connect: bool) -> "AsyncIterator[F
         yield finding
     if not connect:
         return
+    async with _way_to(site, account) as way:
+        async for finding in by_asking(way.checks(now)):
+            yield finding
+
+
+@asynccontextmanager
+async def _way_to(site: Site, account: "AccountSettings") -> "AsyncIterator[Marketplace]":
+    from daemon.hostkeys import FILE_NAME, pinned
+    from daemon.marketplaces.dialects import DIALECTS
+
+    known_hosts = site.state_dir / FILE_NAME
     try:
         keys = {place: pinned(known_hosts, login.host, login.port) for place, login in account.sftp_logins.items()}
     except (OSError, ValueError):
-        keys = {}  # Told above; without keys no SFTP connection is made.
+        keys = {}  # Without keys no SFTP connection is made, and that is told.
     way = DIALECTS[account.speaks].open(account, keys)
     try:
-        async for finding in by_asking(way.checks(now)):
-            yield finding
+        yield way
     finally:
         await way.aclose()
 

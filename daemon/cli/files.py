@@ -25,11 +25,14 @@ def columns_option(columns: Callable[[], "Mapping[Any, Iterable[Column]]"]) -> C
         if not wanted or ctx.resilient_parsing:
             return
         rows = [
-            (kind, column.name, "yes" if column.required else "", column.meaning, column.example)
+            (
+                *(kind, column.name, "yes" if column.required else "", column.meaning, column.example),
+                ", ".join(column.also),
+            )
             for kind, known in columns().items()
             for column in known
         ]
-        print_table(["file", "column", "required", "meaning", "example"], rows, empty="")
+        print_table(["file", "column", "required", "meaning", "example", "also called"], rows, empty="")
         ctx.exit()
 
     return click.option(

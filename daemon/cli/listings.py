@@ -10,6 +10,7 @@ from daemon.cli.failures import REFUSED, Failure
 from daemon.cli.files import private_target
 from daemon.cli.noun import Noun
 from daemon.cli.output import LIMIT, amount, json_option, print_facts, print_json, print_table, shown
+from daemon.cli.photos import check_photos
 from daemon.cli.site import Control, Site, account_option, address, asynchronous
 
 _PARTS = ("item", "stock", "price", "end")
@@ -19,6 +20,9 @@ _STATES = ("not_needed", "pending", "sent", "error")
 @click.group(cls=Noun)
 def listings() -> None:
     """List, show and export listings, check them, and try failed ones again; without a command: list."""
+
+
+listings.add_command(check_photos)
 
 
 @listings.command("list")
@@ -84,7 +88,7 @@ def _print_warnings(listings: Sequence[dict[str, Any]]) -> None:
 
 def _row(listing: dict[str, Any]) -> list[object]:
     parts = listing["parts"]
-    errors = "; ".join(f"{part}: {_error(parts[part])}" for part in _PARTS if parts[part]["error"])
+    errors = "; ".join(f"{parts[part]['error_name']}: {_error(parts[part])}" for part in _PARTS if parts[part]["error"])
     names = ("sku", "ean", "channel_item_id", "channel_status", "stock")
     states = [parts[part]["state"] for part in _PARTS]
     return [*(listing[name] for name in names), amount(listing["price_minor"]), *states, errors]
@@ -136,8 +140,13 @@ async def show_listing(site: Site, *, account: str, sku: str, as_json: bool) -> 
     _print_listing(found)
 
 
-def _print_listing(listing: dict[str, Any]) -> None:
+def _more(part: Mapping[str, Any]) -> tuple[str, str]:
     from daemon.seller.advice import in_words
+
+    return in_words(part["advice"]), part["blocked"]
+
+
+def _print_listing(listing: dict[str, Any]) -> None:
 
     item = listing["item"]
     print_facts(
@@ -150,6 +159,11 @@ def _print_listing(listing: dict[str, Any]) -> None:
             ("recommended price", amount(listing["rrp_minor"])),
             ("ended", listing["ended"]),
             ("handling days", listing["handling_days"]),
+            *((name.replace("_", " "), text) for name, text in listing["stock_extras"].items()),
+            *(
+                ("former channel_item_id", f"{each['channel_item_id']} until {each['until']}")
+                for each in listing["former_channel_item_ids"]
+            ),
             ("VAT rate", listing["vat_rate"]),
             ("eco-contribution", amount(listing["eco_contribution_minor"])),
             ("EPR category", listing["epr_code"]),
@@ -157,7 +171,7 @@ def _print_listing(listing: dict[str, Any]) -> None:
     )
     click.echo()
     parts = [
-        (part, how["state"], how["error"], in_words(how["advice"]), how["blocked"])
+        (part, how["state"], how["error"] and f"{how['error_name']}: {how['error']}", *_more(how))
         for part, how in listing["parts"].items()
     ]
     print_table(["part", "state", "error", "in English", "blocked"], parts, empty="")

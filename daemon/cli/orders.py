@@ -1,5 +1,6 @@
 """`sellerd orders`: what was bought, and what the seller decides about it (guide L12 to L14, J7, J8, S2)."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -9,12 +10,13 @@ import click
 
 from daemon.cli.failures import REFUSED, Failure
 from daemon.cli.files import private_target
-from daemon.cli.noun import Noun
+from daemon.cli.noun import Noun, examples
 from daemon.cli.output import LIMIT, NUMBER, amount, json_option, print_facts, print_json, print_table
 from daemon.cli.site import Site, account_option, address, asynchronous
 from daemon.cli.values import Instant
 
 Line = dict[str, object]
+_AMOUNT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,2})?")
 
 
 class LineChoice(click.ParamType[Line]):
@@ -34,12 +36,36 @@ class LineChoice(click.ParamType[Line]):
         return {"ref": ref, "quantity": int(quantity)}
 
 
+class AmountChoice(click.ParamType[Line]):
+    """A line of an order by what its units cost, `REF=39.98`."""
+
+    name = "ref=amount"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Line:
+        """Read one `--amount`."""
+        if isinstance(value, dict):
+            return value
+        ref, _, written = value.rpartition("=")
+        if not ref or not _AMOUNT.fullmatch(written):
+            self.fail(f"{value!r} is no amount of a line; write its reference and the amount, REF=39.98", param, ctx)
+        return {"ref": ref, "amount": written}
+
+
 _lines_option = click.option(
     "--line",
     "lines",
     multiple=True,
     type=LineChoice(),
     help="Only this line, or so many of its units; may be repeated. Without it, every line for which it is possible.",
+)
+
+
+_amounts_option = click.option(
+    "--amount",
+    "amounts",
+    multiple=True,
+    type=AmountChoice(),
+    help="So many units of a line as this amount is, REF=39.98: a whole number of them; may be repeated.",
 )
 
 
@@ -165,15 +191,28 @@ def _print_order(order: dict[str, Any]) -> None:
         click.echo()
     updates = [
         (
-            *(update["created_at"], update["kind"], update["state"]),
+            *(update["id"], update["created_at"], update["kind"], update["state"]),
             ", ".join(f"{line['ref']}={line['quantity']}" for line in update["lines"]),
             (update["parcel"] or {}).get("tracking_number", ""),
             update["error"],
         )
         for update in order["updates"]
     ]
-    print_table(["at", "update", "state", "lines", "tracking", "error"], updates, empty="Nothing was decided yet.")
+    print_table(
+        ["id", "at", "update", "state", "lines", "tracking", "error"], updates, empty="Nothing was decided yet."
+    )
     click.echo()
+    if order["claims"]:
+        claims = [
+            (
+                *(claim["id"], claim["received_at"], claim["state"]),
+                ", ".join(f"{line['ref']}={line['quantity']}" for line in claim["lines"]),
+                claim["why"] or claim["reason"],
+            )
+            for claim in order["claims"]
+        ]
+        print_table(["claim", "received_at", "state", "lines", "why"], claims, empty="")
+        click.echo()
     events = [(event["at"], event["what"], event["from"], event["to"], event["why"]) for event in order["timeline"]]
     print_table(["at", "what", "from", "to", "why"], events, empty="Nothing happened yet.")
 
@@ -228,18 +267,71 @@ async def refuse(
 @account_option
 @click.argument("number")
 @_lines_option
-@click.option("--reason", default="", help="Why; kept with the order.")
+@_amounts_option
+@click.option("--reason", default="", help="Why; kept with the order, and told to a marketplace that has room for it.")
 @click.pass_obj
 @asynchronous
-async def cancel(site: Site, *, account: str, number: str, lines: tuple[Line, ...], reason: str) -> None:
+async def cancel(
+    site: Site, *, account: str, number: str, lines: tuple[Line, ...], amounts: tuple[Line, ...], reason: str
+) -> None:
     """Cancel an order or refund it, or some of its lines: whichever is possible for each of them now."""
     async with site.control() as control:
         where = address("accounts", account, "orders", number, "cancel")
-        answer = await control.tell(where, {"lines": _chosen(lines), "reason": reason})
+        answer = await control.tell(where, {"lines": _chosen((*lines, *amounts)), "reason": reason})
     for update in answer["updates"]:
         _tell(number, update)
     for sentence in answer["left_out"]:
         click.echo(f"Left out: {sentence}.")
+
+
+@orders.command()
+@account_option
+@click.argument("number")
+@_lines_option
+@_amounts_option
+@click.option("--reason", default="", help="Why; kept with the order.")
+@click.pass_obj
+@asynchronous
+async def refund(
+    site: Site, *, account: str, number: str, lines: tuple[Line, ...], amounts: tuple[Line, ...], reason: str
+) -> None:
+    """Refund units that have left, by number or by amount; `cancel` takes those that have not left first."""
+    await _decide(site, account, number, "refund", {"lines": _chosen((*lines, *amounts)), "reason": reason})
+
+
+@orders.command()
+@account_option
+@click.argument("number")
+@click.option("--update", type=NUMBER, help="Which, where several failed: its id in `orders show`.")
+@click.option("--carrier", help="Another carrier than the recorded one.")
+@click.option("--tracking", help="Another tracking number; the URL follows it, unless --url is given.")
+@click.option("--url", help="Another tracking URL.")
+@click.option("--at", type=Instant(), help="When it left, where that was wrong.")
+@click.option("--reason", help="Another comment.")
+@click.pass_obj
+@asynchronous
+async def resend(
+    site: Site,
+    *,
+    account: str,
+    number: str,
+    update: int | None,
+    carrier: str | None,
+    tracking: str | None,
+    url: str | None,
+    at: datetime | None,
+    reason: str | None,
+) -> None:
+    """Say an update that failed again from the record, after mending: as a new one, under a new name."""
+    said = {
+        "update": update,
+        "carrier": carrier,
+        "tracking_number": tracking,
+        "tracking_url": url,
+        "shipped_at": at.isoformat() if at else None,
+        "reason": reason,
+    }
+    await _decide(site, account, number, "resend", said)
 
 
 @orders.command()
@@ -285,6 +377,35 @@ async def resolve(site: Site, *, account: str, number: str, arrived: bool) -> No
     async with site.control() as control:
         await control.tell(address("accounts", account, "orders", number, "resolve"), {"arrived": arrived})
     click.echo("It counts as arrived." if arrived else "It will be sent once more.")
+
+
+@orders.command(
+    "erase",
+    epilog=examples('sellerd orders erase --account laredoute-fr 2000000123 --reason "asked on 2 March, ticket 4711"'),
+)
+@account_option
+@click.argument("number")
+@click.option("--reason", required=True, help="Why, for the proof; without the name of the customer.")
+@click.option("--although-open", is_flag=True, help="Even while a line of the order is open.")
+@click.option("--yes", is_flag=True, help="Without a question.")
+@click.pass_obj
+@asynchronous
+async def erase(site: Site, *, account: str, number: str, reason: str, although_open: bool, yes: bool) -> None:
+    """Forget the customer of an order for good, when he asks for it; the figures of the order stay.
+
+    Names, addresses, unknown fields, reasons and tracking numbers go, and the kept bytes of what brought the order. A
+    proof stays, with when and why. What lies at the marketplace, in exports, in outgoing folders and in backups is not
+    touched: backups of before end with their rotation, and one that is put back must be erased from again.
+    """
+    if not yes and not click.confirm(f"Forget the customer of order {number} for good?"):
+        raise Failure("nothing was erased", REFUSED)
+    async with site.control() as control:
+        answer = await control.tell(
+            address("accounts", account, "orders", number, "erase"),
+            {"reason": reason, "although_open": although_open},
+        )
+    was = "The customer is" if answer["customer"] else "The customer had been"
+    click.echo(f"{was} erased; the bytes of {answer['payloads']} deliveries and updates are gone.")
 
 
 def _chosen(lines: tuple[Line, ...]) -> list[Line] | None:

@@ -1,29 +1,31 @@
 """What `sellerd accounts check` proves of one account: by its configuration alone, and by asking each far side."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-
-from pydantic import BaseModel
 
 from daemon.errors import AccessDenied, MarketplaceError, TransportError
 from daemon.hostkeys import pinned
 from daemon.marketplaces import Check
 from daemon.marketplaces.dialects import DIALECTS
 from daemon.rules.safety import FIELDS
-from daemon.settings import AccountSettings, Secret, SftpTable
+from daemon.settings import AccountSettings, SftpTable, secrets_in
 from daemon.transports.sftp import fingerprint, parse_private_key
 
 _TRUST = "compare the fingerprint with what the marketplace told you: sellerd accounts trust"
 
 
 class Verdict(StrEnum):
-    """UNPROVEN is not wrong: only something that writes could show it, or what it needs is wrong already."""
+    """UNPROVEN is not wrong: only something that writes could show it, or what it needs is wrong already.
+
+    DOUBTFUL works, and is still worth a look.
+    """
 
     OK = "ok"
     WRONG = "wrong"
+    DOUBTFUL = "doubtful"
     UNPROVEN = "unproven"
 
 
@@ -63,7 +65,7 @@ def by_itself(account: AccountSettings, known_hosts: Path, now: datetime) -> Ite
 
 
 def _secrets(account: AccountSettings) -> Iterator[Finding]:
-    for place, secret in _secrets_in(account):
+    for place, secret in secrets_in(account):
         text = secret.reveal()
         if not text.strip():
             yield Finding(place, Verdict.WRONG, "the secret is empty", "write the secret into its file")
@@ -72,20 +74,6 @@ def _secrets(account: AccountSettings) -> Iterator[Finding]:
             yield Finding(place, Verdict.WRONG, "the secret begins or ends with a blank, or holds a control sign", fix)
         else:
             yield Finding(place, Verdict.OK, "the secret can be read")
-
-
-def _secrets_in(value: object, place: str = "") -> Iterator[tuple[str, Secret]]:
-    if isinstance(value, Secret):
-        yield place, value
-    elif isinstance(value, BaseModel):
-        for name in type(value).model_fields:
-            yield from _secrets_in(getattr(value, name), f"{place}.{name}".removeprefix("."))
-    elif isinstance(value, Mapping):
-        for name, item in value.items():
-            yield from _secrets_in(item, f"{place}.{name}")
-    elif isinstance(value, tuple):
-        for number, item in enumerate(value):
-            yield from _secrets_in(item, f"{place}.{number}")
 
 
 def _host_key(account: AccountSettings, place: str, login: SftpTable, known_hosts: Path) -> Finding:

@@ -219,6 +219,12 @@ class Control:
         """Read something."""
         return _answer(await self._client.request("GET", path, params=params))
 
+    async def health(self) -> Answer:
+        """What the daemon says of itself, also when it cannot do its work."""
+        reply = await self._client.request("GET", "/healthz", deadline=30)
+        answer: Answer = json.loads(reply.body)
+        return answer
+
     async def tell(self, path: str, said: Mapping[str, object] | None = None) -> Answer:
         """Decide or change something."""
         return _answer(await self._client.request("POST", path, json=dict(said or {})))

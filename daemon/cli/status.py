@@ -4,8 +4,9 @@ from typing import Any
 
 import click
 
-from daemon.cli.output import LIMIT, json_option, print_json, print_table
-from daemon.cli.site import Site, asynchronous
+from daemon.cli.noun import Noun
+from daemon.cli.output import LIMIT, NUMBER, json_option, print_json, print_table
+from daemon.cli.site import Site, address, asynchronous
 
 View = dict[str, Any]
 
@@ -49,6 +50,13 @@ def _account_rows(account: View) -> list[tuple[object, ...]]:
     rows += [(name, f"gate {gate['kind']}", _gate_state(gate), gate["why"]) for gate in account["gates"]]
     if account["set_aside"]:
         rows.append((name, "set aside", account["set_aside"], "see: sellerd deliveries"))
+    rows += [
+        (name, f"claims {state}", count, f"see: sellerd claims list --state {state}")
+        for state, count in account["claims"].items()
+        if count
+    ]
+    if account["updates_failed"]:
+        rows.append((name, "order updates failed", account["updates_failed"], "see: sellerd orders resend --help"))
     if account["updates_in_doubt"]:
         rows.append((name, "order updates in doubt", account["updates_in_doubt"], "see: sellerd orders resolve --help"))
     return rows
@@ -109,14 +117,19 @@ async def gate(site: Site, *, as_json: bool) -> None:
     print_table(["account", "feeds", "gate", "why"], rows, empty="No gate was ever closed: nothing was sent yet.")
 
 
-@click.command()
+@click.group(cls=Noun)
+def deliveries() -> None:
+    """Show what came in and could not be read, and try it again; without a command: list."""
+
+
+@deliveries.command("list")
 @click.option("--account", help="Only of this account.")
 @click.option("--all", "everything", is_flag=True, help="Also what was read well.")
 @click.option("--limit", type=LIMIT, default=100, show_default=True, help="At most so many, the newest first.")
 @json_option
 @click.pass_obj
 @asynchronous
-async def deliveries(site: Site, *, account: str | None, everything: bool, limit: int, as_json: bool) -> None:
+async def list_deliveries(site: Site, *, account: str | None, everything: bool, limit: int, as_json: bool) -> None:
     """Show what came in and could not be read, with the reason; it still lies at the marketplace."""
     from daemon.model import AccountName
 
@@ -126,6 +139,18 @@ async def deliveries(site: Site, *, account: str | None, everything: bool, limit
     if as_json:
         print_json(deliveries=found)
         return
-    columns = ["account", "received_at", "kind", "folder", "name", "state", "reason"]
+    columns = ["id", "account", "received_at", "kind", "folder", "name", "state", "reason"]
     rows = [[row[column] for column in columns] for row in found]
     print_table(columns, rows, empty="Everything that came in was read.")
+
+
+@deliveries.command()
+@click.argument("number", metavar="ID", type=NUMBER)
+@click.pass_obj
+@asynchronous
+async def retry(site: Site, number: int) -> None:
+    """Read ID again from its kept bytes, after what kept it from being read was mended: a configuration, say."""
+    async with site.control() as control:
+        done = await control.tell(address("deliveries", number, "retry"))
+    when = "now" if done["now"] else "at the next turn"
+    click.echo(f"{done['job']} of {done['account']} reads it again {when}; see: sellerd deliveries")

@@ -13,6 +13,9 @@ from daemon.marketplaces import Spool
 from daemon.model import Feed, FeedKind, FeedRule, Part
 from daemon.store.feeds import GateClosed
 
+#: when the next of several feeds follows
+_NEXT = timedelta(seconds=1)
+
 
 async def send_items(run: Run) -> Outcome:
     """Send every listing whose item part is Pending in one item feed; they turn Sent (L2)."""
@@ -27,7 +30,8 @@ async def send_offers(run: Run) -> Outcome:
     outcome = await _send_due(run, FeedKind.OFFER)
     if Part.PRICE not in run.account.feed_rules[FeedKind.OFFER].parts:
         return outcome
-    return replace(outcome, due_at=await run.store.promotions.next_change(run.name, run.now.at))
+    changes_at = await run.store.promotions.next_change(run.name, run.now.at)
+    return replace(outcome, due_at=min(filter(None, (outcome.due_at, changes_at)), default=None))
 
 
 async def _send_due(run: Run, kind: FeedKind) -> Outcome:
@@ -39,7 +43,9 @@ async def _send_due(run: Run, kind: FeedKind) -> Outcome:
         return Outcome(held_until=feed.until, note=feed.reason)
     feed, spool = await _spool(run, feed)
     await _send(run, feed, rule, spool)
-    return Outcome(done=feed.size, note=f"feed {feed.id}: {feed.size} listings in {feed.name}")
+    # A full feed may have left some behind; no two feeds are opened in one second, for their names.
+    due_at = run.now.at + _NEXT if feed.size == rule.most else None
+    return Outcome(done=feed.size, note=f"feed {feed.id}: {feed.size} listings in {feed.name}", due_at=due_at)
 
 
 async def _spool(run: Run, feed: Feed) -> tuple[Feed, Spool]:

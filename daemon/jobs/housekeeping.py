@@ -3,36 +3,41 @@
 from datetime import timedelta
 
 from daemon.jobs import Outcome, Run, SiteRun
-from daemon.model import SITE
 
-#: how long the record of single turns is kept
-_RUNS = timedelta(days=30)
 #: how old a half-written payload must be before it is taken for abandoned
 _ABANDONED = timedelta(days=1)
 #: how long a file that was dropped into a folder is known again
 _FILES = timedelta(days=400)
 #: how long a request with a key is answered with what it was answered before
 _REQUEST_KEYS = timedelta(days=7)
+#: how long a message to a receiver of webhooks is kept after it was delivered or given up
+_MESSAGES = timedelta(days=30)
 
 
 async def tidy(run: Run) -> Outcome:
-    """Erase customers of closed orders, drop bytes past their retention, prune old turns, fold the log back."""
+    """Erase customers of closed orders, drop bytes past their retention or erased before, fold the log back."""
     store, now = run.store, run.now.at
     erased = await store.orders.erase_customers(run.name, now - run.account.personal_data_retention)
     dropped = await store.payloads.expire(run.name, now - run.account.payload_retention)
-    await store.runs.prune(run.name, now - _RUNS)
     await store.folders.prune(run.name, now - _FILES)
+    # A marketplace hands an order out again for as long as it is asked for it.
+    dropped += await store.erasures.repeat(run.name, now - run.account.open_order_lookback, now)
     # What was erased must not live on in the log.
     await store.database.checkpoint()
     return Outcome(done=erased + dropped, note=f"{erased} customers erased, {dropped} payloads dropped")
 
 
 async def tidy_site(run: SiteRun) -> Outcome:
-    """Drop what a dead process left half written, prune old turns of the site's jobs, fold the log back."""
-    store, now = run.store, run.now.at
+    """Drop what a dead process left half written, forget what only grows after its retention, fold the log back."""
+    store, now, retention = run.store, run.now.at, run.config.retention
     swept = await store.payloads.sweep(now - _ABANDONED)
-    await store.runs.prune(SITE, now - _RUNS)
     await store.requests.forget(now - _REQUEST_KEYS)
-    await store.webhooks.prune(now - _RUNS)
+    await store.webhooks.prune(now - _MESSAGES)
+    forgotten = {
+        "turns": await store.retention.forget_turns(now - retention.turns),
+        "events": await store.retention.forget_events(now - retention.events),
+        "feed objects": await store.retention.forget_feed_objects(now - retention.feed_objects),
+    }
     await store.database.checkpoint()
-    return Outcome(done=swept, note=f"{swept} half-written payloads dropped")
+    note = ", ".join(f"{count} {what} forgotten" for what, count in forgotten.items() if count)
+    return Outcome(done=swept + sum(forgotten.values()), note=note or f"{swept} half-written payloads dropped")

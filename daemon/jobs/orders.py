@@ -4,8 +4,10 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from daemon.jobs import Outcome, Run
+from daemon.jobs.again import orders_again
 from daemon.jobs.confirm import confirm_applied
 from daemon.jobs.keep import keep_all
+from daemon.jobs.notes import unquoted
 
 #: an order is asked for from a little before it was placed, for clocks of the wire that know whole seconds only
 _MARGIN = timedelta(minutes=1)
@@ -16,10 +18,11 @@ async def download_orders(run: Run) -> Outcome:
     since = await _since(run)
     inbox = run.store.deliveries.inbox(run.name)
     keep = partial(run.store.orders.keep, run.name, at=run.now.at)
-    total = await keep_all(run.marketplace.orders(inbox, since, run.now.at), keep)
+    total = await orders_again(run)
+    total += await keep_all(run.marketplace.orders(inbox, since, run.now.at), keep)
     await confirm_applied(run)
     notes = [f"{total.new} new", f"{total.moved} moved"] if total.new or total.moved else []
-    notes += [f"set aside: {reason}" for reason in total.set_aside]
+    notes += [f"set aside: {unquoted(reason)}" for reason in total.set_aside]
     return Outcome(done=total.new + total.moved, note="; ".join(notes))
 
 

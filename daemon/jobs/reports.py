@@ -59,6 +59,8 @@ async def _apply(run: Run, delivery: KeptDelivery) -> int:
                 )
     except Unreadable as error:
         fault = str(error)
+        if error.feed_name:
+            await run.store.answers.could_not_read(run.name, error.feed_name, delivery.id)
     if total.orphans and run.now.at - delivery.received_at < _ORPHAN_AGE:
         # Whatever else is wrong with it: its good lines are matched once their feed turns up (L17).
         reason = "; ".join(filter(None, (f"{total.orphans} lines of a feed that is not known", fault)))

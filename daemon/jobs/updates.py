@@ -8,6 +8,7 @@ from anyio import CancelScope
 
 from daemon.errors import AccessDenied, MarketplaceError, NotAllowed, Refused, TransportError, Unreachable, Unreadable
 from daemon.jobs import Outcome, Run
+from daemon.jobs.again import update_answers_again
 from daemon.jobs.confirm import confirm_applied
 from daemon.model import UpdateAnswer, Whereabouts
 from daemon.store.update_rows import DueUpdate
@@ -15,6 +16,7 @@ from daemon.store.update_rows import DueUpdate
 
 async def send_updates(run: Run) -> Outcome:
     """Settle what was answered, decide what decides itself, and send every update whose turn it is."""
+    await update_answers_again(run)
     refused = await _read_answers(run)
     failed = await _ask_about_doubts(run, cancels=False)
     updates, moves = run.store.updates, run.account.legal_moves

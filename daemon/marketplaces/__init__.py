@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from daemon.errors import Unreadable
 from daemon.model import (
     AnswerLine,
     CancellationRequest,
@@ -112,6 +113,22 @@ class Marketplace(Protocol):
 
     def claims(self, inbox: Inbox) -> AsyncGenerator[Delivery[CancellationRequest], None]:
         """Every request of the marketplace about an order that is not kept yet; none where it asks nothing (J12)."""
+        ...
+
+    def read_orders(self, file: RemoteFile, content: bytes) -> tuple[Order | Unreadable, ...] | Unreadable:
+        """What a kept delivery of orders says, by the configuration of now (D9). Pure."""
+        ...
+
+    def read_claims(
+        self, file: RemoteFile, content: bytes
+    ) -> tuple[CancellationRequest | Unreadable, ...] | Unreadable | None:
+        """What a kept request of the marketplace says, None where the file is none (D9). Pure."""
+        ...
+
+    def read_update_answer(
+        self, file: RemoteFile, content: bytes
+    ) -> tuple[UpdateAnswer | Unreadable, ...] | Unreadable:
+        """What a kept answer to an update says, by the configuration of now (D9). Pure."""
         ...
 
     def update_name(self, update: OrderUpdate) -> str:

@@ -31,4 +31,7 @@ DIALECTS: Mapping[str, Dialect] = {
 }
 
 #: what an account speaks when it does not say so itself
-SPEAKS: Mapping[str, str] = {"laredoute": "sellr", "johnlewis": "edge"}
+SPEAKS: Mapping[str, str] = {"laredoute": "sellr", "johnlewis": "edge", "argos": "edge"}
+
+#: the wire whose retailers are data: who is no account's `marketplace` by name is one by its profile (J15)
+PROFILED = "edge"

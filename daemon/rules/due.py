@@ -10,7 +10,11 @@ _REACHED = list(ChannelStatus)
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What of a listing decides whether it is due. `eco` is the part of its price that is not sent (C8)."""
+    """What of a listing decides whether it is due.
+
+    `eco` is the part of its price that is not sent (C8), `charged` whether a price is charged now, with which stock can
+    be sent where nothing of this one is left.
+    """
 
     states: Mapping[Part, SyncState]
     channel_status: ChannelStatus
@@ -19,6 +23,7 @@ class Standing:
     stock: int | None
     price: int | None
     eco: int = 0
+    charged: bool = False
 
 
 def obstacles(rule: FeedRule, listing: Standing) -> list[str]:
@@ -36,7 +41,7 @@ def obstacles(rule: FeedRule, listing: Standing) -> list[str]:
         found.append("its stock was never given")
     if rule.needs_price and listing.price is None:
         found.append("its price was never given")
-    elif rule.needs_price and listing.price is not None and listing.price <= listing.eco:
+    elif rule.needs_price and listing.price is not None and listing.price <= listing.eco and not listing.charged:
         found.append("its price is no more than the eco-contribution that it includes")
     if rule.needs_channel_item_id:
         if not listing.channel_item_id:

@@ -18,7 +18,8 @@ from daemon.rules import french, html, safety
 MOST_PHOTOS = 8
 
 _EAN = re.compile(r"[0-9]{13}")
-_STOCK_NUMBER = re.compile(r"[0-9]{8}")
+#: characters of an article number of any form (Edge section 3b)
+_LONGEST_PART = 255
 #: forms of the marketplace's own codes (Sell-R A4)
 _CATEGORY, _BRAND = re.compile(r"S[0-9]+"), re.compile(r"B[0-9]+")
 _ATTRIBUTE, _VALUE = re.compile(r"A[0-9]+"), re.compile(r"V[0-9]+")
@@ -147,13 +148,13 @@ def ean_fault(ean: str) -> str:
     return ""
 
 
-def stock_number_fault(channel_item_id: str) -> str:
-    """What is wrong with a retailer's own article number, which is 8 digits (J2); empty when nothing is."""
-    if _STOCK_NUMBER.fullmatch(channel_item_id):
-        return ""
+def part_number_fault(channel_item_id: str, digits: int | None) -> str:
+    """What is wrong with a retailer's own article number of so many digits, or of any form (J2); empty for nothing."""
+    form = f" of {digits} digits" if digits else ""
     if not channel_item_id:
-        return "the channel item id is missing: it is the marketplace's own article number of 8 digits"
-    return f"the channel item id {channel_item_id!r} is not the marketplace's article number of 8 digits"
+        return f"the channel item id is missing: it is the marketplace's own article number{form}"
+    right = re.fullmatch(f"[0-9]{{{digits}}}", channel_item_id) if digits else len(channel_item_id) <= _LONGEST_PART
+    return "" if right else f"the channel item id {channel_item_id!r} is not the marketplace's article number{form}"
 
 
 def is_absolute_url(url: str) -> bool:

@@ -106,6 +106,15 @@ def left(line: Standing, kind: UpdateKind, *, by_units: bool) -> int:
     return line.quantity
 
 
+def still_free(line: Standing, kind: UpdateKind, booked: Mapping[UpdateKind, int], legal: LegalMoves) -> int:
+    """The units of which an update of this kind could still be said, beside those `booked` in updates on their way."""
+    by_units = kind in legal.by_units
+    if not by_units:
+        return 0 if any(booked.values()) else left(line, kind, by_units=False)
+    alike = _UNTIL_LEFT if kind in _UNTIL_LEFT else {kind}
+    return left(line, kind, by_units=True) - sum(units for other, units in booked.items() if other in alike)
+
+
 def after(line: Standing, kind: UpdateKind, units: int) -> Standing:
     """The line once the marketplace has our update of so many units.
 

@@ -1,8 +1,8 @@
 """The John Lewis of the sandbox: an Edge that drops orders and works off what appears in its folders (Edge 1 to 8)."""
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, astuple, dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -16,12 +16,11 @@ from daemon.sandbox.edge_orders import EdgeLine, EdgeOrder, EdgeRequest, acknowl
 from daemon.sandbox.faults import Faults
 from daemon.sandbox.inventory import RowError, Stock, read_inventory, write_errors
 from daemon.sandbox.settings import JohnLewisSettings
-from daemon.sandbox.sftp import Uploads
+from daemon.sandbox.sftp import Reading, Uploads
 from daemon.sandbox.sheets import Row, write_sheet
 from daemon.sandbox.strict import Mistake
 
 ENVIRONMENTS = ("live", "uat")
-_FOLDERS = ("incoming", "outgoing", "inventory", "inventory/errors")
 _OUTGOING = re.compile(r"(order|cancel|dispatch)-([0-9]{20})\.(ack|txt)")
 _KINDS = {("order", "ack"), ("cancel", "ack"), ("dispatch", "txt")}
 _INVENTORY = re.compile(r"inventory-([0-9]{20})\.csv")
@@ -84,7 +83,7 @@ class TheEdge:
         self._accepted: dict[tuple[str, str], bytes] = {}
         self._left: set[tuple[Path, int, int]] = set()
         for environment in ENVIRONMENTS:
-            for folder in _FOLDERS:
+            for folder in astuple(settings.folders):
                 (files / environment / folder).mkdir(parents=True, exist_ok=True)
 
     def place_order(
@@ -119,6 +118,11 @@ class TheEdge:
         self._send(order, _written(order, 0))
         return order
 
+    @property
+    def readings(self) -> Sequence[Reading]:
+        """What a client opened to read through the sandbox's own SFTP server, the newest last."""
+        return self._uploads.readings
+
     def finish_files(self) -> None:
         """Put down what `half_file` held back."""
         for path, content in self._unfinished.items():
@@ -143,12 +147,12 @@ class TheEdge:
         section = {"order_number": number, "supplier_ref": "", "test_flag": "N"} | (
             {"reason": reason} if reason else {}
         )
-        path = self.files / order.environment / "incoming" / f"cancel-{self._stamps.next()}.txt"
+        path = self._incoming(order) / f"cancel-{self._stamps.next()}.txt"
         content = write_sheet(section, items, checksum_off_by=checksum_off_by or self._checksum_off_by())
         order.requests.append(EdgeRequest(path.name, dict(units)))
         self._with_marker(path, content)
         if again := self.faults.take("repeat_request"):
-            changed = content.replace(b'"N"', b'"Y"') if again["changed"] else content
+            changed = content.replace(b',"",', b',"OTHER",', 1) if again["changed"] else content
             self._send_again(path, changed, same_name=again["same_name"])
         return path.name
 
@@ -186,6 +190,9 @@ class TheEdge:
             "faults": [asdict(fault) for fault in self.faults.waiting],
         }
 
+    def _incoming(self, order: EdgeOrder) -> Path:
+        return self.files / order.environment / self.settings.folders.incoming
+
     def _order(self, number: str, environment: str | None = None) -> EdgeOrder:
         order = self.orders.get(number)
         if order is None or environment not in (None, order.environment):
@@ -198,13 +205,15 @@ class TheEdge:
 
     def _send(self, order: EdgeOrder, content: bytes) -> None:
         order.file_name, order.content = f"order-{self._stamps.next()}.txt", content
-        self._with_marker(self.files / order.environment / "incoming" / order.file_name, content)
+        self._with_marker(self._incoming(order) / order.file_name, content)
 
     def _with_marker(self, path: Path, content: bytes) -> None:
         """Put a file down and then its marker, or half of that where `half_file` asks."""
         marker = path.with_name(path.name + _DONE)
         half = self.faults.take("half_file")
         for part, kept, missing in ((path, content, "data"), (marker, b"", "marker")):
+            if missing == "marker" and not self.settings.order_marker:
+                continue
             if half and half["missing"] == missing:
                 self._unfinished[part] = kept
             else:
@@ -213,7 +222,7 @@ class TheEdge:
     def _repeat(self, order: EdgeOrder, *, same_name: bool, changed: bool) -> None:
         """Send a file again: at once under another name, or under its own as soon as the client has taken it."""
         content = order.content.replace(b'"Essai ', b'"Other ') if changed else order.content
-        path = self.files / order.environment / "incoming" / order.file_name
+        path = self._incoming(order) / order.file_name
         self._send_again(path, content, same_name=same_name)
 
     def _send_again(self, path: Path, content: bytes, *, same_name: bool) -> None:
@@ -229,13 +238,20 @@ class TheEdge:
                 del self._returning[path]
                 self._with_marker(path, content)
         for environment in ENVIRONMENTS:
-            for path in self._ready(self.files / environment / "outgoing"):
+            for path in self._ready(self.files / environment / self.settings.folders.outgoing):
                 self._take_outgoing(environment, path)
-            for path in self._stock_files(self.files / environment / "inventory"):
+            for path in self._stock_files(self.files / environment / self.settings.folders.inventory):
                 self._take_inventory(environment, path)
 
     def _ready(self, folder: Path) -> list[Path]:
-        """Give the files whose marker stands beside them, in the order of their markers; markers are not read."""
+        """Give the files whose marker stands beside them, in the order of their markers; markers are not read.
+
+        A retailer without markers takes what was uploaded whole.
+        """
+        if not self.settings.update_marker:
+            there = [path for path in folder.iterdir() if path.is_file() and not path.name.endswith(_OURS)]
+            there.sort(key=lambda path: (path.stat().st_mtime_ns, path.name))
+            return [path for path in there if _seen(path) not in self._left and not self._uploads.is_open(path)]
         markers = [path for path in folder.glob(f"*{_DONE}") if not path.name.endswith(_OURS)]
         markers.sort(key=lambda marker: (marker.stat().st_mtime_ns, marker.name))
         files = (marker.with_name(marker.name.removesuffix(_DONE)) for marker in markers)
@@ -244,6 +260,8 @@ class TheEdge:
     def _stock_files(self, folder: Path) -> Iterator[Path]:
         """Give the stock files to be taken, in the order in which they came."""
         files = [path for path in folder.iterdir() if path.is_file()]
+        if self.settings.stock_marker:
+            files = [path for path in files if path.with_name(path.name + _DONE) in files]
         for path in sorted(files, key=lambda file: (file.stat().st_mtime_ns, file.name)):
             if _seen(path) in self._left:
                 continue
@@ -267,11 +285,13 @@ class TheEdge:
             outcome = str(mistake)
         self._arrived(environment, "outgoing", path, content, outcome)
         if outcome in ("accepted", "repeated"):
-            self._settle(path, marker)
+            self._settle(*((path, marker) if self.settings.update_marker else (path,)))
             return
-        for rejected in (path, marker):
+        for rejected in (path, marker) if self.settings.update_marker else (path,):
             rejected.replace(rejected.with_name(rejected.name + ".failed"))
-        report = self.files / environment / how["folder"] / _report_name(path.name, how["named"])
+        # The fault speaks of the folders by the names that John Lewis has for them.
+        folder = how["folder"].replace("outgoing", self.settings.folders.outgoing)
+        report = self.files / environment / folder / _report_name(path.name, how["named"])
         report.parent.mkdir(parents=True, exist_ok=True)
         self._dropbox.put(report, _report(path.name, outcome, how["layout"]))
         self._dropbox.put(report.with_name(report.name + _DONE), b"")
@@ -287,7 +307,7 @@ class TheEdge:
             raise Rejection(rejected["error"], rejected)
         find = partial(self._order, environment=environment)
         if match[1] == "order":
-            acknowledge(content, find)
+            acknowledge(content, find, self.settings.constants)
         elif match[1] == "cancel":
             cancel(content, find)
         else:
@@ -299,16 +319,18 @@ class TheEdge:
         try:
             _check_inventory_name(path.name)
             stocks, errors = read_inventory(
-                content, self.settings.stock_columns, self._objection, environment, path.name
+                *(content, self.settings.stock_columns, self._objection),
+                *(environment, path.name, self.settings.part_form),
             )
         except Mistake as mistake:
             stocks, errors = [], [RowError("", str(mistake))]
         self.stock |= {stock.part_number: stock for stock in stocks}
         outcome = "; ".join(f"{error.part_number}: {error.error}" for error in errors) or "accepted"
         self._arrived(environment, "inventory", path, content, outcome)
-        self._settle(path)
+        self._settle(path, *([path.with_name(path.name + _DONE)] if self.settings.stock_marker else []))
         if errors:
-            self._dropbox.put(path.parent / "errors" / f"{path.name}.err", write_errors(errors))
+            folder = self.files / environment / self.settings.folders.stock_errors
+            self._dropbox.put(folder / f"{path.name}.err", write_errors(errors))
 
     def _objection(self, part_number: str) -> str:
         if rejected := self.faults.take("reject_part", part_number=part_number):

@@ -92,8 +92,11 @@ class EdgeOrder:
 FindOrder = Callable[[str], EdgeOrder]
 
 
-def acknowledge(content: bytes, find: FindOrder) -> EdgeOrder:
-    """Take an order acknowledgement: every line, once, with its full quantity. Raises Mistake; then nothing changes."""
+def acknowledge(content: bytes, find: FindOrder, constants: Row) -> EdgeOrder:
+    """Take an order acknowledgement: every line, once, with its full quantity and the retailer's constants.
+
+    Raises Mistake; then nothing changes.
+    """
     sheet, order = _opened(read_sheet(content, ACK_ORDER, [ACK_ITEMS]), find)
     if order.acknowledged:
         raise Mistake(f"order {order.number} is acknowledged already")
@@ -106,6 +109,9 @@ def acknowledge(content: bytes, find: FindOrder) -> EdgeOrder:
         if int(row["quantity"]) != order.lines[ref].quantity:
             raise Mistake(f"{place}: quantity {row['quantity']} is not the full quantity {order.lines[ref].quantity}")
         _check_days(place, row, "supplier_dispatch_date", "supplier_delivery_date")
+        for name, text in constants.items():
+            if row[name] != text:
+                raise Mistake(f"{place}: {name} must be {text!r}")
     order.acknowledged = True
     return order
 

@@ -21,6 +21,8 @@ _JOHNLEWIS = ("johnlewis",)
 FAULTS: Mapping[str, _Kind] = {
     "refuse_login": _Kind(_BOTH, {"where": "any"}),
     "cut_upload": _Kind(_BOTH, {"after": int}),
+    "cut_download": _Kind(_BOTH, {}),
+    "cut_marker": _Kind(_BOTH, {"made": True}),
     "reject_ean": _Kind(_LAREDOUTE, {"ean": str, "code": "E999", "text": "REJECTED ON REQUEST", "kind": "any"}),
     "lose_report": _Kind(_LAREDOUTE, {"kind": "any"}),
     "delay_report": _Kind(_LAREDOUTE, {"kind": "any", "seconds": float}),

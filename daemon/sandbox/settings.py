@@ -1,11 +1,11 @@
 """What a sandbox is told: logins, ports, ids and how each far side behaves. Every value is made up."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from daemon.sandbox.inventory import STOCK_COLUMNS
+from daemon.sandbox.inventory import EIGHT_DIGITS, STOCK_COLUMNS
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +48,25 @@ class LaRedouteSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class EdgeFolders:
+    """The folders of a retailer on The Edge, below the root of an environment (Edge section 1)."""
+
+    incoming: str = "incoming"
+    outgoing: str = "outgoing"
+    inventory: str = "inventory"
+    stock_errors: str = "inventory/errors"
+
+
+@dataclass(frozen=True, slots=True)
 class JohnLewisSettings:
-    """The John Lewis of the sandbox (Edge sections 1 to 8).
+    """The John Lewis of the sandbox (Edge sections 1 to 8), or another retailer on The Edge (section 12).
 
     `poll_every` is the seconds between two looks into the folders; None looks only when `work_now` is called.
     `accepted` says what becomes of a file that was taken: moved out of the client's sight, or left. `pickup` says when
     a stock file is taken: once its upload is closed, or at once, whole or not (Edge section 8). `known_parts` of None
-    takes every stock number of 8 digits; `carriers` of None takes every carrier.
+    takes every stock number of the form `part_form`; `carriers` of None takes every carrier. The three `…_marker` say
+    where markers are used: beside orders, beside what the seller sends of orders, and beside stock. `constants` are
+    columns of an acknowledgement's lines with the text that they must hold.
     """
 
     sftp: Login = Login("supplier1001", "sandbox-edge")
@@ -67,6 +79,12 @@ class JohnLewisSettings:
     known_parts: frozenset[str] | None = None
     carriers: frozenset[str] | None = None
     refund_text: str = "CANCELLED POST-DISPATCH"
+    folders: EdgeFolders = EdgeFolders()
+    order_marker: bool = True
+    update_marker: bool = True
+    stock_marker: bool = False
+    part_form: str = EIGHT_DIGITS
+    constants: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

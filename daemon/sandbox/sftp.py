@@ -1,12 +1,12 @@
 """Real SFTP servers, each with one login and one folder as its root, that know which uploads are still open."""
 
 import os
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, NamedTuple, cast
 
 import anyio
 import asyncssh
@@ -17,12 +17,22 @@ from daemon.sandbox.faults import Faults
 from daemon.sandbox.settings import Login
 
 _LEAVE_WITHIN = 2.0
+_MARKER = ".DONE"
+_MOST_READINGS = 10_000
+
+
+class Reading(NamedTuple):
+    """A client opened a file to read it; `marked` says whether a marker stood beside it then."""
+
+    path: Path
+    marked: bool
 
 
 class Uploads:
-    """Which files below one root are being written, and when their upload ended."""
+    """Which files below one root are being written, when their upload ended, and which were read last."""
 
     def __init__(self) -> None:
+        self.readings: deque[Reading] = deque(maxlen=_MOST_READINGS)
         self._open: Counter[str] = Counter()
         self._closed: dict[str, Moment] = {}
 
@@ -34,6 +44,10 @@ class Uploads:
         """Note that a client closed it, or that its connection ended."""
         self._open[path] -= 1
         self._closed[path] = Moment.now()
+
+    def read(self, path: str) -> None:
+        """Note that a client opened a file to read."""
+        self.readings.append(Reading(Path(path), Path(path + _MARKER).exists()))
 
     def is_open(self, path: Path) -> bool:
         """Say whether somebody still writes to a file."""
@@ -56,18 +70,35 @@ class _Files(asyncssh.SFTPServer):
         self._connection = channel.get_connection()
 
     def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> object:
+        """Open; `cut_marker` ends the connection at a marker, which is made before or never."""
+        local = os.fsdecode(self.map_path(path))
+        if pflags & asyncssh.FXF_WRITE and local.endswith(_MARKER) and (cut := self._faults.take("cut_marker")):
+            if cut["made"]:
+                Path(local).touch()
+            raise self._lost()
         file = super().open(path, pflags, attrs)
         if pflags & asyncssh.FXF_WRITE:
-            self._uploads.opened(os.fsdecode(self.map_path(path)))
+            self._uploads.opened(local)
+        else:
+            self._uploads.read(local)
         return file
+
+    def read(self, file_obj: object, offset: int, size: int) -> bytes | Awaitable[bytes]:
+        """Read; `cut_download` ends the connection instead."""
+        if self._faults.take("cut_download") is not None:
+            raise self._lost()
+        return super().read(file_obj, offset, size)
 
     def write(self, file_obj: object, offset: int, data: bytes) -> int | Awaitable[int]:
         """Write; `cut_upload` lets only so many bytes of one request in, and then the connection is gone."""
         if cut := self._faults.take("cut_upload"):
             super().write(file_obj, offset, data[: cut["after"]])
-            self._connection.abort()
-            raise asyncssh.SFTPConnectionLost("cut on request")
+            raise self._lost()
         return super().write(file_obj, offset, data)
+
+    def _lost(self) -> asyncssh.SFTPConnectionLost:
+        self._connection.abort()
+        return asyncssh.SFTPConnectionLost("cut on request")
 
     def close(self, file_obj: object) -> None:
         file = cast("BinaryIO", file_obj)

@@ -214,7 +214,10 @@ def ean(cell: str) -> str:
 
 def channel_item_id(cell: str) -> str:
     """The marketplace's article number; one that a spreadsheet gave a decimal point is mended."""
-    mended = re.fullmatch(r"([0-9]{8})[.,]0+", cell)
+    if _SCIENTIFIC.fullmatch(cell):
+        fix = "its digits are lost: type it once more in a column formatted as text"
+        raise WrongCell("a spreadsheet has turned the article number into a rounded number", fix)
+    mended = re.fullmatch(r"([0-9]+)[.,]0+", cell)
     return mended[1] if mended else cell
 
 

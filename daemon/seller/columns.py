@@ -29,17 +29,32 @@ class Column:
     meaning: str
     example: str
     required: bool = False
+    #: what other systems call it
+    also: tuple[str, ...] = ()
 
 
-SKU = Column("sku", "the seller's own number of the listing", "LAMP-01", required=True)
+SKU = Column(
+    *("sku", "the seller's own number of the listing", "LAMP-01"),
+    required=True,
+    also=("seller_sku", "partner_sku", "supplier_sku"),
+)
+#: what retailers on The Edge, and clients of theirs, call their article number
+_STOCK_NUMBER = (
+    *("stock_number", "stock_no", "jl_stock_number", "john_lewis_stock_number", "john_lewis_sku"),
+    *("part_number", "item_number", "channel_item"),
+)
 
 #: The columns of each kind of file, by header name, in any order. A column that is not there leaves its values as they
 #: are; an empty cell empties its value, but in channel_item_id, end and handling_days it leaves it as it is.
 COLUMNS: Mapping[ImportKind, tuple[Column, ...]] = {
     ImportKind.LISTINGS: (
         SKU,
-        Column("ean", "the EAN-13, as text", "3701234567891"),
-        Column("channel_item_id", "the marketplace's own article number (John Lewis: 8 digits)", "12345678"),
+        Column("ean", "the EAN-13, as text", "3701234567891", also=("ean_13", "ean13", "barcode", "gtin")),
+        Column(
+            *("channel_item_id", "the marketplace's own article number (John Lewis: the Stock Number, 8 digits)"),
+            "12345678",
+            also=_STOCK_NUMBER,
+        ),
         Column("category", "the leaf category", "S001"),
         Column("product_id", "what groups the variants of one product", "LAMP"),
         Column("master_sku", "the SKU of the product that this is a variant of", "LAMP-00"),
@@ -66,7 +81,15 @@ COLUMNS: Mapping[ImportKind, tuple[Column, ...]] = {
             "A0485*=V123|Rouge; A1303=V77|Bleu nuit",
         ),
         Column("end", "yes ends the listing, no takes that back", "no"),
-        Column("handling_days", "days until it leaves the warehouse", "2"),
+        Column("handling_days", "days until it leaves the warehouse", "2", also=("handling_time",)),
+        Column("back_in_stock_date", "the day on which it is back in stock; empty for none", "2026-12-24"),
+        Column("low_stock", "the marketplace's own word for low stock; empty for none", "Y"),
+        Column("ring_fenced_units", "units kept for this marketplace; empty for none", "10"),
+        Column("standard_lead_time_days", "its usual lead time; empty for the account's", "4"),
+        Column("max_lead_time_days", "its longest lead time; empty for none", "14"),
+        Column("lead_time_from", "the day from which its lead time holds; empty for none", "2026-12-24"),
+        Column("availability_status", "the marketplace's own word; empty for none", "Available"),
+        Column("product_status", "the marketplace's own word; empty for none", "Live"),
         Column("safety_stock", "units that are never offered; empty for the account's", "2"),
         Column("stock_percentage", "how much of the rest is offered, 0 to 100; empty for the account's", "80"),
         Column("stock_cap", "units that are offered at most; empty for the account's", "50"),
@@ -109,7 +132,8 @@ _MANY_LINES = ("description", "manufacturer_address", "responsible_address", "sa
 
 def open_import(kind: ImportKind, file: BinaryIO) -> Table:
     """A CSV or XLSX file of this kind at its first row; raises Unreadable when it is none."""
-    return open_table(file, *_known(kind), _MANY_LINES)
+    also = {name: column.name for column in COLUMNS[kind] for name in column.also}
+    return open_table(file, *_known(kind), _MANY_LINES, also)
 
 
 def open_lines(kind: ImportKind, file: BinaryIO) -> Table:

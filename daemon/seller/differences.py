@@ -1,7 +1,7 @@
 """A listing in the words of the import columns, and what an import would change of it, field by field (guide S1)."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from daemon.model import Attribute, Promotion
 from daemon.rules import safety
@@ -36,6 +36,7 @@ def fields(listing: Snapshot) -> dict[str, str]:
         "attributes": "; ".join(map(_attribute, item.attributes)),
         "end": "yes" if listing.ended else "no",
         "handling_days": _number(listing.handling_days),
+        **asdict(listing.extras),
         "safety_stock": _number(knobs.safety_stock),
         "stock_percentage": _number(knobs.percentage),
         "stock_cap": _number(knobs.cap),

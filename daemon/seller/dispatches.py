@@ -48,6 +48,8 @@ class Dispatches(Intake[Dispatched]):
         url = cells.read("tracking_url", parse.photo) or self.account.tracking_url_of(number)
         shipped_at = cells.read("shipped_at", partial(parse.instant_or_none, zone=self.account.zone))
         parcel = Parcel(carrier, number, url, shipped_at or self.at)
+        if carrier and (objection := self.account.objection(parcel)):
+            cells.fault("carrier", objection, "mend the row: the marketplace would not take this parcel")
         return Dispatched(OrderNumber(cells.key), line, units, parcel)
 
     async def put(self, values: Sequence[Dispatched]) -> list[Took]:

@@ -72,8 +72,10 @@ class _Price:
         self._at = at
         self._announced = _announced(inputs, at)
         self._ordinary = self._sent(inputs.standing.price)
+        self._withheld = self._ordinary is not None and self._ordinary <= 0
         self._lowest, self._verdict = self._judge()
-        self._promoted = None if self._verdict.blocks or self._announced is None else self._announced.promotion
+        sold_so = self._announced is not None and not self._verdict.blocks and not self._withheld
+        self._promoted = self._announced.promotion if sold_so and self._announced else None
 
     def _judge(self) -> tuple[int | None, Verdict]:
         announced, history = self._announced, self._inputs.history
@@ -108,15 +110,17 @@ class _Price:
                 rule += "; not sent, because its reduction is blocked" if self._verdict.blocks else "; with a warning"
         levies = self._inputs.levies
         given |= {"eco_contribution": levies.eco_minor, "epr_code": levies.epr_code}
-        if self._terms.less_eco and levies.eco_minor:
+        if self._withheld:
+            rule = "C8: the eco-contribution is all of it; stock goes out with the price that is charged now"
+        elif self._terms.less_eco and levies.eco_minor:
             rule += "; C8: less the eco-contribution that it includes"
         return _field("price", given, rule, self._selling)
 
     @property
     def _selling(self) -> int | None:
-        if self._promoted is None or self._ordinary is None:
-            return self._ordinary
-        return self._sent(self._promoted.price.minor)
+        if self._withheld:
+            return self._inputs.history[-1].minor if self._inputs.history else None
+        return self._ordinary if self._promoted is None else self._sent(self._promoted.price.minor)
 
     def _vat(self) -> View:
         own, account = self._inputs.levies.vat_rate, self._terms.vat_rate
@@ -144,6 +148,8 @@ class _Price:
     def _reference(self) -> View:
         price, recommended = self._ordinary, self._sent(self._inputs.rrp)
         given: View = {"price": price, "rrp": recommended}
+        if self._withheld:
+            return _field("rrp", given, "C8: nothing stands beside a price that cannot be sent", None)
         if self._announced is not None:
             value = price if price is not None and self._promoted and price > (self._selling or 0) else None
             return _field("rrp", given, "L11: in a promotion the ordinary price is the reference", value)

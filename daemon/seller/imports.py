@@ -243,6 +243,8 @@ def _refusals(intake: Intake[Any], row: _Good, took: Took) -> list[Fault]:
         case Change.UNKNOWN:
             problem, fix = "this account has no such listing", "import its listing first, or mend the SKU"
             return fault(problem, fix, SKU.name, row.key, "unknown_sku")
+        case Change.TAKEN:
+            return fault(took.reason, took.fix, "channel_item_id", "", "number_taken")
         case Change.OVERLAPS:
             problem = f"another promotion of this SKU is in its way: {took.reason}"
             return fault(problem, "move the one or the other, or cancel that one first", "start", "", "overlaps")

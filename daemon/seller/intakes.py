@@ -6,7 +6,19 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Generic, TypeVar
 
-from daemon.model import AccountName, FeedKind, Item, Levies, ListingFault, Money, Promotion, Sale, Sku, StockKnobs
+from daemon.model import (
+    AccountName,
+    FeedKind,
+    Item,
+    Levies,
+    ListingFault,
+    Money,
+    Promotion,
+    Sale,
+    Sku,
+    StockExtras,
+    StockKnobs,
+)
 from daemon.rules import listing as rules
 from daemon.rules import safety, sales
 from daemon.rules.listing import Verdict
@@ -14,6 +26,7 @@ from daemon.rules.promotions import window_fault
 from daemon.seller import cells as parse
 from daemon.seller.cells import Cells
 from daemon.seller.columns import KEYS, SKU, ImportKind
+from daemon.seller.extras import extras
 from daemon.seller.levies import levies, sale
 from daemon.settings import AccountSettings
 from daemon.store import Store
@@ -185,6 +198,7 @@ class _ListingCells:
     handling_days: int | None
     knobs: Mapping[str, int | None]
     levies: Mapping[str, Any]
+    extras: Mapping[str, str]
 
 
 class Listings(Intake[_ListingCells]):
@@ -210,6 +224,7 @@ class Listings(Intake[_ListingCells]):
             cells.read("handling_days", parse.days),
             parse.knobs(cells),
             levies(cells, self.account.vat_territory),
+            extras(cells),
         )
 
     async def put(self, values: Sequence[_ListingCells]) -> list[Took]:
@@ -220,15 +235,36 @@ class Listings(Intake[_ListingCells]):
         reasons = [self._reason(row, known.get(row.sku)) for row in rows]
         warnings = [self._verdict(row.sku).warnings for row in rows]
         changes = await self.store.listings.put_items(
-            self.name, rows, self.at, reasons, item_feed=self._item_feed, warnings=warnings
+            *(self.name, rows, self.at, reasons),
+            item_feed=self._item_feed,
+            warnings=warnings,
+            own_numbers=self._own_numbers,
         )
         for row, change in zip(rows, changes, strict=True):
             if change is Change.IMMUTABLE:
                 self._verdicts[row.sku] = Verdict(rules.immutable_changes(known[row.sku].item, row.item))
+        holders = await self._holders(rows, changes)
         return [
-            Took(change, reason, self._verdict(row.sku))
+            self._two_on_one(row, holders) if change is Change.TAKEN else Took(change, reason, self._verdict(row.sku))
             for row, change, reason in zip(rows, changes, reasons, strict=True)
         ]
+
+    async def _holders(self, rows: Sequence[ItemRow], changes: Sequence[Change]) -> Mapping[str, Sku]:
+        """Whose the numbers are of the rows that were refused for them: kept already, or wanted by an earlier row."""
+        put = list(zip(rows, changes, strict=True))
+        numbers = [row.channel_item_id or "" for row, change in put if change is Change.TAKEN]
+        if not numbers:
+            return {}
+        # In a rehearsal, what the good rows would have taken is not kept.
+        here = {row.channel_item_id or "": row.sku for row, change in put if change is not Change.TAKEN}
+        return await self.store.listings.holders(self.name, numbers) | here
+
+    @staticmethod
+    def _two_on_one(row: ItemRow, holders: Mapping[str, Sku]) -> Took:
+        holder = holders.get(row.channel_item_id or "", "another listing")
+        reason = f"the number {row.channel_item_id} is that of {holder}, and {row.sku} would have it too"
+        fix = "give each its own number; one that has moved is free once the other SKU is imported with its new one"
+        return Took(Change.TAKEN, reason, fix=fix)
 
     def _verdict(self, sku: Sku) -> Verdict:
         return self._verdicts.get(sku, _NO_VERDICT)
@@ -244,13 +280,16 @@ class Listings(Intake[_ListingCells]):
     def _item_feed(self) -> bool:
         return FeedKind.ITEM in self.account.feed_rules
 
+    @property
+    def _own_numbers(self) -> bool:
+        """Whether no two listings may have the same article number of the marketplace (J2)."""
+        return any(rule.needs_channel_item_id for rule in self.account.feed_rules.values())
+
     def _reason(self, row: ItemRow, known: Known | None) -> str:
         """Why it cannot be sent: one marketplace wants whole items (L4), another only its own article number (J2)."""
         if self.account.item_limits is not None:
             return self._verdict(row.sku).error
-        if any(rule.needs_channel_item_id for rule in self.account.feed_rules.values()):
-            return rules.stock_number_fault(row.channel_item_id or (known.channel_item_id if known else ""))
-        return ""
+        return self.account.listing_fault(row.sku, row.channel_item_id or (known.channel_item_id if known else ""))
 
 
 def _item_row(value: _ListingCells, known: Known | None) -> ItemRow:
@@ -259,4 +298,7 @@ def _item_row(value: _ListingCells, known: Known | None) -> ItemRow:
     fields = {name: getattr(kept, name) for name in Item.__slots__} | dict(value.item)
     knobs = replace(kept_knobs, **value.knobs) if value.knobs else None
     own = replace(kept_levies, **value.levies) if value.levies else None
-    return ItemRow(value.sku, Item(**fields), value.channel_item_id, value.ended, value.handling_days, knobs, own)
+    kept_extras = known.extras if known else StockExtras()
+    besides = replace(kept_extras, **value.extras) if value.extras else None
+    plain = (value.sku, Item(**fields), value.channel_item_id, value.ended, value.handling_days)
+    return ItemRow(*plain, knobs, own, besides)

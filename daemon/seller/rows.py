@@ -66,10 +66,20 @@ class Table:
     #: what stood between the cells, where the file was CSV
     delimiter = ","
 
-    def __init__(self, line: int, header: Sequence[str], columns: Collection[str], required: Collection[str]) -> None:
-        """`header` are the titles on `line`; raises Unreadable when they don't name what is required."""
+    def __init__(
+        self,
+        line: int,
+        header: Sequence[str],
+        columns: Collection[str],
+        required: Collection[str],
+        also: Mapping[str, str] | None = None,
+    ) -> None:
+        """`header` are the titles on `line`; raises Unreadable when they don't name what is required.
+
+        `also` are other names of columns, which count where the column does not stand there under its own.
+        """
         self.header = list(header)
-        self._names = [column_name(title) for title in self.header]
+        self._names = _called([column_name(title) for title in self.header], also or {})
         self.columns = frozenset(self._names) & frozenset(columns)
         for name in sorted(self.columns):
             if self._names.count(name) > 1:
@@ -160,3 +170,12 @@ def _as_meant(cell: str) -> str:
 def column_name(title: str) -> str:
     """A column's name without regard to case, spaces and hyphens: `Channel item ID` is `channel_item_id`."""
     return re.sub(r"[\s_-]+", "_", title.strip().casefold())
+
+
+def _called(names: list[str], also: Mapping[str, str]) -> list[str]:
+    """The names, those of `also` put right where that gives a column that is not there yet."""
+    right: list[str] = []
+    for name in names:
+        meant = also.get(name, name)
+        right.append(name if meant in names or meant in right else meant)
+    return right

@@ -1,6 +1,6 @@
 """The table of a workbook's first sheet: its header, and its rows by the numbers that the sheet shows (guide S1)."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import BinaryIO
 
 from daemon.errors import Unreadable
@@ -12,13 +12,19 @@ from daemon.seller.workbooks import SheetRow, is_workbook, sheet_rows
 class SheetTable(Table):
     """An XLSX file at its first row; the header is the first row that holds something."""
 
-    def __init__(self, file: BinaryIO, columns: Collection[str], required: Collection[str]) -> None:
+    def __init__(
+        self,
+        file: BinaryIO,
+        columns: Collection[str],
+        required: Collection[str],
+        also: Mapping[str, str] | None = None,
+    ) -> None:
         """Read up to the header; raises Unreadable when the file is no such table. `file` must be able to seek."""
         self._sheet = sheet_rows(file)
         header = next(self._sheet, None)
         if header is None:
             raise Unreadable(f"line 1: the sheet is empty; its first row names the columns: {', '.join(columns)}")
-        super().__init__(header.line, [title.strip() for title in header.cells], columns, required)
+        super().__init__(header.line, [title.strip() for title in header.cells], columns, required, also)
 
     def next_row(self) -> Row | BrokenRow | None:
         """The next row; None at the end."""
@@ -42,13 +48,18 @@ class SheetTable(Table):
 
 
 def open_table(
-    file: BinaryIO, columns: Collection[str], required: Collection[str], many_lines: Collection[str] = ()
+    file: BinaryIO,
+    columns: Collection[str],
+    required: Collection[str],
+    many_lines: Collection[str] = (),
+    also: Mapping[str, str] | None = None,
 ) -> Table:
     """A CSV or XLSX file at its first row, whichever it is; raises Unreadable when it is no such table.
 
-    `file` must be able to seek. In CSV, only the cells of `many_lines` may hold line breaks.
+    `file` must be able to seek. In CSV, only the cells of `many_lines` may hold line breaks. `also` are other
+    names of columns.
     """
     file.seek(0)
     if is_workbook(file.read(4)):
-        return SheetTable(file, columns, required)
-    return CsvTable(file, columns, required, many_lines)
+        return SheetTable(file, columns, required, also)
+    return CsvTable(file, columns, required, many_lines, also)

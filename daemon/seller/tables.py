@@ -4,7 +4,7 @@ import codecs
 import csv
 import re
 from collections import deque
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from io import TextIOWrapper
 from typing import BinaryIO, TextIO
 
@@ -29,17 +29,22 @@ class CsvTable(Table):
     """A CSV file at its first row."""
 
     def __init__(
-        self, file: BinaryIO, columns: Collection[str], required: Collection[str], many_lines: Collection[str] = ()
+        self,
+        file: BinaryIO,
+        columns: Collection[str],
+        required: Collection[str],
+        many_lines: Collection[str] = (),
+        also: Mapping[str, str] | None = None,
     ) -> None:
         """Read up to the header; raises Unreadable when the file is no such table. `file` must be able to seek.
 
-        Of the known columns, only the cells of `many_lines` may hold line breaks.
+        Of the known columns, only the cells of `many_lines` may hold line breaks. `also` are other names of columns.
         """
         self._text = TextIOWrapper(file, _encoding(file), newline="")
         try:
             self._lines = _Lines(self._text)
-            self.delimiter, header = _header(self._lines, columns)
-            super().__init__(self._lines.number, header, columns, required)
+            self.delimiter, header = _header(self._lines, columns, {*columns, *(also or ())})
+            super().__init__(self._lines.number, header, columns, required, also)
         except BaseException:
             self._text.detach()
             raise
@@ -154,16 +159,14 @@ def _csv_fault(line: int, error: str) -> Fault:
     return Fault(line, f"the row cannot be taken apart: {error}", "save the file as CSV once more", code="broken_row")
 
 
-def _header(lines: _Lines, columns: Collection[str]) -> tuple[str, list[str]]:
+def _header(lines: _Lines, columns: Collection[str], known: set[str]) -> tuple[str, list[str]]:
     """The delimiter and the titles: the delimiter that finds the most known columns in the first line with text."""
     while (taken := lines.take()) is not None:
         _, line = taken
         if line is None:
             raise Unreadable(f"line {taken[0]}: this is no CSV file, its first line is too long")
         if line.strip(" \t\r\n,;") and not _SEP_LINE.fullmatch(line):
-            found = max(
-                (_titles(line, delimiter) for delimiter in _DELIMITERS), key=lambda found: _score(found, columns)
-            )
+            found = max((_titles(line, delimiter) for delimiter in _DELIMITERS), key=lambda found: _score(found, known))
             if len(found[1]) > _MOST_COLUMNS:
                 raise Unreadable(
                     f"line {taken[0]}: {len(found[1])} columns are more than the {_MOST_COLUMNS} that are read"
@@ -179,8 +182,8 @@ def _titles(line: str, delimiter: str) -> tuple[str, list[str]]:
         return delimiter, []
 
 
-def _score(reading: tuple[str, list[str]], columns: Collection[str]) -> tuple[int, int]:
-    return len({column_name(title) for title in reading[1]} & set(columns)), len(reading[1])
+def _score(reading: tuple[str, list[str]], known: set[str]) -> tuple[int, int]:
+    return len({column_name(title) for title in reading[1]} & known), len(reading[1])
 
 
 def _spoken(delimiter: str) -> str:

@@ -16,18 +16,23 @@ from daemon.store.claims import Claims
 from daemon.store.codes import Codes
 from daemon.store.database import Database, open_database, open_for_reading
 from daemon.store.deliveries import Deliveries
+from daemon.store.erasures import Erasures
 from daemon.store.facts import Facts
 from daemon.store.feeds import Feeds
 from daemon.store.folders import Folders
 from daemon.store.listings import Listings
 from daemon.store.orders import Orders
+from daemon.store.overview import Overview
 from daemon.store.pauses import Pauses
 from daemon.store.payloads import Payloads
 from daemon.store.promotions import Promotions
 from daemon.store.reference import ReferenceData
+from daemon.store.rehearsals import Rehearsals
 from daemon.store.requests import Requests
+from daemon.store.retention import Retention
 from daemon.store.runs import Runs
 from daemon.store.snapshots import Snapshots
+from daemon.store.stock import Stock
 from daemon.store.updates import Updates
 from daemon.store.users import Sessions, SignIns, Tokens, Users
 from daemon.store.values import Values
@@ -46,16 +51,18 @@ class Store:
         self.accounts = Accounts(database)
         self.alerts = Alerts(database)
         self.answers = Answers(database)
+        self.audit = Audit(database)
         self.backups = Backups(database)
         self.claims = Claims(database)
-        self.audit = Audit(database)
         self.codes = Codes(database)
         self.deliveries = Deliveries(database)
         self.facts = Facts(database)
+        self.erasures = Erasures(database)
         self.feeds = Feeds(database)
         self.folders = Folders(database)
         self.listings = Listings(database)
         self.orders = Orders(database)
+        self.overview = Overview(database)
         self.pauses = Pauses(database)
         self.payloads = Payloads(database)
         self.promotions = Promotions(database)
@@ -65,6 +72,12 @@ class Store:
         self.sessions = Sessions(database)
         self.sign_ins = SignIns(database)
         self.snapshots = Snapshots(database)
+        self.rehearsals = Rehearsals(database)
+        self.retention = Retention(database)
+        self.runs = Runs(database)
+        self.sessions = Sessions(database)
+        self.sign_ins = SignIns(database)
+        self.stock = Stock(database)
         self.tokens = Tokens(database)
         self.updates = Updates(database)
         self.users = Users(database)

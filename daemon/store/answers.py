@@ -48,6 +48,24 @@ class Answers:
         """
         return await self._database.write(lambda db: _apply(db, account, lines, at, delivery, block_after, tearable))
 
+    async def could_not_read(self, account: AccountName, feed_name: str, delivery: DeliveryId) -> None:
+        """A delivery speaks of a feed, and what it says cannot be read: the feed's silence is no yes any more (J4)."""
+
+        def work(db: sqlite3.Connection) -> None:
+            if found := _find_feed(db, account, "", feed_name):
+                _link(db, found[0], delivery, 0)
+
+        await self._database.write(work)
+
+
+def _link(db: sqlite3.Connection, feed: FeedId, delivery: DeliveryId, settled: int) -> None:
+    """Keep which bytes spoke of which feed (L16)."""
+    db.execute(
+        "INSERT INTO feed_deliveries (feed, delivery, settled) VALUES (?, ?, ?)"
+        " ON CONFLICT (feed, delivery) DO UPDATE SET settled = settled + excluded.settled",
+        (feed, delivery, settled),
+    )
+
 
 def _apply(
     db: sqlite3.Connection,
@@ -80,11 +98,7 @@ def _apply(
             settled = settle(db, feed, kind, part, at, delivery, block_after)
             total += Answered(settled=settled, strangers=len(group) - gathered)
         if delivery is not None:
-            db.execute(
-                "INSERT INTO feed_deliveries (feed, delivery, settled) VALUES (?, ?, ?)"
-                " ON CONFLICT (feed, delivery) DO UPDATE SET settled = settled + excluded.settled",
-                (feed, delivery, settled),
-            )
+            _link(db, feed, delivery, settled)
     return total
 
 

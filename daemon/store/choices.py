@@ -7,14 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from daemon.errors import NotAllowed
 from daemon.model import AccountName, LegalMoves, Money, OrderNumber, UpdateKind
 from daemon.rules.amounts import units_of
-from daemon.rules.moves import LEADS_TO, cancel_hindrance, hindrance, left, now_possible
+from daemon.rules.moves import LEADS_TO, cancel_hindrance, hindrance, left, now_possible, still_free
 from daemon.store.standings import standing
 
 #: lines of an order by reference, each with its units or what those cost; None is all of them
 Choice = Sequence[tuple[str, int | Money | None]] | None
-
-#: kinds that share the units of a line which have not left
-_UNTIL_LEFT = frozenset({UpdateKind.DISPATCH, UpdateKind.CANCELLATION})
 
 # Units of a listing that open orders were promised and that have not left.
 _PROMISED = (
@@ -98,12 +95,7 @@ def _booked(db: sqlite3.Connection, order_id: int) -> Booked:
 
 def _left(row: sqlite3.Row, kind: UpdateKind, booked: Mapping[UpdateKind, int], legal_moves: LegalMoves) -> int:
     """The units of a line of which an update of this kind could still be said, beside those on their way."""
-    by_units = kind in legal_moves.by_units
-    if not by_units:
-        return 0 if booked else left(standing(row), kind, by_units=False)
-    alike = _UNTIL_LEFT if kind in _UNTIL_LEFT else {kind}
-    on_their_way = sum(units for other, units in booked.items() if other in alike)
-    return left(standing(row), kind, by_units=True) - on_their_way
+    return still_free(standing(row), kind, booked, legal_moves)
 
 
 def _check(

@@ -89,6 +89,24 @@ def meant(db: sqlite3.Connection, claim: sqlite3.Row) -> tuple[list[Meant], list
     return found, [row["ref"] for row in rows if row["id"] is None]
 
 
+def forget_requests(db: sqlite3.Connection, account: str, before: datetime, orders: Sequence[int]) -> None:
+    """Forget what requests about these orders said in words, and those whose order never came (D12)."""
+    claims = [
+        claim
+        for order in orders
+        for (claim,) in db.execute('SELECT id FROM claims WHERE "order" = ?', (order,)).fetchall()
+    ]
+    claims += [
+        claim
+        for (claim,) in db.execute(
+            'SELECT id FROM claims WHERE account = ? AND "order" IS NULL AND changed_at < ?', (account, to_us(before))
+        ).fetchall()
+    ]
+    for claim in claims:
+        db.execute("UPDATE claims SET extra = '{}', reason = '' WHERE id = ?", (claim,))
+        db.execute("UPDATE claim_lines SET reason = '' WHERE claim = ?", (claim,))
+
+
 def _fate(db: sqlite3.Connection, claim: sqlite3.Row) -> tuple[ClaimState, str]:
     incomplete = db.execute("SELECT incomplete FROM orders WHERE id = ?", (claim["order"],)).fetchone()[0]
     if incomplete:

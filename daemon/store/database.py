@@ -55,6 +55,16 @@ async def _connect_to(path: Path, *, read_only: bool) -> _Connection:
     return connection
 
 
+async def connect_imagining(path: Path) -> _Connection:
+    """A connection that can read the file and write nothing but temporary tables (`daemon.store.imagined`)."""
+    with CancelScope(shield=True):
+        connection = await _connect_to(path, read_only=True)
+        # The file was opened for reading; the pragma would forbid temporary tables too.
+        await connection.call(lambda db: db.execute("PRAGMA query_only = OFF").fetchall())
+        return connection
+    raise AssertionError  # a shielded scope never swallows what it holds
+
+
 def _uri(path: Path, mode: str) -> str:
     return f"{path.absolute().as_uri()}?mode={mode}"
 

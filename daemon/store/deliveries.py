@@ -8,6 +8,7 @@ from enum import StrEnum
 from functools import partial
 from typing import NewType
 
+from daemon.errors import NotAllowed
 from daemon.model import AccountName, PayloadId, RemoteFile
 from daemon.store.database import Database
 from daemon.store.times import from_us, to_us
@@ -78,6 +79,14 @@ class Deliveries:
     async def move(self, delivery: DeliveryId, state: DeliveryState, reason: str = "") -> None:
         """Say how a delivery stands now."""
         await self._database.write(lambda db: move(db, delivery, state, reason))
+
+    async def try_again(self, delivery: DeliveryId) -> tuple[AccountName, DeliveryKind]:
+        """Let something that was set aside be read again from its kept bytes, at the next turn of its job.
+
+        What could not be fetched has no bytes: it is forgotten, and fetched anew. Raises NotAllowed where nothing of
+        that number is set aside, or where the retention of its bytes has ended.
+        """
+        return await self._database.write(lambda db: _try_again(db, delivery))
 
     async def unsettled(self, account: AccountName, kind: DeliveryKind) -> list[KeptDelivery]:
         """Deliveries that are kept but not applied: a crash came between, or their feed was unknown."""
@@ -169,6 +178,25 @@ def record(
         (account, kind, file.folder, file.name, file.size, modified_at, payload, to_us(at)),
     ).fetchone()[0]
     return KeptDelivery(DeliveryId(delivery), file, payload, DeliveryState.KEPT, at)
+
+
+def _try_again(db: sqlite3.Connection, delivery: DeliveryId) -> tuple[AccountName, DeliveryKind]:
+    row = db.execute(
+        "SELECT d.*, p.size AS bytes, EXISTS (SELECT 1 FROM payload_chunks c WHERE c.payload = p.id) AS there"
+        " FROM deliveries d JOIN payloads p ON p.id = d.payload WHERE d.id = ?",
+        (delivery,),
+    ).fetchone()
+    if row is None:
+        raise NotAllowed(f"there is no delivery {delivery}")
+    if row["state"] != DeliveryState.SET_ASIDE:
+        raise NotAllowed(f"delivery {delivery} is {row['state']}, not set aside; there is nothing to try again")
+    if row["bytes"] and not row["there"]:
+        raise NotAllowed(f"the bytes of delivery {delivery} are kept no more; the marketplace must give it again")
+    if row["bytes"]:
+        move(db, delivery, DeliveryState.KEPT)
+    else:
+        db.execute("DELETE FROM deliveries WHERE id = ?", (delivery,))
+    return AccountName(row["account"]), DeliveryKind(row["kind"])
 
 
 def move(db: sqlite3.Connection, delivery: DeliveryId, state: DeliveryState, reason: str = "") -> None:

@@ -33,19 +33,20 @@ from daemon.store.codes import count_codes
 from daemon.store.database import Database
 from daemon.store.events import tell
 from daemon.store.generation import count_send, restored_at
-from daemon.store.listings import item_from_json, vat_rate_of
+from daemon.store.listings import extras_of, item_from_json, vat_rate_of
 from daemon.store.prices import charged, judge
 from daemon.store.promotions import begin_and_end
 from daemon.store.rejections import count_rejections
+from daemon.store.stock import follow_form
 from daemon.store.times import from_us, to_us
 from daemon.store.values import (
-    PROMOTION,
     follow_terms,
-    less_eco,
     named_terms,
     offered,
+    promotion,
     reference,
     reserve,
+    sellable,
     sold,
     withhold,
 )
@@ -288,7 +289,7 @@ def due_condition(rule: FeedRule) -> str:
     if Part.STOCK in rule.parts:
         conditions.append("(stock IS NOT NULL OR ended = 1)")
     if rule.needs_price:
-        conditions.append(f"price_minor IS NOT NULL AND {less_eco('price_minor')} > 0")
+        conditions.append(sellable())
     if rule.needs_channel_item_id:
         conditions.append("channel_item_id <> '' AND item_state <> 'error'")
     return " AND ".join(conditions)
@@ -332,6 +333,7 @@ def _bring_up_to_date(
 ) -> None:
     """Make Pending what has changed by itself since the last turn, whether or not the gate is open."""
     priced = Part.PRICE in rule.parts
+    follow_form(db, account, terms.stock_form, at)
     follow_terms(db, account, terms, at, price=priced)
     reserve(db, account, terms, at)
     if priced:
@@ -349,9 +351,11 @@ def _claim_objects(db: sqlite3.Connection, feed: FeedId, rule: FeedRule, due: st
         "INSERT INTO feed_objects (feed, listing, ean, channel_item_id, item_revision, stock_revision, price_revision,"  # noqa: S608
         " end_revision, stock, price_minor, rrp_minor, promotion, ended)"
         f" SELECT :feed, id, ean, channel_item_id, {revisions},"
-        f" {offered()}, {sold()}, {reference()}, {PROMOTION}, ended"
-        f" FROM listings WHERE {due} ORDER BY id",
-        {"feed": feed, **named},
+        f" {offered()}, {sold()}, {reference()}, {promotion()}, ended"
+        # What is out of stock goes first, where not everything goes.
+        f" FROM listings WHERE {due} ORDER BY {f'coalesce({offered()}, 1) = 0 DESC,' if rule.most else ''} id"
+        " LIMIT :most",
+        {"feed": feed, "most": -1 if rule.most is None else rule.most, **named},
     ).rowcount
     parts = ", ".join(
         f"{part}_state = CASE WHEN {part}_state = 'pending' THEN 'sent' ELSE {part}_state END"
@@ -529,6 +533,12 @@ def _lapse(db: sqlite3.Connection, account: AccountName, rule: FeedRule, now: Mo
     for row in rows:
         _give_back(db, row["id"], "lapsed", now.at)
         _close(db, row["id"], FeedState.LAPSED, f"no answer within {patience}", now.at)
+    if rule.silence_is_yes is not None:
+        unread = _beyond(db, account, rule.kind, f"state = 'sent' AND {_UNREAD}", rule.patience, now.at)
+        for row in unread:
+            _give_back(db, row["id"], "lapsed", now.at)
+            _close(db, row["id"], FeedState.LAPSED, f"no answer that can be read within {rule.patience}", now.at)
+        rows += unread
     return [_feed(row) for row in rows]
 
 
@@ -550,8 +560,16 @@ def _beyond(
     ).fetchall()
 
 
+# Something came that speaks of a feed and cannot be read, and nothing better came under its name.
+_UNREAD = (
+    "EXISTS (SELECT 1 FROM feed_deliveries r JOIN deliveries d ON d.id = r.delivery"
+    " WHERE r.feed = feeds.id AND d.state = 'set_aside' AND NOT EXISTS (SELECT 1 FROM deliveries n"
+    " WHERE n.account = d.account AND n.folder = d.folder AND n.name = d.name AND n.id > d.id AND n.state = 'applied'))"
+)
+
+
 def _silent(db: sqlite3.Connection, account: AccountName, kind: FeedKind, wait: timedelta, at: datetime) -> list[int]:
-    return [row["id"] for row in _beyond(db, account, kind, "state = 'sent'", wait, at)]
+    return [row["id"] for row in _beyond(db, account, kind, f"state = 'sent' AND NOT {_UNREAD}", wait, at)]
 
 
 def _settle_silent(
@@ -585,7 +603,7 @@ def prepare(db: sqlite3.Connection) -> None:
 
 def _page(db: sqlite3.Connection, feed: int, after: int) -> Sequence[sqlite3.Row]:
     return db.execute(
-        "SELECT o.*, l.sku, l.item, l.handling_days, l.vat_bp, p.starts_at, p.ends_at, p.nature,"
+        "SELECT o.*, l.sku, l.item, l.handling_days, l.vat_bp, l.stock_extras, p.starts_at, p.ends_at, p.nature,"
         " p.sale"
         " FROM feed_objects o JOIN listings l ON l.id = o.listing LEFT JOIN promotions p ON p.id = o.promotion"
         " WHERE o.feed = ? AND o.listing > ? ORDER BY o.listing LIMIT ?",
@@ -607,6 +625,7 @@ def _object(row: sqlite3.Row, currency: str) -> FeedObject:
         handling_days=row["handling_days"],
         promotion=_promotion(row, currency),
         vat_rate=vat_rate_of(row["vat_bp"]),
+        extras=extras_of(row),
     )
 
 

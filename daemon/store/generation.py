@@ -90,6 +90,8 @@ def _doubt(db: sqlite3.Connection, at: datetime) -> None:
             db.execute("UPDATE feeds SET state = 'in_doubt', error = ? WHERE id = ?", (_WHY, row["id"]))
             tell(db, at, row["account"], ("feed", row["id"]), "moved", moved=("sending", "in_doubt"), why=_WHY)
         db.execute("UPDATE order_updates SET doubtful = 1 WHERE state = 'pending'")
+        # Whoever was signed out since must not be signed in again.
+        db.execute("DELETE FROM sessions")
         for row in db.execute("SELECT name FROM accounts ORDER BY name").fetchall():
             tell(db, at, row["name"], ("account", 0), "database restored", why="every gate starts its time again")
         db.execute("COMMIT")

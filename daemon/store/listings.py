@@ -19,6 +19,7 @@ from daemon.model import (
     Part,
     Photo,
     Sku,
+    StockExtras,
     StockKnobs,
     SyncState,
 )
@@ -33,7 +34,7 @@ from daemon.store.times import to_us
 class Change(StrEnum):
     """What one imported row did. UNKNOWN: the account has no such SKU. IMMUTABLE: it would change what cannot (L4).
 
-    OVERLAPS: another promotion of the SKU is in its way (L11).
+    OVERLAPS: another promotion of the SKU is in its way (L11). TAKEN: another listing has its article number (J2).
     """
 
     CREATED = "created"
@@ -42,13 +43,14 @@ class Change(StrEnum):
     UNKNOWN = "unknown"
     IMMUTABLE = "immutable"
     OVERLAPS = "overlaps"
+    TAKEN = "taken"
 
 
 @dataclass(frozen=True, slots=True)
 class ItemRow:
     """A listing as the seller gives it; None leaves a value as it is. `knobs` are all its own stock knobs.
 
-    `levies` are its own VAT rate and its eco-contribution.
+    `levies` are its own VAT rate and its eco-contribution, `extras` what its stock says besides.
     """
 
     sku: Sku
@@ -58,6 +60,7 @@ class ItemRow:
     handling_days: int | None = None
     knobs: StockKnobs | None = None
     levies: Levies | None = None
+    extras: StockExtras | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,20 +130,31 @@ class Listings:
         *,
         item_feed: bool,
         warnings: Sequence[Sequence[ListingFault]] = (),
+        own_numbers: bool = False,
     ) -> list[Change]:
         """Create or change listings. `faults[i]`, where not empty, puts the item part of row i in Error (L4, J2).
 
         `item_feed` says whether this marketplace takes items at all; where it does not, the part is Not Needed.
         `warnings[i]` are kept with the listing. A row that would change what cannot change once the product is created
-        is not applied at all (L4).
+        is not applied at all (L4). With `own_numbers`, neither is a row whose channel item id another listing has once
+        all of them are applied: numbers may be swapped, and never shared (J2).
         """
         doubts = warnings or [()] * len(rows)
-        return await self._database.write(
-            lambda db: [
-                _put_item(db, account, row, at, (fault, doubt), item_feed=item_feed)
+
+        def work(db: sqlite3.Connection) -> list[Change]:
+            taken = _taken(db, account, rows) if own_numbers else set()
+            return [
+                Change.TAKEN
+                if row.sku in taken
+                else _put_item(db, account, row, at, (fault, doubt), item_feed=item_feed)
                 for row, fault, doubt in zip(rows, faults, doubts, strict=True)
             ]
-        )
+
+        return await self._database.write(work)
+
+    async def holders(self, account: AccountName, numbers: Sequence[str]) -> dict[str, Sku]:
+        """Which listing has each of these channel item ids now."""
+        return await self._database.read(lambda db: _holders(db, account, numbers))
 
     async def page(
         self, account: AccountName, *, skus: Sequence[Sku] | None = None, after: str = "", limit: int = 1_000
@@ -235,6 +249,8 @@ def _put_item(
             _set_knobs(db, listing, row.knobs)
         if row.levies is not None:
             _set_levies(db, listing, row.levies)
+        if row.extras is not None:
+            _set_extras(db, listing, row.extras)
         tell(db, at, account, ("listing", listing), "imported", why=fault)
         match_lines(db, account, listing, at)
         return Change.CREATED
@@ -244,11 +260,12 @@ def _put_item(
         db.execute("UPDATE listings SET warnings = ? WHERE id = ?", (warnings, kept["id"]))
     changes = [
         _change_item(db, kept, text, row.item.ean, state, fault),
-        _change_channel_item_id(db, kept, row.channel_item_id),
+        _change_channel_item_id(db, kept, row.channel_item_id, at),
         _change_end(db, kept, ended=row.ended),
         _change_handling(db, kept, row.handling_days),
         _change_knobs(db, kept, row.knobs),
         _change_levies(db, kept, row.levies),
+        _change_extras(db, kept, row.extras),
     ]
     told = [change for change in changes if change is not None]
     for what, before, after in told:
@@ -258,6 +275,36 @@ def _put_item(
     db.execute("UPDATE listings SET changed_at = ? WHERE id = ?", (to_us(at), kept["id"]))
     match_lines(db, account, kept["id"], at)
     return Change.CHANGED
+
+
+def _holders(db: sqlite3.Connection, account: AccountName, numbers: Sequence[str]) -> dict[str, Sku]:
+    rows = db.execute(
+        "SELECT channel_item_id, sku FROM listings WHERE account = ? AND channel_item_id <> ''"
+        " AND channel_item_id IN (SELECT value FROM json_each(?))",
+        (account, json.dumps(numbers)),
+    ).fetchall()
+    return {row["channel_item_id"]: Sku(row["sku"]) for row in rows}
+
+
+def _taken(db: sqlite3.Connection, account: AccountName, rows: Sequence[ItemRow]) -> set[Sku]:
+    """The SKUs of rows whose number another listing keeps, or that an earlier row wants as well.
+
+    A refused row keeps its own number, which may refuse others in turn.
+    """
+    wanted = {row.sku: row.channel_item_id for row in rows if row.channel_item_id}
+    holders = _holders(db, account, list(wanted.values()))
+    refused: set[Sku] = set()
+    while True:
+        firsts: dict[str, Sku] = {}
+        more = set()
+        for sku, number in wanted.items():
+            holder = holders.get(number, sku)
+            kept = holder != sku and (holder in refused or wanted.get(holder, number) == number)
+            if sku not in refused and (kept or firsts.setdefault(number, sku) != sku):
+                more.add(sku)
+        if not more:
+            return refused
+        refused |= more
 
 
 _Told = tuple[str, str, str] | None
@@ -345,9 +392,17 @@ def _rejudge(db: sqlite3.Connection, account: AccountName, verdict: Verdicts, at
     return state if state != kept["item_state"] else ""
 
 
-def _change_channel_item_id(db: sqlite3.Connection, kept: sqlite3.Row, channel_item_id: str | None) -> _Told:
+def _change_channel_item_id(
+    db: sqlite3.Connection, kept: sqlite3.Row, channel_item_id: str | None, at: datetime
+) -> _Told:
     if channel_item_id is None or kept["channel_item_id"] == channel_item_id:
         return None
+    if kept["channel_item_id"]:
+        db.execute(
+            "INSERT INTO former_numbers (listing, account, channel_item_id, until) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (listing, channel_item_id) DO UPDATE SET until = excluded.until",
+            (kept["id"], kept["account"], kept["channel_item_id"], to_us(at)),
+        )
     # Another article number at the marketplace has never heard of our stock, so that must be said again (J2).
     db.execute(
         "UPDATE listings SET channel_item_id = ?,"
@@ -404,6 +459,33 @@ def _change_knobs(db: sqlite3.Connection, kept: sqlite3.Row, knobs: StockKnobs |
         (kept["id"],),
     )
     return "stock knobs", _spoken(before), _spoken(knobs)
+
+
+def extras_of(row: sqlite3.Row) -> StockExtras:
+    """What the listing says beside its units."""
+    return StockExtras(**json.loads(row["stock_extras"]))
+
+
+def _set_extras(db: sqlite3.Connection, listing: int, extras: StockExtras) -> None:
+    said = {name: text for name, text in asdict(extras).items() if text}
+    db.execute("UPDATE listings SET stock_extras = ? WHERE id = ?", (json.dumps(said, ensure_ascii=False), listing))
+
+
+def _change_extras(db: sqlite3.Connection, kept: sqlite3.Row, extras: StockExtras | None) -> _Told:
+    before = extras_of(kept)
+    if extras is None or extras == before:
+        return None
+    _set_extras(db, kept["id"], extras)
+    db.execute(
+        "UPDATE listings SET stock_state = CASE WHEN stock IS NULL THEN stock_state ELSE 'pending' END,"
+        " stock_error = '', stock_revision = stock_revision + 1 WHERE id = ?",
+        (kept["id"],),
+    )
+    return "stock extras", _told_extras(before), _told_extras(extras)
+
+
+def _told_extras(extras: StockExtras) -> str:
+    return ", ".join(f"{name} {text}" for name, text in asdict(extras).items() if text)
 
 
 def _spoken(knobs: StockKnobs) -> str:

@@ -9,7 +9,7 @@ from datetime import datetime
 from daemon.errors import Unreadable
 from daemon.model import AccountName, Customer, Delivery, LineState, Order, OrderFault, OrderLine
 from daemon.rules.moves import Standing, told
-from daemon.store.claim_fates import follow, match
+from daemon.store.claim_fates import follow, forget_requests, match
 from daemon.store.database import Database
 from daemon.store.deliveries import (
     DeliveryId,
@@ -28,6 +28,8 @@ from daemon.store.standings import change_stamp, put_standing, standing
 from daemon.store.times import from_us, to_us
 
 # A line in one of these still has something before it.
+#: customers of one transaction
+_ERASED_AT_ONCE = 500
 _OPEN = "('new', 'accepted', 'to_ship', 'to_cancel', 'refunding')"
 
 
@@ -60,24 +62,23 @@ class Orders:
         sql = (
             'SELECT o.id FROM orders o JOIN customers c ON c."order" = o.id WHERE o.account = ?'  # noqa: S608 - our own words
             f' AND o.changed_at < ? AND NOT EXISTS (SELECT 1 FROM order_lines l WHERE l."order" = o.id'
-            f" AND l.state IN {_OPEN})"
+            f" AND l.state IN {_OPEN}) LIMIT ?"
         )
 
         def work(db: sqlite3.Connection) -> int:
-            closed = db.execute(sql, (account, to_us(before))).fetchall()
+            closed = db.execute(sql, (account, to_us(before), _ERASED_AT_ONCE)).fetchall()
             for (order,) in closed:
                 db.execute('DELETE FROM customers WHERE "order" = ?', (order,))
                 # Columns that we have no word for may hold anything, so they go too.
                 db.execute("UPDATE orders SET extra = '{}' WHERE id = ?", (order,))
                 db.execute("UPDATE order_lines SET extra = '{}' WHERE \"order\" = ?", (order,))
-                db.execute("UPDATE claims SET extra = '{}' WHERE \"order\" = ?", (order,))
-            db.execute(
-                "UPDATE claims SET extra = '{}' WHERE account = ? AND \"order\" IS NULL AND changed_at < ?",
-                (account, to_us(before)),
-            )
+            forget_requests(db, account, before, [order for (order,) in closed])
             return len(closed)
 
-        return await self._database.write(work)
+        erased = 0
+        while count := await self._database.write(work):
+            erased += count
+        return erased
 
 
 def _keep(db: sqlite3.Connection, account: AccountName, delivery: Delivery[Order], at: datetime) -> Kept:
@@ -217,7 +218,12 @@ def _listing(db: sqlite3.Connection, account: str, line: OrderLine) -> int | Non
         ).fetchone()
         if row is not None:
             return int(row["id"])
-    return None
+    # The retailer may still name a number that it has changed since (J2).
+    row = db.execute(
+        "SELECT listing FROM former_numbers WHERE account = ? AND channel_item_id = ? ORDER BY until DESC LIMIT 1",
+        (account, line.channel_item_id),
+    ).fetchone()
+    return None if row is None else int(row["listing"])
 
 
 def _flag_unknown(db: sqlite3.Connection, account: str, order: int, at: datetime) -> None:

@@ -3,7 +3,7 @@
 import hashlib
 import sqlite3
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from datetime import datetime
 from functools import partial
 
@@ -14,6 +14,8 @@ from daemon.store.times import to_us
 #: bytes of one chunk before compression: large enough to compress well, small enough to hold one at a time
 CHUNK = 256 * 1024
 _LEVEL = 6
+#: payloads whose bytes one transaction drops
+_BATCH = 100
 
 
 class Payloads:
@@ -65,24 +67,14 @@ class Payloads:
             position += 1
 
     async def expire(self, account: AccountName, before: datetime) -> int:
-        """Drop the bytes of an account's settled things kept before then; hash and size stay (D7)."""
-        return await self._database.write(
-            lambda db: (
-                db.execute(
-                    "DELETE FROM payload_chunks WHERE payload IN (SELECT id FROM payloads WHERE kept_at < :before"
-                    " AND (EXISTS (SELECT 1 FROM feeds f WHERE f.payload = payloads.id AND f.account = :account)"
-                    " OR EXISTS (SELECT 1 FROM deliveries d WHERE d.payload = payloads.id AND d.account = :account)"
-                    " OR EXISTS (SELECT 1 FROM order_updates u WHERE u.payload = payloads.id AND u.account = :account))"
-                    " AND NOT EXISTS (SELECT 1 FROM feeds f WHERE f.payload = payloads.id AND f.closed_at IS NULL)"
-                    " AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.payload = payloads.id"
-                    # What was set aside is no exception: it holds customers too (D12), and the far side still has it.
-                    " AND d.state IN ('kept', 'waiting'))"
-                    " AND NOT EXISTS (SELECT 1 FROM order_updates u WHERE u.payload = payloads.id"
-                    " AND u.settled_at IS NULL))",
-                    {"before": to_us(before), "account": account},
-                ).rowcount
-            )
-        )
+        """Drop the bytes of an account's settled things kept before then; hash and size stay (D7).
+
+        A bounded number goes in each transaction. Returns of how many payloads.
+        """
+        expired = 0
+        while payloads := await self._database.read(partial(_expired, account=account, before=before)):
+            expired += await self._database.write(partial(drop, payloads=payloads))
+        return expired
 
     async def sweep(self, before: datetime) -> int:
         """Forget streams that were never finished and payloads that nothing points to any more."""
@@ -97,6 +89,29 @@ class Payloads:
                 ).rowcount
             )
         )
+
+
+def _expired(db: sqlite3.Connection, account: AccountName, before: datetime) -> list[int]:
+    rows = db.execute(
+        "SELECT id FROM payloads WHERE kept_at < :before"
+        " AND EXISTS (SELECT 1 FROM payload_chunks c WHERE c.payload = payloads.id)"
+        " AND (EXISTS (SELECT 1 FROM feeds f WHERE f.payload = payloads.id AND f.account = :account)"
+        " OR EXISTS (SELECT 1 FROM deliveries d WHERE d.payload = payloads.id AND d.account = :account)"
+        " OR EXISTS (SELECT 1 FROM order_updates u WHERE u.payload = payloads.id AND u.account = :account))"
+        " AND NOT EXISTS (SELECT 1 FROM feeds f WHERE f.payload = payloads.id AND f.closed_at IS NULL)"
+        " AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.payload = payloads.id"
+        # What was set aside is no exception: it holds customers too (D12), and the far side still has it.
+        " AND d.state IN ('kept', 'waiting'))"
+        " AND NOT EXISTS (SELECT 1 FROM order_updates u WHERE u.payload = payloads.id AND u.settled_at IS NULL)"
+        " LIMIT :batch",
+        {"before": to_us(before), "account": account, "batch": _BATCH},
+    ).fetchall()
+    return [row["id"] for row in rows]
+
+
+def drop(db: sqlite3.Connection, payloads: Iterable[int]) -> int:
+    """Drop the bytes of payloads inside the caller's transaction; hash and size stay. Returns how many had bytes."""
+    return sum(db.execute("DELETE FROM payload_chunks WHERE payload = ?", (each,)).rowcount > 0 for each in payloads)
 
 
 def keep(db: sqlite3.Connection, content: bytes, at: datetime) -> PayloadId:

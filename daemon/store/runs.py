@@ -113,17 +113,6 @@ class Runs:
             for row in rows
         ]
 
-    async def prune(self, account: AccountName, before: datetime) -> int:
-        """Forget turns that ended before an instant; returns how many."""
-        return await self._database.write(
-            lambda db: (
-                db.execute(
-                    "DELETE FROM job_runs WHERE account = ? AND started_at < ? AND outcome <> 'running'",
-                    (account, to_us(before)),
-                ).rowcount
-            )
-        )
-
 
 def _ended(
     db: sqlite3.Connection, run: RunId, ending: Ending, done: int, note: str, held_until: datetime | None, at: datetime

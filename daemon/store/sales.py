@@ -26,7 +26,7 @@ def judge_sales_anew(db: sqlite3.Connection, account: AccountName, at: datetime)
     """Make the prices Pending whose promotion in force names a sale: the next offers turn judges them anew."""
     named = {"account": account, "at": to_us(at)}
     where = (
-        "account = :account AND price_state IN ('not_needed', 'error')"
+        "account = :account AND (price_state = 'not_needed' OR price_state = 'error' AND price_blocked = 1)"
         " AND promotion IN (SELECT id FROM promotions WHERE account = :account AND sale <> '')"
     )
     db.execute(

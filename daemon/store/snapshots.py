@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from daemon.model import AccountName, Item, Levies, Money, Promotion, Sku, StockKnobs
+from daemon.model import AccountName, Item, Levies, Money, Promotion, Sku, StockExtras, StockKnobs
 from daemon.store.database import Database
-from daemon.store.listings import item_from_json, knobs_of, levies_of
+from daemon.store.listings import extras_of, item_from_json, knobs_of, levies_of
 from daemon.store.times import from_us
 
 R = TypeVar("R")
@@ -33,6 +33,7 @@ class Snapshot:
     handling_days: int | None
     knobs: StockKnobs
     levies: Levies
+    extras: StockExtras
     states: dict[str, str]
     promotions: tuple[Promotion, ...] = ()
 
@@ -142,6 +143,7 @@ def _snapshot(row: sqlite3.Row, promotions: tuple[Promotion, ...]) -> Snapshot:
         handling_days=row["handling_days"],
         knobs=knobs_of(row),
         levies=levies_of(row),
+        extras=extras_of(row),
         states={part: row[f"{part}_state"] for part in ("item", "stock", "price", "end")},
         promotions=promotions,
     )

@@ -93,7 +93,7 @@ def load(db: sqlite3.Connection, where: str, parameters: Sequence[object]) -> li
 
 def _rows(db: sqlite3.Connection, where: str, parameters: Sequence[object]) -> list[sqlite3.Row]:
     return db.execute(
-        'SELECT u.*, o.number FROM order_updates u JOIN orders o ON o.id = u."order" WHERE ' + where,  # noqa: S608
+        'SELECT u.*, o.number, o.received_at FROM order_updates u JOIN orders o ON o.id = u."order" WHERE ' + where,  # noqa: S608
         parameters,
     ).fetchall()
 
@@ -105,20 +105,20 @@ def _update(db: sqlite3.Connection, row: sqlite3.Row) -> OrderUpdate:
         ' WHERE w."update" = ? ORDER BY l.position',
         (row["id"],),
     ).fetchall()
-    handling = [line["handling_days"] for line in lines if line["handling_days"] is not None]
     return OrderUpdate(
         kind=UpdateKind(row["kind"]),
         order=OrderNumber(row["number"]),
         lines=tuple(
             UpdateLine(
-                line["ref"], line["quantity"], line["channel_item_id"], line["reason"], bool(line["out_of_stock"])
+                *(line["ref"], line["quantity"], line["channel_item_id"], line["reason"], bool(line["out_of_stock"])),
+                handling_days=line["handling_days"],
             )
             for line in lines
         ),
         created_at=from_us(row["created_at"]),
         name=row["name"],
         parcel=None if row["parcel"] is None else parcel_from_json(row["parcel"]),
-        handling_days=max(handling, default=None),
+        received_at=from_us(row["received_at"]),
         in_answer=row["claim"] is not None,
     )
 

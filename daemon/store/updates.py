@@ -563,7 +563,7 @@ def _rebase(db: sqlite3.Connection, row: sqlite3.Row, line: int, before: LineSta
 
 def _keep_answers(db: sqlite3.Connection, account: AccountName, delivery: Delivery[UpdateAnswer], at: datetime) -> bool:
     kept = record(db, account, DeliveryKind.UPDATE_ANSWER, delivery.file, keep(db, delivery.content, at), at)
-    if kept.known:
+    if kept.known and kept.state is not DeliveryState.KEPT:
         return kept.state is DeliveryState.APPLIED
     answers = (delivery.body,) if isinstance(delivery.body, Unreadable) else delivery.body
     faults = [fault for answer in answers if (fault := _apply_answer(db, account, answer, at))]

@@ -37,8 +37,8 @@ _NO_CAP = 2**63 - 1
 #: the terms that change a figure, as they are kept
 _KEPT = ("safety_stock", "percentage", "cap", "threshold", "rrp_discount_bp", "less_eco", "vat_rate")
 
-#: the promotion that this is the price of
-PROMOTION = "CASE WHEN price_blocked = 0 THEN promotion END"
+#: what customers are charged now, as far as is known
+_CHARGED = "(SELECT c.price_minor FROM prices c WHERE c.listing = listings.id ORDER BY c.since DESC LIMIT 1)"
 
 #: units of a listing's orders that are open and of which the seller has reported nothing yet; an update that was sent
 #: has moved its lines already, and counts there alone
@@ -129,6 +129,7 @@ def _inputs(db: sqlite3.Connection, account: AccountName, sku: Sku, currency: st
             stock=row["stock"],
             price=row["price_minor"],
             eco=-eco.without(0, row["eco_minor"], included=less_eco),
+            charged=bool(history),
         ),
         {part: row[f"{part}_error"] for part in Part},
         row["rrp_minor"],
@@ -171,8 +172,25 @@ def _promoted() -> str:
 
 
 def sold() -> str:
-    """What the buyer pays: in a promotion its price, unless its reduction may not be announced."""
-    return f"coalesce(CASE WHEN price_blocked = 0 THEN {_promoted()} END, {less_eco('price_minor')})"
+    """What the buyer pays: in a promotion its price, unless its reduction may not be announced.
+
+    Where nothing of the price is left, the one that is charged now: no wrong figure may hold the stock back.
+    """
+    ordinary = less_eco("price_minor")
+    return (
+        f"CASE WHEN {ordinary} <= 0 THEN {_CHARGED}"
+        f" ELSE coalesce(CASE WHEN price_blocked = 0 THEN {_promoted()} END, {ordinary}) END"
+    )
+
+
+def sellable() -> str:
+    """Whether there is a price that an offer can be sent with."""
+    return f"price_minor IS NOT NULL AND ({less_eco('price_minor')} > 0 OR {_CHARGED} IS NOT NULL)"
+
+
+def promotion() -> str:
+    """The promotion that this is the price of."""
+    return f"CASE WHEN price_blocked = 0 AND {less_eco('price_minor')} > 0 THEN promotion END"
 
 
 def rrp(old: str = "") -> str:
@@ -191,7 +209,7 @@ def reference() -> str:
     """What stands beside the price: the recommended price, in a promotion the ordinary one, where that is higher."""
     ordinary = less_eco("price_minor")
     return (
-        "CASE WHEN promotion IS NULL THEN "
+        f"CASE WHEN {ordinary} <= 0 THEN NULL WHEN promotion IS NULL THEN "
         f"{rrp()} WHEN price_blocked = 0 AND {ordinary} > {_promoted()} THEN {ordinary} END"
     )
 
@@ -249,7 +267,10 @@ _PRICE_CHANGES = {
 
 
 def withhold(db: sqlite3.Connection, account: AccountName, terms: OfferTerms, at: datetime) -> None:
-    """Put Pending prices in Error of which nothing is left without the eco-contribution: they cannot be sent (C8)."""
+    """Put Pending prices in Error of which nothing is left without the eco-contribution: they cannot be sent (C8).
+
+    Stock goes out with the price that is charged now.
+    """
     where = f"account = :account AND price_state = 'pending' AND {less_eco('price_minor')} <= 0"
     values = {"account": account, "at": to_us(at), "why": _NOTHING_LEFT, **named_terms(terms)}
     db.execute(

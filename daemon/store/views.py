@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 from daemon.model import (
+    ERROR_NAMES,
     SITE,
     AccountName,
     Deadlines,
@@ -27,15 +28,17 @@ from daemon.model import (
     PayloadId,
     Severity,
     Sku,
+    StockExtras,
     StockKnobs,
     Timeliness,
 )
 from daemon.rules.deadlines import due_at, timeliness, worst
 from daemon.rules.gate import wait
+from daemon.store import claim_views
 from daemon.store.database import Database
 from daemon.store.feeds import read_gate
 from daemon.store.generation import restored_at
-from daemon.store.listings import item_from_json, knobs_of, levies_of, vat_rate_of
+from daemon.store.listings import extras_of, item_from_json, knobs_of, levies_of, vat_rate_of
 from daemon.store.order_errors import OPEN
 from daemon.store.pauses import Pause, pauses_of
 from daemon.store.times import from_us, to_us
@@ -61,6 +64,7 @@ class Known:
     rrp_minor: int | None
     knobs: StockKnobs
     levies: Levies
+    extras: StockExtras
 
 
 class Views:
@@ -85,14 +89,20 @@ class Views:
         return await self._database.read(lambda db: _gates(db, now))
 
     async def feeds(
-        self, account: AccountName | None = None, *, limit: int = PAGE, before: FeedId | None = None
+        self,
+        account: AccountName | None = None,
+        *,
+        kind: str = "",
+        state: str = "",
+        limit: int = PAGE,
+        before: FeedId | None = None,
     ) -> list[View]:
-        """Feeds, the newest first; `before` is the last of the page before (L16)."""
+        """Feeds, the newest first, of a kind and in a state; `before` is the last of the page before (L16)."""
         sql = (
             "SELECT * FROM feeds WHERE (:account IS NULL OR account = :account) AND (:before IS NULL OR id < :before)"
-            " ORDER BY id DESC LIMIT :limit"
+            " AND (:kind = '' OR kind = :kind) AND (:state = '' OR state = :state) ORDER BY id DESC LIMIT :limit"
         )
-        rows = await self._rows(sql, account=account, before=before, limit=min(limit, MOST))
+        rows = await self._rows(sql, account=account, kind=kind, state=state, before=before, limit=min(limit, MOST))
         return [_feed(row) for row in rows]
 
     async def feed(self, feed: FeedId, *, limit: int = PAGE, after: Sku | None = None) -> View | None:
@@ -125,10 +135,15 @@ class Views:
         after: Sku | None = None,
         warned: bool = False,
         blocked: bool = False,
+        status: str = "",
+        error: str = "",
+        find: str = "",
     ) -> list[View]:
         """Listings by SKU: those of which `part` (or any part) is in `state`, those whose SKU begins with `sku`.
 
-        `warned`: only those with warnings; `blocked`: only those of which a part was rejected too often (L2).
+        `status` is their channel status; `error` stands in the error of a part, `find` in their SKU, EAN, channel item
+        id or title, without regard to case. `warned`: only those with warnings; `blocked`: only those of which a part
+        was rejected too often (L2).
         """
         parts = [part] if part else list(Part)
         condition = " OR ".join(f"{name}_state = :state" for name in parts)
@@ -136,6 +151,10 @@ class Views:
             f"SELECT *, {_REJECTED} FROM listings WHERE account = :account AND (:state IS NULL OR {condition})"  # noqa: S608 - names of our own enum
             f" AND (NOT :warned OR warnings <> '[]' OR price_warning <> '') AND (NOT :blocked OR {_BLOCKED})"
             " AND (:sku IS NULL OR substr(sku, 1, length(:sku)) = :sku) AND (:after IS NULL OR sku > :after)"
+            " AND (:status = '' OR channel_status = :status) AND (:error = '' OR instr(lower(item_error || ' ' ||"
+            " stock_error || ' ' || price_error || ' ' || end_error), lower(:error)) > 0)"
+            " AND (:find = '' OR instr(lower(sku || ' ' || ean || ' ' || channel_item_id || ' ' ||"
+            " coalesce(json_extract(item, '$.title'), '')), lower(:find)) > 0)"
             " ORDER BY sku LIMIT :limit"
         )
         rows = await self._rows(
@@ -147,6 +166,9 @@ class Views:
             limit=min(limit, MOST),
             warned=warned,
             blocked=blocked,
+            status=status,
+            error=error,
+            find=find,
         )
         return [_listing(row) for row in rows]
 
@@ -163,7 +185,12 @@ class Views:
         )
         return {
             Sku(row["sku"]): Known(
-                item_from_json(row["item"]), row["channel_item_id"], row["rrp_minor"], knobs_of(row), levies_of(row)
+                item_from_json(row["item"]),
+                row["channel_item_id"],
+                row["rrp_minor"],
+                knobs_of(row),
+                levies_of(row),
+                extras_of(row),
             )
             for row in rows
         }
@@ -178,20 +205,32 @@ class Views:
         now: datetime | None = None,
         late: bool = False,
         errors: bool = False,
+        find: str = "",
     ) -> list[View]:
         """Orders without personal data, the newest first; those of which a line is in `state`.
 
         With `now` each says whether it is in time for its deadlines; with `late` too, only those that are not; with
-        `errors`, only those of which something is wrong (J6).
+        `errors`, only those of which something is wrong (J6). `find` stands in their number, or in the SKU or EAN of a
+        line, without regard to case.
         """
         sql = (
             "SELECT * FROM orders o WHERE (:account IS NULL OR account = :account)"  # noqa: S608 - our own words
             f' AND (NOT :errors OR EXISTS (SELECT 1 FROM order_errors e WHERE e."order" = o.id AND {OPEN}))'
             ' AND (:state IS NULL OR EXISTS (SELECT 1 FROM order_lines WHERE "order" = o.id AND state = :state))'
             " AND (:late IS NULL OR id IN (SELECT value FROM json_each(:late)))"
+            " AND (:find = '' OR instr(lower(number), lower(:find)) > 0 OR EXISTS (SELECT 1 FROM order_lines f"
+            ' LEFT JOIN listings s ON s.id = f.listing WHERE f."order" = o.id'
+            " AND instr(lower(coalesce(s.sku, '') || ' ' || f.ean || ' ' || f.channel_item_id), lower(:find)) > 0))"
             " AND (:before IS NULL OR id < :before) ORDER BY id DESC LIMIT :limit"
         )
-        values = {"account": account, "state": state, "before": before, "limit": min(limit, MOST), "errors": errors}
+        values = {
+            "account": account,
+            "state": state,
+            "before": before,
+            "limit": min(limit, MOST),
+            "errors": errors,
+            "find": find,
+        }
 
         def work(db: sqlite3.Connection) -> list[View]:
             ids = None
@@ -216,6 +255,30 @@ class Views:
     ) -> View | None:
         """One order with its updates and timeline; None when there is none. `personal` adds who gets it (D12)."""
         return await self._database.read(lambda db: _order_whole(db, account, number, personal=personal, now=now))
+
+    async def claims(
+        self,
+        account: AccountName | None = None,
+        *,
+        state: str | None = None,
+        limit: int = PAGE,
+        before: int | None = None,
+        now: datetime | None = None,
+    ) -> list[View]:
+        """Requests of marketplaces about orders, the newest first; with `now` each says whether it is late (J12)."""
+        return await self._database.read(
+            partial(claim_views.claims, account=account, state=state, limit=min(limit, MOST), before=before, now=now)
+        )
+
+    async def claim(
+        self, account: AccountName, claim: int, *, personal: bool = False, now: datetime | None = None
+    ) -> View | None:
+        """One claim with the updates that answered it; None when there is none (J12)."""
+        return await self._database.read(lambda db: claim_views.claim(db, account, claim, personal=personal, now=now))
+
+    async def attention(self) -> dict[tuple[str, str], int]:
+        """How much waits for a person, by account and what: claims, updates that failed, updates in doubt."""
+        return await self._database.read(claim_views.attention)
 
     async def export_orders(self, account: AccountName, since: datetime | None = None) -> AsyncIterator[list[View]]:
         """Orders that changed at or after `since`, the oldest change first, with personal data, in pages (S2)."""
@@ -251,24 +314,44 @@ class Views:
         return await self._database.read(work)
 
     async def deliveries(
-        self, account: AccountName | None = None, *, state: str | None = None, limit: int = PAGE
+        self,
+        account: AccountName | None = None,
+        *,
+        state: str | None = None,
+        kind: str = "",
+        find: str = "",
+        limit: int = PAGE,
+        before: int | None = None,
     ) -> list[View]:
-        """What came in, the newest first; `state` set_aside for what could not be read, with the reason (D9)."""
+        """What came in, the newest first; `state` set_aside for what could not be read, with the reason (D9).
+
+        `find` stands in the name or the reason; `before` is the last of the page before.
+        """
         sql = (
             "SELECT * FROM deliveries WHERE (:account IS NULL OR account = :account)"
-            " AND (:state IS NULL OR state = :state) ORDER BY id DESC LIMIT :limit"
+            " AND (:state IS NULL OR state = :state) AND (:kind = '' OR kind = :kind)"
+            " AND (:find = '' OR instr(lower(name || ' ' || reason), lower(:find)) > 0)"
+            " AND (:before IS NULL OR id < :before) ORDER BY id DESC LIMIT :limit"
         )
-        rows = await self._rows(sql, account=account, state=state, limit=min(limit, MOST))
-        return [
-            {
-                **_some(row, "id", "account", "kind", "folder", "name", "size", "state", "reason"),
-                **_instants(row, "modified_at", "received_at", "confirmed_at"),
-            }
-            for row in rows
-        ]
+        rows = await self._rows(
+            sql, account=account, state=state, kind=kind, find=find, before=before, limit=min(limit, MOST)
+        )
+        return [_delivery(row) for row in rows]
+
+    async def delivery(self, delivery: int) -> View | None:
+        """One thing that came in, with where its bytes are kept; None when there is none (D9)."""
+        rows = await self._rows("SELECT * FROM deliveries WHERE id = :delivery", delivery=delivery)
+        return {**_delivery(rows[0]), "payload": rows[0]["payload"]} if rows else None
 
     async def _rows(self, sql: str, **values: object) -> list[sqlite3.Row]:
         return await self._database.read(lambda db: db.execute(sql, values).fetchall())
+
+
+def _delivery(row: sqlite3.Row) -> View:
+    return {
+        **_some(row, "id", "account", "kind", "folder", "name", "size", "state", "reason"),
+        **_instants(row, "modified_at", "received_at", "confirmed_at"),
+    }
 
 
 def _some(row: sqlite3.Row, *names: str) -> View:
@@ -283,8 +366,8 @@ def _status(db: sqlite3.Connection, now: Moment) -> View:
     gates = _gates(db, now)
     aside = _counts(db, "SELECT account, count(*) AS n FROM deliveries WHERE state = 'set_aside' GROUP BY account")
     waiting = _waiting(db, now.at)
+    attention = claim_views.attention(db)
     wrong = _order_errors(db)
-    doubt = _counts(db, "SELECT account, count(*) AS n FROM order_updates WHERE state = 'in_doubt' GROUP BY account")
     pauses = pauses_of(db, now.at)
     accounts = []
     for row in db.execute("SELECT * FROM accounts ORDER BY name").fetchall():
@@ -301,7 +384,9 @@ def _status(db: sqlite3.Connection, now: Moment) -> View:
                 "orders_waiting": {each.value: waiting.get((name, each), 0) for each in Timeliness},
                 "gates": [gate for gate in gates if gate["account"] == name],
                 "set_aside": aside.get(name, 0),
-                "updates_in_doubt": doubt.get(name, 0),
+                "updates_in_doubt": attention[name, "updates_in_doubt"],
+                "updates_failed": attention[name, "updates_failed"],
+                "claims": {state.value: attention[name, f"claims_{state}"] for state in claim_views.NEEDS_A_PERSON},
                 "order_errors": {each.value: wrong[name, each.value] for each in Severity},
             }
         )
@@ -431,6 +516,7 @@ def _listing(row: sqlite3.Row) -> View:
         "rejection": json.loads(row["rejection"]) if row["rejection"] else None,
         "warnings": [*json.loads(row["warnings"]), *_price_warnings(row)],
         "stock_knobs": asdict(knobs_of(row)),
+        "stock_extras": {name: text for name, text in asdict(extras_of(row)).items() if text},
         **_instants(row, "created_at", "changed_at"),
     }
 
@@ -462,7 +548,12 @@ def _part(row: sqlite3.Row, part: Part) -> View:
     blocked = ""
     if rejection and rejection["blocked_at"] is not None and rejection["revision"] == row[f"{part}_revision"]:
         blocked = f"rejected {rejection['times']} times in a row with the same words"
-    return {"state": row[f"{part}_state"], "error": row[f"{part}_error"], "blocked": blocked}
+    return {
+        "state": row[f"{part}_state"],
+        "error": row[f"{part}_error"],
+        "error_name": ERROR_NAMES[part],
+        "blocked": blocked,
+    }
 
 
 def _listing_whole(db: sqlite3.Connection, account: AccountName, sku: Sku) -> View | None:
@@ -481,6 +572,7 @@ def _listing_whole(db: sqlite3.Connection, account: AccountName, sku: Sku) -> Vi
     return {
         **_listing(row),
         "item": json.loads(row["item"]),
+        "former_channel_item_ids": _former_numbers(db, row["id"]),
         "promotions": _promotions(db, row["id"]),
         "prices": _prices(db, row["id"]),
         "timeline": _timeline(db, "listing", row["id"]),
@@ -489,6 +581,12 @@ def _listing_whole(db: sqlite3.Connection, account: AccountName, sku: Sku) -> Vi
             for feed in carried
         ],
     }
+
+
+def _former_numbers(db: sqlite3.Connection, listing: int) -> list[View]:
+    """The article numbers that it had before, the last of them first (J2)."""
+    rows = db.execute("SELECT * FROM former_numbers WHERE listing = ? ORDER BY until DESC", (listing,)).fetchall()
+    return [{**_some(row, "channel_item_id"), **_instants(row, "until")} for row in rows]
 
 
 def _answer(row: sqlite3.Row) -> View:
@@ -642,9 +740,17 @@ def _order_whole(
     return {
         **_order(db, row, personal=personal, now=now),
         "received": {**_some(came, "id", "folder", "name", "size"), **_instants(came, "received_at")} if came else None,
+        "erased": _erased(db, row["id"]),
         "updates": [_update(db, update) for update in updates],
+        "claims": claim_views.claims(db, account, order=row["id"], limit=PAGE, now=now),
         "timeline": _timeline(db, "order", row["id"]),
     }
+
+
+def _erased(db: sqlite3.Connection, order: int) -> View | None:
+    """When and why the customer was erased on request; None when nobody asked (D12)."""
+    row = db.execute('SELECT at, reason FROM erasures WHERE "order" = ? ORDER BY id DESC LIMIT 1', (order,)).fetchone()
+    return None if row is None else {**_instants(row, "at"), "reason": row["reason"]}
 
 
 def _update(db: sqlite3.Connection, row: sqlite3.Row) -> View:
@@ -654,7 +760,7 @@ def _update(db: sqlite3.Connection, row: sqlite3.Row) -> View:
         (row["id"],),
     ).fetchall()
     return {
-        **_some(row, "kind", "state", "name", "error", "bytes"),
+        **_some(row, "id", "kind", "state", "name", "error", "bytes", "claim", "resends"),
         **_instants(row, "created_at", "sent_at", "settled_at"),
         "parcel": _parcel(row["parcel"]),
         "cancels": bool(row["cancels"]),

@@ -130,9 +130,12 @@ class HttpClient:
         deadline: float = 300,
         limit: int = 64 * MIB,
         at: str = "",
+        cut: bool = False,
     ) -> Reply:
-        """Ask for `url`; units and errors are those of `post`."""
-        return await self._request("GET", url, headers=headers or {}, body=b"", deadline=deadline, limit=limit, at=at)
+        """Ask for `url`; units and errors are those of `post`, but where `cut` the body ends at the limit instead."""
+        return await self._request(
+            "GET", url, headers=headers or {}, body=b"", deadline=deadline, limit=limit, at=at, cut=cut
+        )
 
     async def aclose(self) -> None:
         """Close what is idle now, and what is in use when its requests end. The client may be used again."""
@@ -150,6 +153,7 @@ class HttpClient:
         deadline: float,
         limit: int,
         at: str,
+        cut: bool = False,
     ) -> Reply:
         where = _host_of(url)
         if self._pool is None:
@@ -168,7 +172,9 @@ class HttpClient:
             except httpx.InvalidURL:
                 raise Unreachable(f"{where}: the address is not a valid URL") from None
             journey = _Journey()
-            reply = await _exchange(pool.client, request, journey, where, deadline=deadline, limit=limit, judge=_judge)
+            reply = await _exchange(
+                pool.client, request, journey, where, deadline=deadline, limit=limit, judge=_judge, cut=cut
+            )
             sound = True
         finally:
             pool.requests -= 1
@@ -307,8 +313,12 @@ async def _exchange(
     deadline: float,
     limit: int,
     judge: Callable[[httpx.Response, str], None] | None = None,
+    cut: bool = False,
 ) -> Reply:
-    """Send `request` and receive the whole reply; `judge` may turn it down by its head, before its body is read."""
+    """Send `request` and receive the whole reply; `judge` may turn it down by its head, before its body is read.
+
+    Where `cut`, a reply that is longer than `limit` ends there.
+    """
     request.extensions = {**request.extensions, "trace": journey}
     with anyio.move_on_after(deadline):
         try:
@@ -316,7 +326,8 @@ async def _exchange(
             try:
                 if judge is not None:
                     judge(response, where)
-                return Reply(response.status_code, dict(response.headers), await _receive(response, where, limit))
+                body = await _receive(response, where, limit, cut=cut)
+                return Reply(response.status_code, dict(response.headers), body)
             finally:
                 await response.aclose()
         except _FAILURES as error:
@@ -336,11 +347,13 @@ def _judge(response: httpx.Response, where: str) -> None:
         raise Refused(f"{where}: answered with a redirect to another address, which is not followed", code=str(status))
 
 
-async def _receive(response: httpx.Response, where: str, limit: int) -> bytes:
+async def _receive(response: httpx.Response, where: str, limit: int, *, cut: bool) -> bytes:
     received = bytearray()
     # Raw, so that a reply that was compressed unasked cannot swell in our memory.
     async for chunk in response.aiter_raw():
         received += chunk
+        if cut and len(received) >= limit:
+            return bytes(received[:limit])
         if len(received) > limit:
             raise Unreadable(f"{where}: the reply is longer than the {limit} bytes that are read")
     return bytes(received)

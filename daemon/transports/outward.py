@@ -1,4 +1,4 @@
-"""Requests to addresses that people configure, webhooks and pings: https, no redirects, no way into our network.
+"""Requests to addresses that people give, webhooks, pings and pictures: no redirects, no way into our network.
 
 The name is resolved once, every address that it has is judged, and exactly one of those is connected to, so that a
 name server cannot answer the judgement with one address and the connection with another.
@@ -55,11 +55,13 @@ def _inner(ip: IPv6Address) -> IPv4Address | IPv6Address:
 class Outward:
     """A client for addresses that people configure; `private` lets it into our own network, by http too.
 
+    `anybody` is for what anybody may read, pictures say: by http on the public internet too.
     `authority` is a PEM file of the certificates to trust instead of the system's; raises what `trusting` does.
     """
 
-    def __init__(self, *, private: bool = False, authority: Path | None = None) -> None:
+    def __init__(self, *, private: bool = False, anybody: bool = False, authority: Path | None = None) -> None:
         self._private = private
+        self._anybody = anybody
         self._tls = trusting(authority)
 
     async def post(self, url: str, *, headers: Mapping[str, str], body: bytes, deadline: float = 30) -> Reply:
@@ -74,6 +76,14 @@ class Outward:
     async def get(self, url: str, *, deadline: float = 30) -> Reply:
         """Ask for `url`; units and errors are those of `post`."""
         return await self._each(url, lambda client, at: client.get(url, deadline=deadline, limit=_LIMIT, at=at))
+
+    async def head_of(self, url: str, limit: int, *, deadline: float = 30) -> Reply:
+        """Ask for the first `limit` bytes of what lies at `url`; more are not read, whatever comes. Errors as `get`."""
+        wanted = {"range": f"bytes=0-{limit - 1}"}
+        return await self._each(
+            url,
+            lambda client, at: client.get(url, headers=wanted, deadline=deadline, limit=limit, at=at, cut=True),
+        )
 
     async def _each(self, url: str, ask: Callable[[HttpClient, str], Awaitable[Reply]]) -> Reply:
         """Ask at one address after the other until one is reached."""
@@ -90,17 +100,16 @@ class Outward:
 
     async def _addresses(self, url: str) -> Sequence[str]:
         """The addresses of the host, all of them allowed; raises Unreachable and AccessDenied."""
-        if fault := address_fault(url, private=self._private):
+        if fault := address_fault(url, private=self._private or self._anybody):
             raise AccessDenied(f"the address {fault}")
         parts = urlsplit(url)
         host = str(parts.hostname)
         found = await _resolve(host, parts)
         inside = [address for address in found if not is_public(address)]
         if inside and not self._private:
-            raise AccessDenied(
-                f"{host} is {inside[0]}, which is not on the public internet; allow_private = true lets it be asked"
-            )
-        if parts.scheme == "http" and len(inside) != len(found):
+            hint = "" if self._anybody else "; allow_private = true lets it be asked"
+            raise AccessDenied(f"{host} is {inside[0]}, which is not on the public internet{hint}")
+        if parts.scheme == "http" and len(inside) != len(found) and not self._anybody:
             raise AccessDenied(f"{host} is on the public internet, where only https:// is used")
         return found
 

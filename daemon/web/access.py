@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import os
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -45,7 +45,7 @@ _ANY_HOST = frozenset({"/livez", "/readyz"})
 _OWN = ("/logout", "/account")
 #: reading these wants the right to operate, for they tell what others do and how the daemon is set up
 _OPERATORS_READ = ("/audit", "/system", "/api/v1/audit")
-_ADMINS = ("/api/v1/users", "/api/v1/tokens", "/api/v1/reload", "/users", "/tokens", "/system")
+_ADMINS = ("/api/v1/backups", "/api/v1/users", "/api/v1/tokens", "/api/v1/reload", "/users", "/tokens", "/system")
 
 _NOBODY = Caller("nobody", "none", "", frozenset())
 #: forms of who has no session are marked with this, so they end with the process
@@ -248,28 +248,37 @@ class Access:
 
     async def _audited(self, request: Request, entry: AuditId, receive: Receive, told: "_Telling") -> None:
         note = request.scope[NOTE] = Note(entry)
-        try:
-            await self._app(request.scope, receive, told)
-        finally:
-            outcome = note.outcome or _outcome(told.status)
+
+        async def end(status: int) -> None:
+            outcome = note.outcome or _outcome(status)
             name = _name_of(request.scope.get("endpoint"))
             # A database that has failed ends the daemon, and this stays `begun`: nobody knows what came of it.
             with suppress(StoreError):
-                await self._daemon.store.audit.end(note.entry, name, outcome, self._clocks().at, note.detail)
+                await self._daemon.store.audit.end(entry, name, outcome, self._clocks().at, note.detail)
+
+        # Whoever has the answer finds it in the trail already.
+        told.before = end
+        try:
+            await self._app(request.scope, receive, told)
+        except BaseException:
+            note.outcome = "failed"
+            await end(500)
+            raise
 
 
 class _Telling:
-    """Passes the answer on with the headers that keep browsers careful, and remembers its status (0: none yet)."""
+    """Passes the answer on with the headers that keep browsers careful; `before` is done with its status first."""
 
     def __init__(self, send: Send, *, https: bool, static: bool) -> None:
         self._send = send
         self._https = https
         self._static = static
-        self.status = 0
+        self.before: Callable[[int], Awaitable[None]] | None = None
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.status = message["status"]
+            if self.before is not None:
+                await self.before(message["status"])
             headers = MutableHeaders(scope=message)
             for name, value in _HEADERS.items():
                 headers.setdefault(name, value)
@@ -377,7 +386,7 @@ def _problem(status: int, title: str, detail: str) -> Response:
 
 
 def _outcome(status: int) -> Outcome:
-    if status == 0 or status >= 500:
+    if status >= 500:
         return "failed"
     return "refused" if status >= 400 else "done"
 

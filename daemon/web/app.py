@@ -1,7 +1,6 @@
 """The one application: health, metrics, REST and pages, with the gate in front."""
 
 from collections.abc import Callable
-from typing import Protocol
 
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -15,20 +14,14 @@ from daemon.errors import DaemonError
 from daemon.model import Moment
 from daemon.web import health
 from daemon.web.access import Door
-from daemon.web.api import Control, control_app
+from daemon.web.api import control_app
 from daemon.web.api import problems as of_rest
+from daemon.web.pages import accounts, audit, deliveries, feeds, listings, orders, overview, signin, system
 from daemon.web.pages import problems as of_pages
-from daemon.web.pages import signin
-from daemon.web.pages.page import only_our_forms
-from daemon.web.state import Watched
-
-
-class Served(Control, Watched, Protocol):
-    """A daemon that is asked everything."""
-
+from daemon.web.pages.page import Served, only_our_forms
 
 #: one module of pages per noun
-_NOUNS = (signin,)
+_NOUNS = (overview, accounts, listings, feeds, orders, deliveries, audit, system, signin)
 
 
 def whole_app(daemon: Served, door: Door, clocks: Callable[[], Moment] = read_clocks) -> FastAPI:

@@ -72,6 +72,13 @@ def _jobs(verdict: Verdict) -> list[Metric]:
             "timeliness",
         ),
         _gauge(
+            "sellerd_attention",
+            "Claims and order updates that wait for a person, by what they are.",
+            verdict.attention,
+            "account",
+            "what",
+        ),
+        _gauge(
             "sellerd_order_errors",
             "Things that are wrong with orders and wait for somebody.",
             verdict.order_errors,
@@ -89,6 +96,7 @@ def _counts(figures: Figures) -> list[Metric]:
     gates = {place: opens.timestamp() if opens else 0.0 for place, opens in figures.gates.items()}
     return [
         _counter("sellerd_job_runs", "Turns by outcome.", figures.turns, "account", "job", "outcome"),
+        _counter("sellerd_log_lines_dropped", "Log lines that nobody read in time.", {(): figures.log_lines_dropped}),
         _counter("sellerd_scheduler_events", "What the scheduler reported.", figures.scheduler_events, "event"),
         _gauge("sellerd_gate_open_timestamp_seconds", "When a gate opens; 0 is open.", gates, "account", "kind"),
         _gauge("sellerd_listings", "Listings by part and state.", figures.listings, "account", "part", "state"),

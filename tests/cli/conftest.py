@@ -8,14 +8,18 @@ from typing import Any
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from click.testing import CliRunner, Result
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from daemon.cli import main
 from daemon.clock import read_clocks
 from daemon.config import Config, load
 from daemon.errors import NotAllowed
+from daemon.health import Loaded, Verdict
 from daemon.model import AccountName
 from daemon.store import Store, open_store
 from daemon.web.api import control_app
+from daemon.web.health import routes
 from daemon.web.serve import listen_at, serving
 
 CATALOGUE = Path("daemon/cli/demo/catalogue").absolute()
@@ -84,6 +88,14 @@ class RunningDaemon:
         self.config: Config = load(path)
         self.path = path
         self.asked: list[str] = []
+        self.reasons: tuple[str, ...] = ()
+
+    async def health(self) -> Verdict:
+        now = read_clocks().at
+        return Verdict(not self.reasons, self.reasons, Loaded(now), now, now, (), {})
+
+    async def figures(self) -> None:
+        return None
 
     async def reload(self) -> list[str]:
         self.asked.append("reload")
@@ -108,7 +120,8 @@ class _Block:
         daemon = RunningDaemon(await self._opening.__aenter__(), self._path)
         for name, account in config.accounts.items():
             await daemon.store.accounts.configure(name, account.marketplace, "", read_clocks().at)
-        self._serving = serving(control_app(daemon), listen_at(config.socket))
+        app = Starlette(routes=[*routes(daemon), Mount("/", control_app(daemon))])
+        self._serving = serving(app, listen_at(config.socket))
         await self._serving.__aenter__()
         return daemon
 

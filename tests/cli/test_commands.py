@@ -462,3 +462,19 @@ def test_a_noun_alone_lists(say: Say, noun: list[str]) -> None:  # S3
     assert alone.exit_code == 0, alone.output
     assert alone.output == listed.output
     assert json.loads(alone.output)["version"] == 1
+
+
+def test_a_customer_is_forgotten_on_request(say: Say, config_path: Path, portal: BlockingPortal) -> None:  # D12
+    with_orders(config_path, portal, an_order("O-1", LineState.SHIPPED), an_order("O-2", LineState.TO_SHIP))
+    words = ("orders", "erase", "--account", "redoute", "--reason", "asked on 2 March")
+    assert SECRET in say("orders", "show", "--account", "redoute", "O-1", "--personal").output
+
+    unasked = say(*words, "O-1")
+    erased = say(*words, "O-1", "--yes")
+
+    assert unasked.exit_code == 1
+    assert (erased.exit_code, "the bytes of 1 deliveries" in erased.output) == (0, True)
+    shown = say("orders", "show", "--account", "redoute", "O-1", "--personal").output
+    assert SECRET not in shown
+    assert "customer erased" in shown
+    assert "its line L1 is to_ship" in say(*words, "O-2", "--yes").output

@@ -73,8 +73,8 @@ def test_the_words_stay_and_the_gloss_stands_beside_them(say: Say, feed: int) ->
     shown = say("listings", "show", LAMP, "--account", "redoute").output
     assert f"{TEXT}\tyou are not authorised to sell this brand; cause: " in shown
     listed = say("listings", "list", "--account", "redoute", "--state", "error").output
-    assert f"item: {TEXT} [you are not authorised to sell this brand]" in listed
-    assert "item: INCONNU AU BATAILLON\n" in listed
+    assert f"Update Item Error: {TEXT} [you are not authorised to sell this brand]" in listed
+    assert "Update Item Error: INCONNU AU BATAILLON\n" in listed
 
 
 def test_an_own_entry_by_code_reaches_every_place(

@@ -98,8 +98,10 @@ def test_a_blocked_listing_is_shown_with_the_reason_and_unblocked(
     why = "rejected 3 times in a row with the same words"
     listed = say("listings", "list", "--account", "redoute", "--blocked").output.splitlines()
     assert len(listed) == 2
-    assert f"item: MARQUE INCONNUE (blocked: {why})" in listed[1]
-    assert why in say("listings", "show", "--account", "redoute", VASE).output
+    assert f"Update Item Error: MARQUE INCONNUE (blocked: {why})" in listed[1]
+    shown = say("listings", "show", "--account", "redoute", VASE).output
+    assert "\tUpdate Item Error: MARQUE INCONNUE\t" in shown
+    assert why in shown
     result = say("listings", "retry", "--account", "redoute", VASE)
     assert result.exit_code == 1
     assert f"sellerd listings unblock --account redoute {VASE}" in result.output
@@ -142,3 +144,25 @@ def test_the_columns_of_the_lists_are_printed(say: Say) -> None:  # S1
     assert result.exit_code == 0
     for columns in REFERENCE_COLUMNS.values():
         assert all(f"\t{column.name}\t" in result.output for column in columns)
+
+
+def test_photos_are_looked_at_only_where_the_account_lets_it(
+    say: Say, catalogue: None, config_path: Path, tmp_path: Path
+) -> None:  # C6
+    result = say("listings", "check-photos", "--account", "redoute")
+    assert result.exit_code == 1
+    assert "[accounts.redoute.items.photos]: check = true" in result.output
+    with config_path.open("a") as config:
+        config.write("[accounts.redoute.items.photos]\ncheck = true\n")
+    result = say("listings", "check-photos", "--account", "redoute", "NONE")
+    assert (result.exit_code, "no listing NONE" in result.output) == (1, True)
+    file = tmp_path / "photos.csv"
+    file.write_text(f"sku,photo_1\n{VASE},http://127.0.0.1:1/vase.jpg\n")
+    assert say("import", "listings", file, "--account", "redoute").exit_code == 0
+    result = say("listings", "check-photos", "--account", "redoute", VASE)
+    assert result.exit_code == 1
+    assert "127.0.0.1, which is not on the public internet" in result.output
+    assert "1 photos of 1 listings were looked at." in result.stderr
+    said = answer(say("listings", "check-photos", "--account", "redoute", VASE, "--json"))
+    assert [(each["sku"], each["verdict"]) for each in said["findings"]] == [(VASE, "unread")]
+    assert "takes no items" in say("listings", "check-photos", "--account", "lewis").output

@@ -182,11 +182,15 @@ async def scene(
     dialect: str,
     laredoute: LaRedouteSettings | None = None,
     *,
+    johnlewis: JohnLewisSettings | None = None,
     openssh: OpenSsh | None = None,
     **changes: Any,
 ) -> AsyncIterator[Scene]:
     """A scene whose far side acts only when told; `openssh` serves its files in place of the sandbox's own server."""
-    sides = replace(laredoute or LaRedouteSettings(), delay=None), JohnLewisSettings(poll_every=None)
+    sides = (
+        replace(laredoute or LaRedouteSettings(), delay=None),
+        replace(johnlewis or JohnLewisSettings(), poll_every=None),
+    )
     async with (
         Sandbox(SandboxSettings(folder / "sandbox", laredoute=sides[0], johnlewis=sides[1])) as sandbox,
         open_store(folder / "sellerd.db") as store,

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from daemon.errors import AccessDenied
+from daemon.jobs.claims import read_claims
 from daemon.jobs.feeds import send_items, send_offers
 from daemon.jobs.orders import download_orders
 from daemon.jobs.reports import read_reports
-from daemon.jobs.updates import send_updates
+from daemon.jobs.updates import send_refunds, send_updates
 from daemon.model import FeedKind, OrderNumber, Parcel, UpdateKind
 from tests.jobs.scene import EAN, HOUR, MINUTE, NOON, STOCK_NUMBER, Scene, scene
 from tests.openssh import openssh
@@ -150,3 +151,36 @@ async def test_a_kept_file_is_confirmed_and_not_read_again(either: Scene) -> Non
     if either.account.speaks == "edge":
         incoming = either.sandbox.johnlewis.files / "live" / "incoming"
         assert sorted(path.name for path in incoming.iterdir()) == ["processed"]
+
+
+async def test_what_the_marketplace_asks_is_kept_once_and_confirmed(either: Scene) -> None:  # J12 J14 D9
+    await listed(either)
+    number = await order(either)
+    await either.turn(download_orders, 10 * MINUTE)
+    asks = either.account.speaks == "edge"
+    if asks:
+        either.sandbox.johnlewis.request_cancellation(number, {"1": 1})
+    assert (await either.turn(read_claims, 11 * MINUTE)).done == int(asks)
+    assert (await either.turn(read_claims, 12 * MINUTE)).done == 0
+    assert await either.all("claims", "number", "state") == [(number, "open")] * asks
+    if asks:
+        incoming = either.sandbox.johnlewis.files / "live" / "incoming"
+        assert sorted(path.name for path in incoming.iterdir()) == ["processed"]
+
+
+async def test_units_are_cancelled_and_refunded_over_its_wire(either: Scene) -> None:  # J9 J10 L14
+    await listed(either)
+    number = await order(either)
+    await either.turn(download_orders, 10 * MINUTE)
+    await either.turn(send_updates, 11 * MINUTE)
+    await either.answer()
+    await either.turn(send_updates, HOUR)
+    moves = either.account.legal_moves
+    done = await either.store.updates.cancel(either.name, number, None, legal_moves=moves, at=NOON + HOUR)
+    assert [update.kind in moves.cancels for update in done.updates] == [True]
+    assert (await either.turn(send_refunds, HOUR + MINUTE)).done == 1
+    await either.answer()
+    await either.turn(send_updates, 2 * HOUR)
+    assert {state for (state,) in await either.all("order_lines", "state")} <= {"cancelled", "refused"}
+    if either.account.speaks == "edge":
+        assert either.sandbox.johnlewis.orders[number].state == "cancelled"

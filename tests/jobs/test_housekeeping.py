@@ -1,18 +1,23 @@
 """What is forgotten, and what stays."""
 
+import zlib
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from daemon.config import Config
+from daemon.jobs import SiteRun
 from daemon.jobs.feeds import send_offers
-from daemon.jobs.housekeeping import tidy
+from daemon.jobs.housekeeping import tidy, tidy_site
 from daemon.jobs.orders import download_orders
 from daemon.jobs.reports import read_reports
 from daemon.jobs.updates import send_updates
-from daemon.model import OrderNumber, Parcel, UpdateKind
-from tests.jobs.scene import HOUR, MINUTE, NOON, STOCK_NUMBER, Scene, scene
+from daemon.model import SITE, OrderNumber, Parcel, UpdateKind
+from daemon.store import open_store
+from daemon.store.times import to_us
+from tests.jobs.scene import HOUR, MINUTE, NOON, STOCK_NUMBER, Scene, moment, scene
 
 DAY = timedelta(days=1)
 
@@ -80,3 +85,31 @@ async def test_bytes_of_settled_things_end_with_their_retention_and_stay_known(l
     # The first feed is answered; the second still waits, and its bytes are kept until it is settled.
     assert len(await lewis.all("payload_chunks", "payload")) == 1
     assert len(await lewis.all("payloads", "sha256")) == 2
+
+
+async def test_housekeeping_drops_again_what_was_erased_on_request(lewis: Scene) -> None:  # D12
+    await shipped_order(lewis)
+    ((number,),) = await lewis.all("orders", "number")
+    await lewis.store.erasures.erase(lewis.name, OrderNumber(number), "asked", NOON + HOUR)
+    kept = await lewis.all("payload_chunks", "count(*)")
+    await lewis.store.database.write(
+        lambda db: (
+            db.execute(
+                "INSERT INTO payload_chunks SELECT payload, 0, ? FROM deliveries WHERE kind = 'order'",
+                (zlib.compress(number.encode()),),
+            ).rowcount
+        )
+    )
+    await lewis.store.database.write(
+        lambda db: db.execute("UPDATE payloads SET kept_at = ?", (to_us(NOON + DAY),)).rowcount
+    )
+    await lewis.turn(tidy, 2 * DAY)
+    assert await lewis.all("payload_chunks", "count(*)") == kept
+
+
+async def test_the_site_forgets_what_only_grows(tmp_path: Path) -> None:  # D7 D8
+    async with open_store(tmp_path / "sellerd.db") as store:
+        run = await store.runs.started(SITE, "housekeeping", NOON)
+        await store.runs.ended(run, "idle", 0, "", None, NOON)
+        outcome = await tidy_site(SiteRun(Config(), moment(31 * DAY), store, lambda: moment(31 * DAY)))
+    assert (outcome.done, outcome.note) == (1, "1 turns forgotten")

@@ -10,7 +10,7 @@ from daemon.jobs.feeds import send_offers
 from daemon.jobs.orders import download_orders
 from daemon.jobs.reports import read_reports
 from daemon.jobs.updates import send_updates
-from daemon.model import OrderNumber, Parcel, UpdateKind
+from daemon.model import OrderNumber, Parcel, Sku, UpdateKind
 from tests.jobs.scene import HOUR, MINUTE, NOON, STOCK_NUMBER, Scene, scene
 
 PARCEL = Parcel("dpd", "15501234567890", "", NOON)
@@ -82,6 +82,39 @@ async def test_a_late_error_of_a_cut_file_takes_nothing_back(lewis: Scene) -> No
     await lewis.answer()
     await lewis.turn(read_reports, 33 * MINUTE)
     assert await lewis.all("listings", "stock_state", "stock_error") == [("not_needed", "")]
+
+
+async def test_a_stock_error_that_breaks_off_is_no_silence(lewis: Scene) -> None:  # J4 D9
+    rug = Sku("RUG-1")
+    await lewis.want()
+    await lewis.want(sku=rug, ean="3701234567884", stock_number="87654321")
+    await lewis.turn(send_offers, MINUTE)
+    ((name,),) = await lewis.all("feeds", "name")
+    error = lewis.sandbox.johnlewis.files / "live" / "inventory" / "errors" / f"{name}.err"
+    error.write_bytes(b"part_number,err")
+    await lewis.turn(read_reports, 2 * MINUTE)
+    # Half an hour is over: what the file says is not known, so nothing is taken for accepted.
+    await lewis.turn(read_reports, 40 * MINUTE)
+    assert await lewis.all("listings ORDER BY id", "stock_state") == [("sent",), ("sent",)]
+    error.write_bytes(f"part_number,error\n{STOCK_NUMBER},not in our range\n".encode())
+    await lewis.turn(read_reports, 50 * MINUTE)
+    assert await lewis.all("listings ORDER BY id", "stock_state", "stock_error") == [
+        ("error", "not in our range"),
+        ("not_needed", ""),
+    ]
+
+
+async def test_a_stock_error_that_nobody_can_read_makes_its_feed_go_out_again(lewis: Scene) -> None:  # J4 D9
+    await lewis.want()
+    await lewis.turn(send_offers, MINUTE)
+    ((name,),) = await lewis.all("feeds", "name")
+    (lewis.sandbox.johnlewis.files / "live" / "inventory" / "errors" / f"{name}.err").write_bytes(b"\x81\xff\n")
+    await lewis.turn(read_reports, 2 * MINUTE)
+    outcome = await lewis.turn(read_reports, HOUR)
+    assert "lapsed" not in outcome.note
+    await lewis.turn(read_reports, 2 * HOUR + 2 * MINUTE)
+    assert await lewis.all("feeds", "state", "error") == [("lapsed", "no answer that can be read within 2:00:00")]
+    assert (await lewis.turn(send_offers, 3 * HOUR)).done == 1
 
 
 async def test_an_order_is_acknowledged_by_itself_and_ready_for_shipping(lewis: Scene) -> None:  # J5 J7

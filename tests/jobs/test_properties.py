@@ -41,7 +41,7 @@ def steps(jobs: list[str], *more: st.SearchStrategy[Step]) -> st.SearchStrategy[
         step("turn", job),
         step("turn", job),
         step("turn", job),
-        step("turn", st.sampled_from(["send_offers", "send_updates"]), st.integers(1, 3)),
+        step("turn", st.sampled_from(["send_offers", "send_updates", "send_refunds"]), st.integers(1, 3)),
         step("answers"),
         step("answers"),
         step("all_goes_round"),
@@ -98,6 +98,8 @@ OFFERS = st.fixed_dictionaries(
     {
         "reductions": st.sampled_from(["warn", "block"]),
         "unknown_history": st.sampled_from(["allow", "warn", "block"]),
+        "prices_include_eco_contribution": st.booleans(),
+        "vat_rate": st.sampled_from(["0.20", "0.055"]),
     }
 )
 ACCOUNT: st.SearchStrategy[dict[str, Any]] = st.one_of(
@@ -130,6 +132,7 @@ LA_REDOUTE = steps(
     step("changes_promotion", GOOD, st.integers(0, 2), st.integers(700, 1004), st.integers(1, 240)),
     step("takes_back", GOOD, st.integers(0, 2)),
     step("holds_back", GOOD, KNOBS),
+    step("is_levied", GOOD, st.sampled_from([None, 0, 60, 750, 1002]), st.sampled_from([None, "0.2", "0.055"])),
     step("configures", ACCOUNT),
     step("configures", ACCOUNT),
     step("unblocks", GOOD),
@@ -148,17 +151,47 @@ LA_REDOUTE = steps(
     fault("refuse_refund"),
 )
 
-JOHN_LEWIS = steps(
-    ["send_offers", "send_offers", "read_reports", "download_orders", "send_updates", "send_updates"],
-    step("decides", ORDER, st.just("dispatch"), st.integers(0, 2)),
-    step("decides", ORDER, st.sampled_from(["acknowledgement", "dispatch"]), st.just(0)),
-    step("finishes_files"),
-    step("resends_an_order", ORDER),
+ANY_FILE = st.sampled_from(["any", "order", "dispatch", "cancel"])
+ASKED = st.dictionaries(st.sampled_from(["1", "2"]), st.integers(1, 3), min_size=1)
+SAID = st.sampled_from(["dispatch", "cancellation", "refund"])
+JOHN_LEWIS_FAULT = st.one_of(
     fault("reject_part", part_number=st.just(GOODS[0][2])),
-    fault("reject_file", kind=st.sampled_from(["any", "order", "dispatch"])),
+    fault("reject_file", kind=ANY_FILE),
     fault("half_file", missing=st.sampled_from(["marker", "data"])),
     fault("repeat_order_file", same_name=st.booleans(), changed=st.booleans()),
+    fault("repeat_request", same_name=st.booleans(), changed=st.booleans()),
     fault("wrong_checksum"),
+    fault("cut_upload", after=st.sampled_from([0, 40, 200])),
+    fault("cut_download"),
+    fault("cut_marker", made=st.booleans()),
+)
+
+JOHN_LEWIS = steps(
+    ["send_offers", "read_reports", "download_orders", "read_claims", "send_updates", "send_updates", "send_refunds"],
+    step("order_is_to_be_shipped", st.integers(1, 3), st.integers(1, 3)),
+    step("order_is_to_be_shipped", st.integers(1, 3), st.integers(1, 3)),
+    step("customer_orders_a_stranger"),
+    step("lists_a_stranger"),
+    step("decides", ORDER, SAID, st.integers(0, 2)),
+    step("decides", ORDER, SAID, st.integers(0, 2)),
+    step("decides", ORDER, st.sampled_from(["acknowledgement", "dispatch"]), st.just(0)),
+    step("cancels", ORDER, st.booleans()),
+    step("asks_to_cancel", ORDER, ASKED, st.booleans()),
+    step("asks_to_cancel", ORDER, ASKED, st.booleans()),
+    step("accepts_claims"),
+    step("says_again", ORDER),
+    step("finishes_files"),
+    step("resends_an_order", ORDER),
+    JOHN_LEWIS_FAULT,
+    JOHN_LEWIS_FAULT,
+    JOHN_LEWIS_FAULT,
+)
+LEWIS_ACCOUNT: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
+    {},
+    optional={
+        "cancellations": st.fixed_dictionaries({"accept": st.sampled_from(["manual", "before_dispatch"])}),
+        "after_keeping": st.sampled_from(["move", "leave", "delete"]),
+    },
 )
 
 
@@ -172,11 +205,15 @@ async def play(dialect: str, story: list[Step], account: Mapping[str, Any] = Map
 
 @given(account=ACCOUNT, story=LA_REDOUTE)
 @few
-async def test_la_redoute_whatever_happens(account: dict[str, Any], story: list[Step]) -> None:  # L6 L8 L10 L11 L14
+async def test_la_redoute_whatever_happens(
+    account: dict[str, Any], story: list[Step]
+) -> None:  # L6 L8 L10 L11 L14 C4 C8
     await play("sellr", story, account)
 
 
-@given(story=JOHN_LEWIS)
+@given(account=LEWIS_ACCOUNT, story=JOHN_LEWIS)
 @few
-async def test_john_lewis_whatever_happens(story: list[Step]) -> None:  # J4 J11 D2 D9
-    await play("edge", story)
+async def test_john_lewis_whatever_happens(
+    account: dict[str, Any], story: list[Step]
+) -> None:  # J4 J5 J6 J7 J8 J9 J11 J12 J14 D2 D9
+    await play("edge", story, account)

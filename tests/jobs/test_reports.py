@@ -1,5 +1,6 @@
 """Reports that are not as one would wish: partial, repeated, contradicting, mixed, odd, each written by hand."""
 
+import os
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -321,3 +322,18 @@ async def test_an_order_shows_what_was_received_and_what_was_sent(tmp_path: Path
         (update,) = view["updates"]
         assert update["state"] == "succeeded"
         assert update["bytes"] > 0
+
+
+async def test_a_report_that_comes_again_is_archived_beside_the_first(tmp_path: Path) -> None:  # L17
+    async with scene(tmp_path, "sellr", after_keeping="archive") as redoute:
+        redoute.sandbox.laredoute.faults.add("lose_report", kind="items", times=None)
+        await redoute.want()
+        await redoute.turn(send_items, MINUTE)
+        files = redoute.sandbox.laredoute.files
+        for minutes in (2, 3):
+            leave(redoute, "one.csv", HEADER + line(EAN))
+            os.utime(files / "reports" / "one.csv", (minutes * 60, minutes * 60))
+            await redoute.turn(read_reports, minutes * MINUTE)
+            assert list((files / "reports").iterdir()) == []
+        assert {path.name for path in (files / "archive").iterdir()} == {"one.csv", "one.csv.2"}
+        assert await feed(redoute) == ("answered", 1, 0)

@@ -5,11 +5,12 @@ then called unsynchronised), and the boot-time clock starts again with each boot
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
@@ -19,6 +20,7 @@ from hypothesis import note
 
 from daemon.errors import DaemonError, NotAllowed
 from daemon.jobs import Job, Run
+from daemon.jobs.claims import read_claims
 from daemon.jobs.feeds import send_items, send_offers
 from daemon.jobs.orders import download_orders
 from daemon.jobs.reports import read_reports
@@ -29,6 +31,7 @@ from daemon.marketplaces.sellr.settings import OrdersTable
 from daemon.model import (
     AccountName,
     FeedKind,
+    Levies,
     LineState,
     Moment,
     Money,
@@ -40,6 +43,7 @@ from daemon.model import (
     StockKnobs,
     UpdateKind,
 )
+from daemon.rules import eco
 from daemon.rules import rrp as recommended
 from daemon.rules import stock as units
 from daemon.rules.moves import LEADS_TO, reachable
@@ -48,6 +52,7 @@ from daemon.sandbox import JohnLewisSettings, LaRedouteSettings, Sandbox, Sandbo
 from daemon.sandbox.offers import Offer
 from daemon.settings import AccountSettings
 from daemon.store import Store, open_store
+from daemon.store.claims import ClaimId
 from daemon.store.listings import Change, ItemRow, PriceRow, StockRow, item_from_json
 from daemon.store.promotions import PromotionRow
 from daemon.store.times import from_us
@@ -67,13 +72,20 @@ JOBS: Mapping[str, Job] = {
     "send_offers": send_offers,
     "read_reports": read_reports,
     "download_orders": download_orders,
+    "read_claims": read_claims,
     "send_updates": send_updates,
     "send_refunds": send_refunds,
 }
+#: the jobs that a marketplace has no use for
+NOT_ITS = {"sellr": {"read_claims"}, "edge": {"send_items"}}
 
 
 #: the kind of offer that every promotion is
 PROMOTED = "Soldes"
+#: what The Edge says of a file that it was asked to turn down
+ON_REQUEST = "REJECTED ON REQUEST"
+#: a Stock Number that no listing has
+STRANGER = "99999999"
 #: how a line in a state is cancelled at La Redoute (Sell-R A6)
 CANCELLED_BY: Mapping[str, UpdateKind] = {
     LineState.NEW: UpdateKind.REFUSAL,
@@ -116,6 +128,12 @@ class World:
     windows: tuple[dict[datetime, Promotion], ...] = field(default_factory=lambda: tuple({} for _ in GOODS))
     #: the instant by which promotions were last followed
     followed: datetime = NOON
+    #: updates given to The Edge, by name: of which order, and when
+    given: dict[str, tuple[str, timedelta]] = field(default_factory=dict)
+    #: those of which a person has said that they are there
+    vouched: set[str] = field(default_factory=set)
+    #: requests to cancel, by file name
+    requests: list[str] = field(default_factory=list)
 
     # Time.
 
@@ -165,6 +183,7 @@ class World:
             held_until = outcome.held_until
             if outcome.done or held_until:
                 note(f"    {job}: {outcome.done} done, {outcome.note}")
+        self._notice_given(started)
         self.passed += scene.send_takes if looked else timedelta()
         arrived = [feed for feed in scene.sandbox.laredoute.feeds if feed.kind == "offers"]
         self.offers_sent += [(started, self.passed)] * (len(arrived) - len(self.offers_sent))
@@ -173,6 +192,14 @@ class World:
         if killed:
             await self.restart()
         return held_until
+
+    def _notice_given(self, at: timedelta) -> None:
+        """Every update that lies in The Edge's folder with its marker was given to it in the turn that began then."""
+        for marker in (self.scene.sandbox.johnlewis.files / "live" / "outgoing").glob("*.DONE"):
+            update = marker.with_suffix("")
+            if update.suffix in {".ack", ".txt"} and update.name not in self.given and update.exists():
+                number = update.read_text("utf-8").splitlines()[1].split(",")[0].strip('"')
+                self.given[update.name] = (number, at)
 
     async def sends_offers_when_told_to_come_again(self) -> None:
         """As the runner does: where a feed is held, the next turn is at the very moment that the job named."""
@@ -184,7 +211,7 @@ class World:
     async def all_goes_round(self) -> None:
         """Every job once, with the far side's answer to each."""
         for job in JOBS:
-            if self.scene.account.speaks == "sellr" or job not in {"send_items", "send_refunds"}:
+            if job not in NOT_ITS[self.scene.account.speaks]:
                 await self.turn(job)
                 await self.answers()
 
@@ -228,6 +255,11 @@ class World:
 
     async def holds_back(self, good: int, knobs: StockKnobs) -> None:
         await self._put_item(good, knobs=knobs)
+
+    async def is_levied(self, good: int, eco: int | None, rate: str | None) -> None:
+        """An eco-contribution in cents, and a VAT rate of its own."""
+        levies = Levies(None if rate is None else Decimal(rate), eco, "FR-DEA" if eco else "")
+        await self._put_item(good, levies=levies)
 
     async def promotes(self, good: int, cents: int, starts_in: int, lasts: int) -> None:
         """A promotion so many minutes from now and so long; one that another stands in the way of is turned down."""
@@ -327,8 +359,11 @@ class World:
             number,
         )
         asked = lines[:1] if first_only else lines
+        wanted: set[tuple[UpdateKind, str]] | None
         wanted = {(CANCELLED_BY[state], ref) for ref, state, busy in asked if state in CANCELLED_BY and not busy}
         done: set[tuple[UpdateKind, str]] = set()
+        if self.scene.account.speaks == "edge":
+            wanted = None
         try:
             request = await self.scene.store.updates.cancel(
                 self.scene.name,
@@ -341,16 +376,47 @@ class World:
             note(f"    not allowed: {error}")
         else:
             done = {(update.kind, line.ref) for update in request.updates for line in update.lines}
-        assert done == wanted, f"{wanted} could be done, and {done} was"
+        assert wanted in (None, done), f"{wanted} could be done, and {done} was"
+
+    async def says_again(self, order: int) -> None:
+        """What failed of an order is sent once more from the record (J13)."""
+        if self.numbers:
+            number, moves = self.numbers[order % len(self.numbers)], self.scene.account.legal_moves
+            await self._tries(
+                self.scene.store.updates.resend(self.scene.name, number, legal_moves=moves, at=self.now().at)
+            )
+
+    async def accepts_claims(self) -> None:
+        """A person accepts every open request to cancel (J12)."""
+        for (claim,) in await self._read("SELECT id FROM claims WHERE state = 'open'"):
+            name, moves, at = self.scene.name, self.scene.account.legal_moves, self.now().at
+            await self._tries(self.scene.store.updates.accept_claim(name, ClaimId(claim), legal_moves=moves, at=at))
+
+    async def lists_a_stranger(self) -> None:
+        """The client's list at last has the article that customers have been ordering."""
+        await self.scene.want(sku=Sku("STRANGER"), ean="3701234567877", stock_number=STRANGER, at=self.now().at)
+
+    async def _tries(self, decision: Awaitable[object]) -> None:
+        try:
+            await decision
+        except NotAllowed as error:
+            note(f"    not allowed: {error}")
 
     async def _put_item(
-        self, good: int, *, title: str | None = None, ended: bool | None = None, knobs: StockKnobs | None = None
+        self,
+        good: int,
+        *,
+        title: str | None = None,
+        ended: bool | None = None,
+        knobs: StockKnobs | None = None,
+        levies: Levies | None = None,
     ) -> None:
         kept = await self._kept(good)
         if kept is None:
             return
         item = item_from_json(kept)
-        row = ItemRow(GOODS[good][0], item if title is None else replace(item, title=title), ended=ended, knobs=knobs)
+        named = item if title is None else replace(item, title=title)
+        row = ItemRow(GOODS[good][0], named, ended=ended, knobs=knobs, levies=levies)
         await self.scene.store.listings.put_items(
             self.scene.name, [row], self.now().at, [""], item_feed=FeedKind.ITEM in self.scene.account.feed_rules
         )
@@ -376,6 +442,30 @@ class World:
         else:
             first, *more = [(part, quantity) for (_, _, part), quantity in zip(GOODS, quantities, strict=False)]
             self.numbers.append(OrderNumber(sandbox.johnlewis.place_order(*first, *more).number))
+
+    async def customer_orders_a_stranger(self) -> None:
+        """An order for an article that is in no list of the seller's, beside one that is (J5)."""
+        placed = self.scene.sandbox.johnlewis.place_order(STRANGER, 1, (GOODS[0][2], 2))
+        self.numbers.append(OrderNumber(placed.number))
+
+    async def asks_to_cancel(self, order: int, units: Mapping[str, int], early: bool) -> None:
+        """The customer has changed his mind about units of an order, or of one that is not even here yet (J12)."""
+        if early:
+            await self.customer_orders(*units.values())
+        if not self.numbers:
+            return
+        number = self.numbers[-1 if early else order % len(self.numbers)]
+        there = self.scene.sandbox.johnlewis.orders[number]
+        asked = {ref: min(count, there.lines[ref].quantity) for ref, count in units.items() if ref in there.lines}
+        if asked:
+            self.requests.append(self.scene.sandbox.johnlewis.request_cancellation(number, asked))
+
+    async def order_is_to_be_shipped(self, *quantities: int) -> None:
+        """An order that comes as far as its dispatch at The Edge, unless something is in its way."""
+        await self.customer_orders(*quantities)
+        for _ in range(2):
+            await self.all_goes_round()
+            self.passed += 31 * MINUTE
 
     async def order_is_accepted(self, *quantities: int) -> None:
         """An order that comes as far as its shipment, unless something is in its way."""
@@ -425,6 +515,76 @@ class World:
         await self._check_orders()
         await self._check_moves()
         await self._check_updates()
+        await self._check_order_errors()
+        if self.scene.account.speaks == "edge":
+            self._check_readings()
+            self._check_given()
+            await self._check_units()
+
+    def _check_readings(self) -> None:
+        """No order and no request is read before its marker, and no marker ever (J5)."""
+        for path, marked in self.scene.sandbox.johnlewis.readings:
+            assert path.suffix != ".DONE", f"the marker {path.name} was read"
+            if path.parent.name in {"incoming", "outgoing"}:
+                assert marked, f"{path.name} was read before its marker"
+
+    def _check_given(self) -> None:
+        """Of an order first its acknowledgement, and one update at a time; The Edge finds nothing wrong (J7, J11)."""
+        edge, wait = self.scene.sandbox.johnlewis, self.scene.account.update_answer_wait
+        outcomes = {it.name: it.outcome for it in edge.arrivals if it.folder == "outgoing"}
+        orders: dict[str, list[tuple[timedelta, str]]] = {}
+        for name, (number, at) in self.given.items():
+            orders.setdefault(number, []).append((at, name))
+        for number, given in orders.items():
+            given.sort()
+            assert given[0][1].endswith(".ack"), f"order {number}: {given[0][1]} was sent before its acknowledgement"
+            assert given[0][1].startswith("order-"), (
+                f"order {number}: {given[0][1]} was sent before its acknowledgement"
+            )
+            for (before, earlier), (after, later) in pairwise(given):
+                told = outcomes.get(earlier) not in {None, "accepted"} or earlier in self.vouched
+                assert told or self.was_wrong or after - before >= wait, (
+                    f"order {number}: {later} was sent {after - before} after {earlier}, which was still open"
+                )
+            refused_before = False
+            for _, name in given:
+                outcome = outcomes.get(name, "accepted")
+                # Only where a refusal was told late could a later file of ours be wrong.
+                assert outcome in {"accepted", ON_REQUEST} or refused_before, f"{name}: {outcome}"
+                refused_before = refused_before or outcome == ON_REQUEST
+
+    async def _check_units(self) -> None:
+        """Never more units dispatched and cancelled than ordered, here and there (J8, J9, J10)."""
+        for number, ref, quantity, shipped, cancelled, refunded in await self._read(
+            "SELECT o.number, l.ref, l.quantity, l.shipped, l.cancelled, l.refunded"
+            ' FROM order_lines l JOIN orders o ON o.id = l."order"'
+        ):
+            gone = f"order {number}, line {ref}: {shipped} dispatched, {cancelled} cancelled, {refunded} refunded"
+            assert shipped + cancelled <= quantity, f"{gone} of {quantity}"
+            assert refunded <= shipped, gone
+        for order in self.scene.sandbox.johnlewis.orders.values():
+            for line in order.lines.values():
+                assert line.dispatched + line.cancelled <= line.quantity, f"order {order.number}: {line}"
+                assert line.refunded <= line.dispatched, f"order {order.number}: {line}"
+        kept = await self._read("SELECT account, delivery, count(*) FROM claims GROUP BY delivery")
+        assert all(count == 1 for _, _, count in kept), f"a request is kept twice: {kept}"
+        ((claims,),) = await self._read("SELECT count(*) FROM claims")
+        assert claims <= len(self.requests), f"{claims} claims of {len(self.requests)} requests"
+
+    async def _check_order_errors(self) -> None:
+        """An order that is incomplete says so, and a line that no listing has; nothing else does (J6)."""
+        told = await self._read(
+            'SELECT o.number, e.kind, e.line FROM order_errors e JOIN orders o ON o.id = e."order"'
+            " WHERE e.mended_at IS NULL AND e.kind <> 'other_content'"
+        )
+        incomplete = await self._read("SELECT number, 'incomplete', '' FROM orders WHERE incomplete <> ''")
+        unknown = await self._read(
+            "SELECT o.number, 'unknown_listing', l.ref FROM order_lines l JOIN orders o ON o.id = l.\"order\""
+            " WHERE l.listing IS NULL"
+        )
+        assert set(incomplete) <= set(told), f"{incomplete} are incomplete, and {told} is told"
+        if self.scene.account.speaks == "edge":
+            assert Counter(told) == Counter([*incomplete, *unknown]), f"{told} is told of {incomplete} and {unknown}"
 
     async def _check_feeds(self) -> None:
         rule = self.scene.account.feed_rules[FeedKind.OFFER]
@@ -575,6 +735,8 @@ class World:
         for number, why in await self._read("SELECT number, incomplete FROM orders"):
             if why:
                 self.scene.sandbox.johnlewis.resend_order(number)
+        for (claim,) in await self._read("SELECT id FROM claims WHERE state = 'incomplete'"):
+            await self.scene.store.claims.close(self.scene.name, ClaimId(claim), "asked John Lewis", self.now().at)
         await self.all_goes_round()
         await self._person_settles_doubts()
         await self.check()
@@ -595,6 +757,7 @@ class World:
             else:
                 arrived = name in taken
             note(f"    a person says that {name} {'is' if arrived else 'is not'} there")
+            self.vouched |= {name} if arrived else set()
             await self.scene.store.updates.resolve(
                 self.scene.name, OrderNumber(number), arrived=arrived, at=self.now().at
             )
@@ -608,17 +771,27 @@ class World:
                 " WHERE u.state IN ('pending', 'sending', 'sent', 'in_doubt')"
             )
         ]
+        found += [
+            f"claim {claim} is {state}: {why}"
+            for claim, state, why in await self._read(
+                "SELECT id, state, why FROM claims WHERE state IN ('incomplete', 'waiting', 'accepted')"
+            )
+        ]
         found += [f"order {number} is not here" for number in set(self.numbers) - set(await self._numbers_here())]
         found += [f"order {number} is incomplete" for number in await self._numbers_here("incomplete <> ''")]
         takes_items = FeedKind.ITEM in self.scene.account.feed_rules
-        for sku, item, stock, price, end, status, ended in await self._read(
-            "SELECT sku, item_state, stock_state, price_state, end_state, channel_status, ended FROM listings"
+        less_eco = self.scene.account.offer_terms.less_eco
+        for sku, item, stock, price, end, status, ended, cents, contribution, charged in await self._read(
+            "SELECT sku, item_state, stock_state, price_state, end_state, channel_status, ended, price_minor, eco_minor,"
+            " EXISTS (SELECT 1 FROM prices p WHERE p.listing = listings.id) FROM listings"
         ):
             waits = {"pending", "sent"}
             if item in waits:
                 found.append(f"{sku}: item {item}")
             needed = "offer_integrated" if ended else "product_integrated"
             if takes_items and status not in {needed, "offer_integrated"}:
+                continue
+            if takes_items and not charged and eco.without(cents, contribution, included=less_eco) <= 0:
                 continue
             found += [
                 f"{sku}: {part} {state}"
@@ -666,8 +839,8 @@ class World:
                 free, wanted = self.scene.sandbox.johnlewis.stock[part].free, 0 if ended else stock
                 assert free == wanted, f"{sku}: stock {free} there, {wanted} here"
             return
-        for listing, sku, ean, stock, price, rrp, ended, *knobs in await self._read(
-            "SELECT id, sku, ean, stock, price_minor, rrp_minor, ended,"
+        for listing, sku, ean, stock, price, rrp, ended, contribution, basis_points, *knobs in await self._read(
+            "SELECT id, sku, ean, stock, price_minor, rrp_minor, ended, eco_minor, vat_bp,"
             " safety_stock, stock_percentage, stock_cap, stock_threshold FROM listings"
             " WHERE 'error' NOT IN (item_state, stock_state, price_state, end_state)"
             " AND channel_status = 'offer_integrated'"
@@ -676,16 +849,21 @@ class World:
             reserved = await self._reserved(listing)
             wanted = units.offered(stock, StockKnobs(*knobs), terms, reserved=reserved, ended=bool(ended))
             assert offer.stock == wanted, f"{sku}: stock {offer.stock} there, {wanted} here"
+            without = partial(eco.without, eco_minor=contribution, included=terms.less_eco)
+            ordinary = without(price) or 0
             if promotion := self._promotion_of(sku):
-                sold, beside = promotion.price.minor, price
+                sold, beside = without(promotion.price.minor), ordinary
                 self._check_period(sku, offer, promotion)
             else:
-                sold, beside = price, recommended.sent(price, rrp, terms.rrp_discount_bp)
+                reference = None if rrp is None else without(rrp)
+                sold, beside = ordinary, recommended.sent(ordinary, reference, terms.rrp_discount_bp) or 0
                 assert offer.nature == terms.nature, f"{sku}: {offer.nature} there, and no promotion is in force"
                 assert offer.ends_at - offer.starts_at == terms.period, f"{sku}: {offer.starts_at} to {offer.ends_at}"
             there = offer.amount, offer.blocked
-            figures = Decimal(sold) / 100, Decimal(max(sold, beside or 0)) / 100
+            figures = Decimal(sold) / 100, Decimal(max(sold, beside)) / 100
             assert there == figures, f"{sku}: price and reference {there} there, {figures} here"
+            rate = terms.vat_rate if basis_points is None else Decimal(basis_points) / 10_000
+            assert offer.vat_rate == rate, f"{sku}: VAT rate {offer.vat_rate} there, {rate} here"
 
     async def _check_forbidden(self) -> None:
         """A reduction that may not be announced is not shown, where the stock that goes out without it has arrived."""
@@ -706,9 +884,10 @@ class World:
 
     async def _check_end_of_orders(self) -> None:
         rows = await self._read(
-            'SELECT o.number, l.ref, l.state, l.shipped FROM order_lines l JOIN orders o ON o.id = l."order"'
+            "SELECT o.number, l.ref, l.state, l.shipped, l.cancelled, l.refunded"
+            ' FROM order_lines l JOIN orders o ON o.id = l."order"'
         )
-        for number, ref, state, shipped in rows:
+        for number, ref, state, *gone in rows:
             if self.scene.account.speaks == "sellr":
                 assert state == self._state_there(ref), f"line {ref} is {state} here and {self._state_there(ref)} there"
                 continue
@@ -716,8 +895,10 @@ class World:
             assert there.acknowledged == (state != LineState.NEW), (
                 f"order {number} is {state} here, {there.state} there"
             )
-            units = there.lines[ref].dispatched
-            assert units == shipped, f"order {number}, line {ref}: {units} dispatched there, {shipped} here"
+            line = there.lines[ref]
+            assert [line.dispatched, line.cancelled, line.refunded] == gone, (
+                f"order {number}, line {ref}: {line} there, {gone} here"
+            )
 
 
 @asynccontextmanager

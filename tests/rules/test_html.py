@@ -30,7 +30,7 @@ def told(html: str) -> list[str]:
         "<p>Un <span>deux</span> &eacute; &#233; &#xE9; &amp; &lt; &euro; &nbsp; 1 > 0</p>",
     ],
 )
-def test_the_allow_list_is_taken(html: str) -> None:  # L5
+def test_the_allow_list_is_taken(html: str) -> None:  # L5 C7
     assert problems(html) == []
 
 
@@ -76,7 +76,7 @@ def test_the_allow_list_is_taken(html: str) -> None:  # L5
         ("voir www.example.test", "a web address is in the text"),
     ],
 )
-def test_what_is_not_taken_is_told_with_a_fix(html: str, problem: str) -> None:  # L5
+def test_what_is_not_taken_is_told_with_a_fix(html: str, problem: str) -> None:  # L5 C7
     assert problem in told(html)
     assert all(fix for _, fix in problems(html))
 
@@ -135,7 +135,7 @@ def as_xml(html: str) -> str:
 @given(st.one_of(st.text(), st.lists(PIECES, max_size=12).map("".join)))
 @example("<p>a<br>b</p>")
 @example("<ul><li>&eacute;</li></ul>")
-def test_it_never_raises_and_what_it_takes_is_well_formed(html: str) -> None:  # L5
+def test_it_never_raises_and_what_it_takes_is_well_formed(html: str) -> None:  # L5 C7
     found = problems(html)
     closed, words = canonical(html), plain(html)
     if not found:

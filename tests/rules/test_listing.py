@@ -17,7 +17,7 @@ from daemon.rules.listing import (
     immutable_changes,
     is_absolute_url,
     judge,
-    stock_number_fault,
+    part_number_fault,
     warnings,
 )
 
@@ -188,10 +188,16 @@ def test_hopeless_urls(url: str) -> None:
 
 
 def test_a_stock_number_has_eight_digits() -> None:  # J2
-    assert stock_number_fault("12345678") == ""
-    assert "missing" in stock_number_fault("")
-    assert "8 digits" in stock_number_fault("1234567")
-    assert "8 digits" in stock_number_fault("1234567A")
+    assert part_number_fault("12345678", 8) == ""
+    assert "missing" in part_number_fault("", 8)
+    assert "8 digits" in part_number_fault("1234567", 8)
+    assert "8 digits" in part_number_fault("1234567A", 8)
+
+
+def test_other_retailers_have_article_numbers_of_other_forms() -> None:  # J15
+    assert part_number_fault("123/4567", None) == part_number_fault("1234567", 7) == ""
+    assert "missing" in part_number_fault("", None)
+    assert "is not" in part_number_fault("9" * 256, None)
 
 
 @pytest.mark.parametrize(

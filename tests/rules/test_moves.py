@@ -71,6 +71,17 @@ def test_no_unit_is_counted_twice_whatever_happens(
             assert 0 <= left(line, each, by_units=True) <= line.quantity
 
 
+def test_a_yes_that_was_taken_from_silence_is_taken_back() -> None:  # J13
+    shipped = Standing(LineState.SHIPPED, 2, shipped=2)
+    refunded = Standing(LineState.REFUNDED, 2, shipped=2, refunded=2)
+    assert undone(refunded, UpdateKind.REFUND, 2, LineState.SHIPPED, settled=LineState.REFUNDED) == shipped
+    # Without it, the marketplace has said so itself, and has the last word.
+    assert undone(refunded, UpdateKind.REFUND, 2, LineState.SHIPPED) == refunded
+    # What a later update of ours has moved gives its units back, and keeps its state.
+    dispatch = undone(refunded, UpdateKind.DISPATCH, 2, LineState.TO_SHIP, ours_since=True)
+    assert dispatch == Standing(LineState.REFUNDED, 2, shipped=0, refunded=2)
+
+
 def test_every_state_has_an_outlook() -> None:  # L12
     legal = LegalMoves({UpdateKind.ACCEPTANCE: frozenset({LineState.NEW})})
     assert now_possible(LineState.NEW, legal) == "now possible: acceptance (it waits for the seller)"

@@ -244,6 +244,72 @@ async def test_the_retailer_asks_for_a_cancellation(sandbox: Sandbox) -> None:  
         sandbox.johnlewis.request_cancellation("Y100000001", {"9": 1})
 
 
+@pytest.mark.parametrize(
+    ("folder", "named", "layout", "report", "content"),
+    [
+        ("outgoing", "as_sent", "text", f"{ACK_NAME}.err", "no été\n".encode()),
+        ("outgoing/errors", "by_type", "lines", "order_ack-20240115111500000001.ack.err", b""),
+        ("outgoing", "without_ending", "table", "order_ack-20240115111500000001.err", b""),
+        ("outgoing/errors", "as_sent", "latin", f"{ACK_NAME}.err", "no été\n".encode("cp1252")),
+    ],
+)
+async def test_errors_come_in_each_place_and_form(
+    sandbox: Sandbox, folder: str, named: str, layout: str, report: str, content: bytes
+) -> None:  # J13
+    sandbox.johnlewis.place_order("12345678", 2, ("87654321", 1))
+    sandbox.johnlewis.faults.add("reject_file", error="no été", folder=folder, named=named, layout=layout)
+
+    assert await send(sandbox, ACK_NAME, ACK) == "no été"
+
+    async with johnlewis_sftp(sandbox) as files:
+        assert {report, f"{report}.DONE"} <= set(await names(files, f"/live/{folder}"))
+        said = await get(files, f"/live/{folder}/{report}")
+    assert said == content or (not content and "no été" in said.decode())
+    assert sandbox.johnlewis.orders["Y100000001"].state == "new"
+
+
+async def test_requests_are_answered_by_their_acknowledgement_or_by_a_dispatch(sandbox: Sandbox) -> None:  # J12
+    await acknowledged(sandbox)
+    order = sandbox.johnlewis.orders["Y100000001"]
+    sandbox.johnlewis.request_cancellation(order.number, {"1": 1}, reason="126")
+    sandbox.johnlewis.request_cancellation(order.number, {"2": 1})
+    wrong = sandbox.johnlewis.request_cancellation(order.number, {"2": 1}, checksum_off_by=2)
+
+    cancel = CANCEL_HEAD + '"1","12345678","1",""\n"4"\n'
+    assert await send(sandbox, "cancel-20240115111500000002.ack", cancel) == "accepted"
+    await send(sandbox, "dispatch-20240115111500000003.txt", DISPATCH_HEAD + dispatched("2", "87654321", 1) + '"4"\n')
+
+    assert [request.state for request in order.requests] == ["acknowledged", "dispatched", "requested"]
+    async with johnlewis_sftp(sandbox) as files:
+        assert (await get(files, f"/live/incoming/{wrong}")).endswith(b'"7"\n')
+        first = await get(files, f"/live/incoming/{order.requests[0].file_name}")
+    assert first.startswith(b'"order_number","supplier_ref","test_flag","reason"\n"Y100000001","","N","126"\n')
+
+
+@pytest.mark.parametrize("same_name", [False, True])
+async def test_a_request_may_come_again(sandbox: Sandbox, same_name: bool) -> None:  # J12 J14
+    await acknowledged(sandbox)
+    sandbox.johnlewis.faults.add("repeat_request", same_name=same_name)
+    name = sandbox.johnlewis.request_cancellation("Y100000001", {"1": 1})
+
+    requests = sorted((sandbox.johnlewis.files / "live/incoming").glob("cancel-*.txt"))
+    assert len(requests) == (1 if same_name else 2)
+    content = (sandbox.johnlewis.files / "live/incoming" / name).read_bytes()
+    assert {path.read_bytes() for path in requests} == {content}
+    for path in requests:
+        path.unlink()
+    await sandbox.johnlewis.work_now()
+    assert (sandbox.johnlewis.files / "live/incoming" / name).exists() == same_name
+
+
+async def test_a_refund_speaks_of_a_parcel_that_had_the_line(sandbox: Sandbox) -> None:  # J10
+    await acknowledged(sandbox)
+    await send(sandbox, "dispatch-20240115111500000002.txt", DISPATCH_HEAD + dispatched("1", "12345678", 2) + '"4"\n')
+    refund = dispatched("1", "12345678", 1, "CANCELLED POST-DISPATCH").replace('"dpd"', '"other"')
+    told = await send(sandbox, "dispatch-20240115111500000003.txt", DISPATCH_HEAD + refund + '"4"\n')
+    assert told == "line 4: carrier 'other' brought none of its units"
+
+
 async def test_the_watcher_works_by_itself(tmp_path: Path) -> None:
     settings = SandboxSettings(tmp_path)
     async with Sandbox(replace(settings, johnlewis=JohnLewisSettings(poll_every=0.01))) as sandbox:

@@ -1,5 +1,6 @@
 """Each fault on request, by method and over HTTP."""
 
+from contextlib import suppress
 from typing import Any
 
 import asyncssh
@@ -192,3 +193,43 @@ async def test_an_upload_that_is_cut_off_leaves_a_torn_stock_file(sandbox: Sandb
         await sandbox.johnlewis.work_now()
 
     assert [arrival.outcome for arrival in sandbox.johnlewis.arrivals] == [": the file is not whole", "accepted"]
+
+
+async def test_what_was_read_before_its_marker_is_known(sandbox: Sandbox) -> None:  # J5
+    sandbox.johnlewis.faults.add("half_file", missing="marker")
+    placed = sandbox.johnlewis.place_order("12345678")
+    path = f"/live/incoming/{placed.file_name}"
+    async with johnlewis_sftp(sandbox) as files:
+        for _ in range(2):
+            async with files.open(path, "rb") as file:
+                await file.read()
+            sandbox.johnlewis.finish_files()
+    assert [(reading.path.name, reading.marked) for reading in sandbox.johnlewis.readings] == [
+        (placed.file_name, False),
+        (placed.file_name, True),
+    ]
+
+
+async def test_cut_download(sandbox: Sandbox) -> None:
+    placed = sandbox.johnlewis.place_order("12345678")
+    sandbox.johnlewis.faults.add("cut_download")
+    read = []
+    for _ in range(2):
+        with suppress(asyncssh.SFTPError, asyncssh.Error):
+            async with johnlewis_sftp(sandbox) as files, files.open(f"/live/incoming/{placed.file_name}", "rb") as file:
+                read.append(await file.read())
+    assert len(read) == 1
+
+
+@pytest.mark.parametrize("made", [True, False])
+async def test_cut_marker(sandbox: Sandbox, made: bool) -> None:  # J8
+    async def send() -> None:
+        async with johnlewis_sftp(sandbox) as files:
+            await put(files, f"/live/outgoing/{ACK_NAME}", ACK.encode())
+            await put(files, f"/live/outgoing/{ACK_NAME}.DONE", b"")
+
+    sandbox.johnlewis.faults.add("cut_marker", made=made)
+    with pytest.raises((asyncssh.SFTPError, asyncssh.Error)):
+        await send()
+    outgoing = sandbox.johnlewis.files / "live" / "outgoing"
+    assert (outgoing / f"{ACK_NAME}.DONE").exists() == made

@@ -150,11 +150,13 @@ async def test_lines_of_json_are_rows_and_a_misspelt_field_is_told(store: Store)
     assert (listing["price_minor"], listing["rrp_minor"]) == (4990, None)
 
 
-async def an_order(store: Store, number: str, state: LineState = LineState.TO_SHIP) -> None:
+async def an_order(
+    store: Store, number: str, state: LineState = LineState.TO_SHIP, account: AccountName = LEWIS
+) -> None:
     lines = (OrderLine("L1", 3, state), OrderLine("L2", 1, state))
     order = Order(OrderNumber(number), lines, shipping=Customer(name="A. Nobody"))
     file = RemoteFile("orders", f"{number}.txt", 3)
-    await store.orders.keep(LEWIS, [Delivery(file, number.encode(), (order,))], NOON)
+    await store.orders.keep(account, [Delivery(file, number.encode(), (order,))], NOON)
 
 
 async def dispatched(store: Store, text: str, *, dry_run: bool = False) -> ImportReport:
@@ -173,7 +175,7 @@ async def test_dispatches_come_in_by_file_and_only_once(store: Store) -> None:  
         "order,line,units,carrier,tracking_number,shipped_at\n"
         "O-1,L1,2,DPD,T1,2026-03-02T10:00+00:00\n"
         "O-1,L2,,DPD,T1,2026-03-02T10:00+00:00\n"
-        "O-2,,,DPD,,2026-03-02T10:00+00:00\n"
+        "O-2,,,DPD,T2,2026-03-02T10:00+00:00\n"
         "O-3,L1,1,DPD,T3,\n"
         "O-1,L9,1,DPD,T9,\n"
         "O-1,L1,9,,T9,\n"
@@ -183,7 +185,7 @@ async def test_dispatches_come_in_by_file_and_only_once(store: Store) -> None:  
     assert [(each.line, each.key, each.new) for each in tried.differences] == [
         (2, "O-1", "2 of line L1, 1 of line L2 by DPD T1"),
         (3, "O-1", "2 of line L1, 1 of line L2 by DPD T1"),
-        (4, "O-2", "3 of line L1, 1 of line L2 by DPD"),
+        (4, "O-2", "3 of line L1, 1 of line L2 by DPD T2"),
     ]
     assert await updates(store, "O-1") == []
     report = await dispatched(store, text)
@@ -195,6 +197,25 @@ async def test_dispatches_come_in_by_file_and_only_once(store: Store) -> None:  
     again = await dispatched(store, text)
     assert (again.created, again.unchanged) == (0, 3)
     assert await updates(store, "O-2") == [[("L1", 3), ("L2", 1)]]
+
+
+async def test_a_parcel_without_a_number_is_known_by_the_instant_at_which_it_left(store: Store) -> None:  # S1 L13
+    await an_order(store, "O-1", account=REDOUTE)
+    text = b"order,line,units,carrier,tracking_number,shipped_at\nO-1,,,DPD,,2026-03-02T10:00+00:00\n"
+    for created, unchanged in ((1, 0), (0, 1)):
+        report = await import_file(store, redoute(), ImportKind.DISPATCHES, BytesIO(text), NOON)
+        assert (report.created, report.unchanged) == (created, unchanged)
+
+
+async def test_a_parcel_that_the_marketplace_would_not_take_is_told_with_its_row(store: Store) -> None:  # S1 J8
+    await an_order(store, "O-1")
+    account = lewis().model_copy(update={"carriers": {"Royal Mail": "royal-mail"}})
+    text = b"order,line,carrier,tracking_number\nO-1,L1,Royal Mal,T1\nO-1,L1,Royal Mail,\nO-1,L1,royal mail,T1\n"
+    report = await import_file(store, account, ImportKind.DISPATCHES, BytesIO(text), NOON)
+    assert (report.created, report.refused) == (1, 2)
+    assert [(fault.line, fault.column) for fault in report.faults] == [(2, "carrier"), (3, "carrier")]
+    assert "did you mean Royal Mail?" in report.faults[0].problem
+    assert "needs its tracking_number" in report.faults[1].problem
 
 
 async def test_one_bad_line_of_a_parcel_does_not_hold_the_others_back(store: Store) -> None:  # S1

@@ -171,6 +171,12 @@ async def test_eco_contribution_vat_and_net_price_are_shown(store: Store) -> Non
     await store.listings.put_prices(REDOUTE, [PriceRow(LAMP, Money(60, "EUR"))], NOON)
     parts = {each["part"]: each for each in (await explained(store, including))["parts"]}
     assert parts["stock"]["why"] == "its price is no more than the eco-contribution that it includes"
+    await store.database.write(
+        lambda db: db.execute("INSERT INTO prices SELECT id, 0, 9900, NULL FROM listings").rowcount
+    )
+    found = await explained(store, including)
+    assert (fields(found)["price"], fields(found)["rrp"]) == (9900, None)
+    assert {each["part"]: each["due"] for each in found["parts"]}["stock"]
 
 
 async def test_the_sale_of_a_promotion_is_explained(store: Store) -> None:  # C3 S3

@@ -72,7 +72,12 @@ async def test_an_item_that_would_be_sent_in_vain_is_in_error(store: Store) -> N
     assert report.incomplete[0].line == 2
     assert "the EAN is missing; the leaf category is missing" in report.incomplete[0].reason
     (listing,) = await store.views.listings(REDOUTE, state="error")
-    assert listing["parts"]["item"] == {"state": "error", "error": report.incomplete[0].reason, "blocked": ""}
+    assert listing["parts"]["item"] == {
+        "state": "error",
+        "error": report.incomplete[0].reason,
+        "error_name": "Update Item Error",
+        "blocked": "",
+    }
 
 
 async def test_all_faults_are_told_at_once_with_field_rule_and_fix(store: Store) -> None:  # L4 L5
@@ -281,6 +286,12 @@ async def test_more_than_one_batch(store: Store) -> None:  # S1
     report = await taken(store, ImportKind.STOCK, "sku,stock\n" + stock)
     assert (report.changed, report.refused) == (2_495, 5)
     assert [fault.line for fault in report.faults] == [2, 502, 1_002, 1_502, 2_002]
+
+
+def test_no_other_name_of_a_column_is_that_of_another() -> None:  # S1
+    for columns in COLUMNS.values():
+        names = [name for column in columns for name in (column.name, *column.also)]
+        assert len(set(names)) == len(names)
 
 
 def test_every_column_is_documented() -> None:  # S1

@@ -160,7 +160,12 @@ async def test_a_rejection_of_the_marketplace_is_not_forgiven_by_codes(store: St
     assert report.listings is not None
     assert report.listings.freed == 0
     (listing,) = await store.views.listings(REDOUTE)
-    assert listing["parts"]["item"] == {"state": "error", "error": "MARQUE INCONNUE", "blocked": ""}
+    assert listing["parts"]["item"] == {
+        "state": "error",
+        "error": "MARQUE INCONNUE",
+        "error_name": "Update Item Error",
+        "blocked": "",
+    }
 
 
 async def test_other_faults_stay_told_while_codes_come(store: Store) -> None:  # L4

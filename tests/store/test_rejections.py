@@ -71,6 +71,7 @@ async def test_the_third_same_rejection_in_a_row_blocks_the_part(far: Far) -> No
     assert listing["parts"]["item"] == {
         "state": "error",
         "error": BRAND,
+        "error_name": "Update Item Error",
         "blocked": "rejected 3 times in a row with the same words",
     }
     last = listing["timeline"][-1]

@@ -84,17 +84,6 @@ async def test_a_turn_ends_once(database: Database) -> None:
         await runs.ended(run, "idle", 0, "", None, NOON)
 
 
-async def test_old_turns_are_forgotten_and_the_job_stays(database: Database) -> None:
-    runs = Runs(database)
-    for minute in range(3):
-        run = await runs.started(REDOUTE, "orders", NOON + minute * MINUTE)
-        await runs.ended(run, "idle", 0, "", None, NOON + minute * MINUTE)
-
-    assert await runs.prune(REDOUTE, NOON + 2 * MINUTE) == 2
-
-    assert await runs.due(REDOUTE, "orders") == NOON + 2 * MINUTE
-
-
 async def test_a_job_of_no_account_is_remembered_like_any_other(database: Database) -> None:  # D2
     runs = Runs(database)
 
@@ -102,8 +91,7 @@ async def test_a_job_of_no_account_is_remembered_like_any_other(database: Databa
     await runs.ended(run, "done", 1, "", None, NOON + MINUTE)
 
     assert await runs.due(SITE, "housekeeping") == NOON
-    assert await runs.prune(REDOUTE, NOON + timedelta(days=1)) == 0
-    assert await runs.prune(SITE, NOON + timedelta(days=1)) == 1
+    assert await runs.due(REDOUTE, "housekeeping") is None
 
 
 def test_what_was_known_of_jobs_outlives_the_change_of_their_tables() -> None:  # D2

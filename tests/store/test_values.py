@@ -113,7 +113,8 @@ def test_the_claims_price_and_rrp_are_those_of_the_rules(
         (price, given_rrp, contribution),
     )
     charged = eco.without(price, contribution, included=terms.less_eco)
-    assert one(f"SELECT {sold()} FROM listings", named_terms(terms)) == charged
+    MEMORY.execute("DELETE FROM prices")
+    assert one(f"SELECT {sold()} FROM listings", named_terms(terms)) == (charged if charged > 0 else None)
     if charged > 0:
         told = one(f"SELECT {reference()} FROM listings", named_terms(terms))
         recommended = None if given_rrp is None else eco.without(given_rrp, contribution, included=terms.less_eco)
@@ -153,6 +154,7 @@ def test_the_judged_history_is_the_rules_history(rows: Sequence[tuple[int, int, 
     st.none() | st.just(100),
     st.none() | st.sampled_from([99, 100]),
     st.booleans(),
+    st.booleans(),
 )
 def test_the_claims_due_is_the_rules_due(
     rule: FeedRule,
@@ -164,6 +166,7 @@ def test_the_claims_due_is_the_rules_due(
     price: int | None,
     contribution: int | None,
     less_eco: bool,
+    charged: bool,
 ) -> None:  # L3 L6 L7 L9 C8
     MEMORY.execute(
         "UPDATE listings SET item_state = ?, stock_state = ?, price_state = ?, end_state = ?, channel_status = ?,"
@@ -178,9 +181,20 @@ def test_the_claims_due_is_the_rules_due(
             contribution,
         ),
     )
+    MEMORY.execute("DELETE FROM prices")
+    MEMORY.executemany("INSERT INTO prices VALUES (1, 0, 90, NULL)", [()] * charged)
     named = {"account": "redoute", **named_terms(OfferTerms(less_eco=less_eco))}
     due = one(f"SELECT count(*) FROM listings WHERE {due_condition(rule)}", named)
-    standing = Standing(states, status, number, ended, units, price, eco=(contribution or 0) * less_eco)
+    standing = Standing(
+        states,
+        status,
+        number,
+        ended,
+        units,
+        price,
+        eco=(contribution or 0) * less_eco,
+        charged=charged,
+    )
     assert bool(due) == (not obstacles(rule, standing))
 
 
@@ -536,6 +550,20 @@ async def test_a_price_that_is_all_eco_contribution_is_an_error_and_never_sent(s
     await store.listings.put_prices(REDOUTE, [PriceRow(LAMP, Money(61, "EUR"))], NOON)
     assert (sent := await turn(store, HOUR, LESS)) is not None
     assert sent.price == Money(1, "EUR")
+
+
+async def test_a_wrong_contribution_does_not_hold_the_stock_or_the_end_back(store: Store) -> None:  # C8 L6 L9
+    await a_listing(store, rrp_minor=20000)
+    await turn(store, timedelta(), LESS)
+    await levied(store, Levies(eco_minor=10000, epr_code="FR-DEA"))
+    await store.listings.put_stock(REDOUTE, [StockRow(LAMP, 3)], NOON)
+    assert (sent := await turn(store, 2 * HOUR, LESS)) is not None
+    assert (sent.stock, sent.price, sent.rrp, sent.parts) == (3, Money(10000, "EUR"), None, frozenset({Part.STOCK}))
+    assert (await row(store))["price_state"] == "error"
+    ended = ItemRow(LAMP, Item(ean=EAN), ended=True)
+    await store.listings.put_items(REDOUTE, [ended], NOON, [""], item_feed=True)
+    assert (sent := await turn(store, 4 * HOUR, LESS)) is not None
+    assert (sent.stock, sent.ended, sent.price) == (0, True, Money(10000, "EUR"))
 
 
 async def test_a_promotion_that_is_all_eco_contribution_is_blocked(store: Store) -> None:  # C8 L11

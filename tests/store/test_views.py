@@ -69,7 +69,12 @@ async def test_a_listing_has_its_item_timeline_and_feeds(store: Store) -> None: 
     found = await store.views.listing(REDOUTE, Sku("LAMP-1"))
     assert found is not None
     assert found["item"]["title"] == "Lampe"
-    assert found["parts"]["item"] == {"state": "sent", "error": "", "blocked": ""}
+    assert found["parts"]["item"] == {
+        "state": "sent",
+        "error": "",
+        "error_name": "Update Item Error",
+        "blocked": "",
+    }
     assert found["timeline"][0]["what"] == "imported"
     assert found["timeline"][0]["at"] == "2026-03-02T12:00:00.000Z"
     assert [(carried["kind"], carried["parts"]) for carried in found["feeds"]] == [("item", ["item"])]

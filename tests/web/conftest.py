@@ -11,8 +11,9 @@ import httpx
 import pytest
 
 from daemon.config import Config, WebTable
+from daemon.crontab import intervals
 from daemon.errors import NotAllowed
-from daemon.health import Figures, Loaded, Verdict
+from daemon.health import Figures, Loaded, Snapshot, Verdict, Vitals, judge
 from daemon.model import AccountName, Moment
 from daemon.store import Store, open_store
 from daemon.store.users import Role
@@ -48,7 +49,14 @@ class Asked:
         self.asked.append(f"{account} {job}")
 
     async def health(self) -> Verdict:
-        return Verdict(True, (), Loaded(NOON), at=NOON, started_at=NOON, jobs=(), held={})
+        snapshot = Snapshot(
+            await self.store.runs.snapshot(),
+            await self.store.accounts.held(),
+            waiting=await self.store.views.waiting(self.at),
+            pauses=await self.store.pauses.in_force(self.at),
+        )
+        vitals = Vitals(NOON, timedelta(), timedelta())
+        return judge(snapshot, vitals, Loaded(NOON, tuple(self.problems)), intervals(self.config), self.at)
 
     async def figures(self) -> Figures | None:
         return None

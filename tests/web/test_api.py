@@ -21,6 +21,7 @@ from daemon.model import (
     Delivery,
     Feed,
     FeedKind,
+    Item,
     LineState,
     Moment,
     Order,
@@ -31,6 +32,7 @@ from daemon.model import (
     Sku,
 )
 from daemon.store import Store, open_store
+from daemon.store.listings import ItemRow, StockRow
 from daemon.transports.http import ControlClient
 from daemon.web.api import control_app
 from daemon.web.serve import listen_at, serving
@@ -308,6 +310,13 @@ async def test_a_number_that_no_row_can_have_is_told(client: ControlClient) -> N
         assert problem["problems"]
 
 
+async def test_a_long_list_of_codes_is_taken(client: ControlClient) -> None:  # L4 S3
+    codes = b"code;label\n" + b"".join(f"B{number};{'x' * 1000}\n".encode() for number in range(1100))
+    reply = await client.request("POST", "/api/v1/accounts/redoute/reference/brands", content=codes)
+    assert reply.status == 200
+    assert json.loads(reply.body)["rows"] == 1100
+
+
 async def test_a_request_that_is_too_long_is_not_held_in_memory(client: ControlClient) -> None:  # S3
     problem = await post(client, f"{ORDER}/accept", {"reason": "x" * (1 << 20)}, 413)
     assert problem["detail"] == "the request is longer than 1048576 bytes"
@@ -518,3 +527,17 @@ async def test_a_pause_that_makes_no_sense_is_told(
     client: ControlClient, said: dict[str, object], status: int, told: str
 ) -> None:  # D13
     assert told in (await post(client, "/api/v1/accounts/redoute/pause", said, status))["detail"]
+
+
+async def test_all_stock_is_pushed_on_request_and_a_turn_begins(client: ControlClient, daemon: Daemon) -> None:  # J3
+    path = "/api/v1/accounts/lewis/stock/push"
+    rows = [ItemRow(Sku(f"CHAIR-{each}"), Item(), channel_item_id=f"1000000{each}") for each in (1, 2)]
+    lewis = AccountName("lewis")
+    await daemon.store.listings.put_items(lewis, rows, NOON, ["", ""], item_feed=False)
+    await daemon.store.listings.put_stock(lewis, [StockRow(Sku("CHAIR-1"), 3)], NOON)
+    told = {"version": 1, "account": "lewis", "waits": ""}
+    assert await post(client, path, {"full": True}, status=202) == {**told, "pending": 1}
+    assert await post(client, path, {}, status=202) == {**told, "pending": 0}
+    assert daemon.asked == ["lewis offers", "lewis offers"]
+    assert "extra" in (await post(client, path, {"all": True}, status=422))["detail"].lower()
+    await post(client, "/api/v1/accounts/nobody/stock/push", {}, status=404)

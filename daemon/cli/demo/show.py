@@ -84,7 +84,8 @@ async def _perform(stage: Stage, screen: Screen, performance: Performance, *, on
                 await play(seller, levers, watch)
                 await watch.until(lambda _: performance.tally.missing == [ENDED])
                 if not once:
-                    seller.says("That was all. It goes on until Ctrl-C; in another terminal:")
+                    seller.says(f"That was all. It goes on until Ctrl-C. The pages are at {stage.pages_url}")
+                    seller.says("In another terminal:")
                     seller.says(f"$ cd {stage.folder} && {Path(sys.executable).with_name('sellerd')} status")
                     await anyio.sleep_forever()
                 group.cancel_scope.cancel()

@@ -46,6 +46,11 @@ class Stage:
         """Where the daemon says how it is."""
         return f"http://127.0.0.1:{self._port}/healthz"
 
+    @property
+    def pages_url(self) -> str:
+        """Where the pages are."""
+        return f"http://127.0.0.1:{self._port}/"
+
     @asynccontextmanager
     async def sandbox(self) -> AsyncIterator[View]:
         """The marketplaces, and their description; config.toml and the secrets for them are written."""

@@ -5,10 +5,11 @@ import io
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
-from datetime import UTC
+from dataclasses import asdict
+from datetime import UTC, datetime
 
 from daemon.errors import Unreadable
-from daemon.marketplaces.edge.sections import decode
+from daemon.marketplaces.edge.sections import LONGEST_PART, decode
 from daemon.marketplaces.edge.settings import EdgeSettings
 from daemon.model import AnswerLine, Feed, FeedObject
 
@@ -32,7 +33,8 @@ def answered_feed(file_name: str) -> str:
 class InventoryFile:
     """A stock feed as bytes: one header line, one row for each listing, quotes only where needed, LF, UTF-8."""
 
-    def __init__(self, settings: EdgeSettings) -> None:
+    def __init__(self, settings: EdgeSettings, opened_at: datetime) -> None:
+        self._today = opened_at.astimezone(settings.zone).date().isoformat()
         self._columns = settings.stock.columns
         self._delivery_days = settings.standard_delivery_days
         self._handling_days = settings.handling_days
@@ -56,11 +58,19 @@ class InventoryFile:
 
     def _values(self, listing: FeedObject) -> Mapping[str, str]:
         handling = self._handling_days if listing.handling_days is None else listing.handling_days
+        extras = asdict(listing.extras)
+        usual = str(self._handling_days + self._delivery_days)
         return {
+            **extras,
             "part_number": listing.channel_item_id,
             "seller_product_code": self._product_code(listing),
+            "sku": listing.sku,
+            "ean": listing.ean,
             "lead_time_days": str(handling + self._delivery_days),
             "free_stock": str(listing.stock),
+            # What was to come on a day that is over has come, or nobody knows when it will.
+            "back_in_stock_date": extras["back_in_stock_date"] if extras["back_in_stock_date"] >= self._today else "",
+            "standard_lead_time_days": extras["standard_lead_time_days"] or usual,
         }
 
 
@@ -85,20 +95,31 @@ async def read_errors(
     The layout is not documented (Edge section 13, 6), so three are taken. A table with the part number column and a
     reason column rejects the listings that have a reason; a reason without a part number is about the whole feed. A
     table with the part number column alone rejects every listing in it. Anything else rejects the whole feed with the
-    text as it stands.
+    text as it stands. No marker says that an error file is whole: one that breaks off before it says anything is
+    Unreadable, and rejects nothing.
     """
     feed_name = answered_feed(file_name)
     if not feed_name:
         raise Unreadable(f"{file_name} names no stock file of ours (inventory-<20 digits>)")
     batch: list[AnswerLine] = []
+    fault = ""
     async with aclosing(_lines(chunks)) as lines, aclosing(_answers(file_name, feed_name, lines, settings)) as answers:
-        async for answer in answers:
+        while True:
+            try:
+                answer = await anext(answers)
+            except StopAsyncIteration:
+                break
+            except Unreadable as error:
+                fault = str(error)
+                break
             batch.append(answer)
             if len(batch) == _BATCH:
                 yield batch
                 batch = []
     if batch:
         yield batch
+    if fault:
+        raise Unreadable(fault, feed_name)
 
 
 async def _answers(
@@ -112,14 +133,18 @@ async def _answers(
         raise Unreadable(f"{file_name} is empty")
     table = _ErrorTable.of(first, settings)
     if table is None:
+        if _begins_a_header(first, settings):
+            raise Unreadable(f"{file_name} breaks off in its header")
         yield AnswerLine(accepted=False, feed_name=feed_name, text=await _whole_text(first, lines))
         return
-    said = False
-    async for line in lines:
-        if answer := table.answer(line, feed_name):
+    said, last = False, ""
+    async for last in lines:
+        if answer := table.answer(last, feed_name):
             said = True
             yield answer
     if not said:
+        if not last.endswith("\n"):
+            raise Unreadable(f"{file_name} breaks off before it names a listing or a reason")
         yield AnswerLine(accepted=False, feed_name=feed_name, text=f"{file_name} came back without a reason")
 
 
@@ -134,7 +159,7 @@ class _ErrorTable:
     def of(cls, header: str, settings: EdgeSettings) -> "_ErrorTable | None":
         """The table that a first line opens; None when it is no header with the part number column."""
         names = [name.strip().lower() for name in _fields(header)]
-        part_number = next(column.name for column in settings.stock.columns if column.field == "part_number").lower()
+        part_number = _part_number_column(settings)
         if part_number not in names:
             return None
         reasons = (names.index(name.lower()) for name in settings.stock.error_columns if name.lower() in names)
@@ -149,7 +174,23 @@ class _ErrorTable:
             text = "The Edge names it in its error file and gives no reason"
         if not text:
             return None
-        return AnswerLine(accepted=False, feed_name=feed_name, channel_item_id=part_number, text=text)
+        return AnswerLine(
+            accepted=False,
+            feed_name=feed_name,
+            channel_item_id=part_number[:LONGEST_PART],
+            text=text[:_LONGEST_TEXT],
+        )
+
+
+def _part_number_column(settings: EdgeSettings) -> str:
+    return next(column.name for column in settings.stock.columns if column.field == "part_number").lower()
+
+
+def _begins_a_header(line: str, settings: EdgeSettings) -> bool:
+    """Whether a file ends within the name of the column that the header of an error table begins with."""
+    # Half of a byte order mark reads as these two.
+    begun = line.lstrip("ï»").strip(' "').lower()
+    return not line.endswith("\n") and _part_number_column(settings).startswith(begun)
 
 
 def _field(fields: Sequence[str], place: int | None) -> str:

@@ -11,9 +11,8 @@ from daemon.marketplaces import Check, FeedFile, Inbox, Marketplace, Report, Spo
 from daemon.marketplaces.edge.cancellations import read_cancellation
 from daemon.marketplaces.edge.inventory import InventoryFile, inventory_name, read_errors
 from daemon.marketplaces.edge.orders import UnitPrice, read_order
-from daemon.marketplaces.edge.sections import decode
 from daemon.marketplaces.edge.settings import IN_USE, EdgeSettings, Folder, Label
-from daemon.marketplaces.edge.updates import reported_update, update_name, write_update
+from daemon.marketplaces.edge.updates import read_error, reported_update, update_name, write_update
 from daemon.marketplaces.logins import sftp_login
 from daemon.model import (
     AnswerLine,
@@ -36,7 +35,6 @@ _LONGEST_ORDER = 4 * _MIB
 _LONGEST_ERROR = _MIB
 # A row for each listing; a million of them with a long reason each.
 _LONGEST_REPORT = 512 * _MIB
-_LONGEST_TEXT = 2_000
 
 _SENT_TO: Mapping[UpdateKind, Label] = {
     UpdateKind.ACKNOWLEDGEMENT: "order_acknowledge",
@@ -66,14 +64,16 @@ class Edge:
             self._sftps[table] = Sftp(sftp_login(table, keys))
         self._download = settings.folder("order_download")
         self._requests = settings.folder("cancellation_request")
+        #: how files without markers stood when they were listed last, by folder and kind
+        self._stood: dict[tuple[str, str], frozenset[RemoteFile]] = {}
 
     def feed_name(self, feed: Feed) -> str:
         """`inventory-<20 digits>.csv` (J3)."""
         return inventory_name(feed)
 
-    def write_feed(self, feed: Feed) -> FeedFile:  # noqa: ARG002 (every feed of this wire is the same form)
+    def write_feed(self, feed: Feed) -> FeedFile:
         """The stock file (J3)."""
-        return InventoryFile(self._settings)
+        return InventoryFile(self._settings, feed.opened_at)
 
     async def send_feed(self, feed: Feed, spool: Spool) -> str:
         """Write the stock file straight to its name: it is picked up as soon as it appears (J3)."""
@@ -99,7 +99,10 @@ class Edge:
         since: datetime,  # noqa: ARG002 (files wait for us; there is nothing to ask for)
         now: datetime,  # noqa: ARG002
     ) -> AsyncGenerator[Delivery[Order], None]:
-        """Every order whose marker stands in the same listing (J5), one in a file; the marker itself is never read."""
+        """Every order whose marker stands in the same listing (J5), one in a file; the marker itself is never read.
+
+        Where a retailer leaves no markers, a file counts once it stands as it did in the listing before (J15).
+        """
         async with aclosing(self._whole(inbox, self._download, "order-", self._read_order)) as deliveries:
             async for delivery in deliveries:
                 yield delivery
@@ -110,6 +113,24 @@ class Edge:
             async for delivery in deliveries:
                 yield delivery
 
+    def read_orders(self, file: RemoteFile, content: bytes) -> tuple[Order | Unreadable, ...] | Unreadable:  # noqa: ARG002
+        """An order file that is kept."""
+        return _read(content, self._read_order)[1]
+
+    def read_claims(
+        self, file: RemoteFile, content: bytes
+    ) -> tuple[CancellationRequest | Unreadable, ...] | Unreadable | None:
+        """A request to cancel that is kept; its place and its name say that it is one."""
+        if file.folder != self._requests.path or not file.name.startswith("cancel-"):
+            return None
+        return _read(content, self._read_request)[1]
+
+    def read_update_answer(
+        self, file: RemoteFile, content: bytes
+    ) -> tuple[UpdateAnswer | Unreadable, ...] | Unreadable:
+        """An error of an update that is kept; its name says of which."""
+        return _read(content, partial(read_error, file.name))[1]
+
     def update_name(self, update: OrderUpdate) -> str:
         """`order-<20 digits>.ack`, `dispatch-<20 digits>.txt` or `cancel-<20 digits>.ack` (J7 to J10)."""
         return update_name(update)
@@ -119,8 +140,8 @@ class Edge:
         return write_update(update, self._settings)
 
     async def send_update(self, update: OrderUpdate, content: bytes) -> None:
-        """Write the file, then its marker, which is what makes it count."""
-        await self._put(self._update_folder(update), update.name, content, Put.MARKER)
+        """Write the file, then its marker, which is what makes it count, unless the retailer wants none (J15)."""
+        await self._put(self._update_folder(update), update.name, content, self._how_updates_go)
 
     async def find_update(self, update: OrderUpdate) -> Whereabouts:
         """Look for what the sending left: a marker or an error means arrived, a file without its marker never counted.
@@ -132,6 +153,8 @@ class Edge:
         marker = f"{update.name}{self._settings.marker}"
         # A file that was refused is renamed beside its error (Edge section 7).
         gone = {marker, f"{marker}.failed", f"{update.name}.failed"}
+        if self._how_updates_go is Put.AT_ONCE:
+            gone.add(update.name)
         there = await self._sftps[folder.login].exists(folder.path, [update.name, *sorted(gone)])
         if there & gone or await self._has_error(update):
             return Whereabouts.ARRIVED
@@ -141,12 +164,17 @@ class Edge:
         """Every error of an update, `X.err` with its marker (J13). There is no positive answer: silence is one."""
         for folder, listed in await self._listed_errors():
             sftp = self._sftps[folder.login]
-            whole = self._marked(listed, lambda name: name.endswith(".err"))
+            wait = self._settings.updates.marker
+            whole = self._marked(listed, lambda name: name.endswith(".err"), wait=wait)
             async with aclosing(sftp.read_many(await inbox.unread(whole), limit=_LONGEST_ERROR)) as fetched:
                 async for file, outcome in fetched:
                     if isinstance(outcome, FileGone):
                         continue
-                    content, body = _read(outcome, partial(_read_error, file.name))
+                    content, body = _read(outcome, partial(read_error, file.name))
+                    if isinstance(body, Unreadable):
+                        # That it is there is a no, whatever it says: silence would be taken for a yes.
+                        text = f"refused by The Edge, whose report cannot be read: {body}"
+                        body = (UpdateAnswer(reported_update(file.name), accepted=False, text=text),)
                     yield Delivery(file, content, body)
 
     async def confirm(self, file: RemoteFile) -> None:
@@ -211,10 +239,16 @@ class Edge:
     async def _whole(
         self, inbox: Inbox, place: Folder, prefix: str, read: Callable[[bytes], T]
     ) -> AsyncGenerator[Delivery[T], None]:
-        """Every file of a kind that is not kept yet and whose marker stands beside it."""
+        """Every file of a kind that is not kept yet and is there whole."""
         sftp = self._sftps[place.login]
         listed = await sftp.list(place.path)
-        whole = self._marked(listed, lambda name: name.startswith(prefix) and name.endswith(".txt"))
+        wait = self._settings.wait_for_marker
+        whole = self._marked(listed, lambda name: name.startswith(prefix) and name.endswith(".txt"), wait=wait)
+        if not wait:
+            # One that is moved away while it is still being written would never be whole.
+            before = self._stood.get((place.path, prefix), frozenset())
+            self._stood[place.path, prefix] = frozenset(whole)
+            whole = [file for file in whole if file in before]
         async with aclosing(sftp.read_many(await inbox.unread(whole), limit=_LONGEST_ORDER)) as fetched:
             async for file, outcome in fetched:
                 if isinstance(outcome, FileGone):
@@ -222,9 +256,15 @@ class Edge:
                 content, body = _read(outcome, read)
                 yield Delivery(file, content, body)
 
-    def _marked(self, listed: Sequence[RemoteFile], wanted: Callable[[str], bool]) -> list[RemoteFile]:
+    @property
+    def _how_updates_go(self) -> Put:
+        return Put.MARKER if self._settings.updates.marker else Put.AT_ONCE
+
+    def _marked(self, listed: Sequence[RemoteFile], wanted: Callable[[str], bool], *, wait: bool) -> list[RemoteFile]:
+        """The wanted files; where we are to wait for markers, those beside which one stands."""
         names = {file.name for file in listed}
-        return [file for file in listed if wanted(file.name) and f"{file.name}{self._settings.marker}" in names]
+        found = [file for file in listed if wanted(file.name)]
+        return [file for file in found if f"{file.name}{self._settings.marker}" in names] if wait else found
 
     def _read_order(self, content: bytes) -> Order:
         settings = self._settings
@@ -269,11 +309,6 @@ def _read(outcome: Fetched, read: Callable[[bytes], T]) -> tuple[bytes, tuple[T 
         return outcome, (read(outcome),)
     except Unreadable as error:
         return outcome, error
-
-
-def _read_error(file_name: str, content: bytes) -> UpdateAnswer:
-    text = " ".join(decode(content).split())[:_LONGEST_TEXT]
-    return UpdateAnswer(reported_update(file_name), accepted=False, text=text or "refused by The Edge without a text")
 
 
 _: type[Marketplace] = Edge

@@ -152,15 +152,16 @@ def _raw_records(text: str) -> tuple[list[_Record], str] | None:
 def _checked(records: list[_Record], broken: str) -> tuple[list[_Record], str]:
     """The item records, and why the file is not whole ("" when it is)."""
     last = records[-1]
-    if broken or len(last.fields) != 1 or not _COUNT.fullmatch(last.fields[0].strip()):
+    count = last.fields[0].strip() if len(last.fields) == 1 else ""
+    if broken or not _COUNT.fullmatch(count):
         where = f" (it breaks off at {broken})" if broken else ""
         return records[_HEADERS:], (
             f"the number of lines expected is not known, {len(records)} were read: the checksum line is missing{where}"
         )
-    expected, read_lines = int(last.fields[0]), len(records) - 1
+    expected, read_lines = int(count), len(records) - 1
     if expected not in {read_lines, last.line - 1}:
         return records[_HEADERS:-1], f"{expected} lines were expected by the checksum, {read_lines} were read"
-    if read_lines == _HEADERS:
+    if read_lines <= _HEADERS:
         return [], f"{expected} lines were expected by the checksum and read, but none of them is an item"
     return records[_HEADERS:-1], ""
 

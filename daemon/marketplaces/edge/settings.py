@@ -2,23 +2,40 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from difflib import get_close_matches
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic_core import ErrorDetails
 
 from daemon.errors import NotAllowed
-from daemon.marketplaces.edge.profiles import PROFILES, over_profile
-from daemon.model import ChannelStatus, FeedKind, FeedRule, LegalMoves, LineState, Parcel, Part, UpdateKind
-from daemon.settings import AccountSettings, Duration, SftpTable, Table
+from daemon.marketplaces.edge.days import CalendarTable
+from daemon.marketplaces.edge.profiles import BARE, Profile, hint, over_profile, shipped
+from daemon.model import (
+    ChannelStatus,
+    FeedKind,
+    FeedRule,
+    LegalMoves,
+    LineState,
+    Parcel,
+    Part,
+    Sku,
+    StockExtras,
+    UpdateKind,
+)
+from daemon.rules.listing import part_number_fault
+from daemon.settings import AccountSettings, Duration, Secret, SftpTable, Table
 
-_PROFILE = "johnlewis"
 _LIVE, _UAT = "/live", "/uat"
 
-#: what a column of the stock file can hold: the listing's own values, in our words
-STOCK_FIELDS = ("part_number", "seller_product_code", "lead_time_days", "free_stock")
+#: what a column of the stock file can hold, in our words: the listing's own values, those of the import columns of
+#: `StockExtras` last
+STOCK_FIELDS = (
+    *("part_number", "seller_product_code", "sku", "ean", "lead_time_days", "free_stock"),
+    *(field.name for field in fields(StockExtras)),
+)
 #: what a column of an acknowledgement's items can hold (Edge section 4)
 ACKNOWLEDGEMENT_FIELDS = (
     "line_ref",
@@ -157,12 +174,12 @@ def _checked(columns: tuple[Column, ...], known: tuple[str, ...], needed: tuple[
     names = [column.name for column in columns]
     if repeated := {name for name in names if names.count(name) > 1}:
         raise ValueError(f"columns named twice: {', '.join(sorted(repeated))}")
-    fields = {column.field for column in columns if column.field}
-    if unknown := sorted(fields - set(known)):
+    held = {column.field for column in columns if column.field}
+    if unknown := sorted(held - set(known)):
         near = get_close_matches(unknown[0], known, n=1)
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
         raise ValueError(f'no column can hold "{unknown[0]}"; {hint}')
-    if missing := [field for field in needed if field not in fields]:
+    if missing := [field for field in needed if field not in held]:
         raise ValueError(f"a column must hold {' and one '.join(missing)}")
     return columns
 
@@ -177,6 +194,10 @@ class StockTable(Table):
     patience: Duration = timedelta(hours=2)
     #: whether a marker follows the stock file too; John Lewis takes it as soon as it appears (Edge section 1)
     marker: bool = False
+    #: with more listings than this, several files go out one after the other; none: always one file
+    max_rows: int | None = Field(default=None, ge=1)
+    #: the longest seller product code that is taken; none: any
+    product_code_max: int | None = Field(default=None, ge=1)
     #: columns of an error file that hold the reason, the first one there counts; compared without regard to case
     error_columns: tuple[str, ...] = (
         "error_message",
@@ -197,6 +218,8 @@ class UpdatesTable(Table):
     """What is written to acknowledge, dispatch, cancel and refund, and how its answer is known (J7-J10, J13)."""
 
     answer_wait: Duration = timedelta(minutes=30)
+    #: whether a file counts only once its marker stands beside it, ours as well as the errors that answer it
+    marker: bool = True
     shipments: Literal["incremental", "cumulative"] = "incremental"
     #: our own order reference: a constant, or a text in which {order} stands for the order number
     supplier_ref: str = "{order}"
@@ -251,13 +274,14 @@ class CancellationsTable(Table):
     reason_columns: tuple[str, ...] = ("reason", "reason_code", "cancellation_reason", "comments")
 
 
-def _is_known(profile: object) -> bool:
-    return isinstance(profile, str) and profile in PROFILES
-
-
 class EdgeSettings(AccountSettings):
-    """An account on The Edge. What it does not say, its profile does (J15); `profiles.py` has them all."""
+    """An account on The Edge. What it does not say, its profile does (J15).
 
+    The profile is that of the marketplace's name where there is one, otherwise `edge`, which has what all retailers
+    have in common; `johnlewis`, `argos` and `edge` are shipped, others stand in `[profiles.NAME]`.
+    """
+
+    has_test_tree: ClassVar[bool] = True
     legal_moves: ClassVar[LegalMoves] = LegalMoves(
         {
             UpdateKind.ACKNOWLEDGEMENT: frozenset({LineState.NEW}),
@@ -272,13 +296,16 @@ class EdgeSettings(AccountSettings):
     )
 
     speaks: Literal["edge"]
-    profile: str = _PROFILE
+    profile: str = ""
     sftp: SftpTable
     #: the folder below which relative paths stand; not given: `/uat` for the environment uat, otherwise `/live`
     root: str | None = Field(default=None, pattern="^(/.*)?$")
     paths: Paths
     standard_delivery_days: int = Field(ge=0, le=365)
     handling_days: int = Field(default=1, ge=0, le=365)
+    calendar: CalendarTable = CalendarTable()
+    #: how many digits the retailer's own article number has; none: it is any text
+    part_number_digits: int | None = Field(default=None, ge=1, le=20)
     seller_product_code: Literal["none", "sku", "ean"] = "none"
     #: the seller's carrier word → The Edge's; empty: as the seller writes it
     carriers: Mapping[str, str] = Field(default_factory=dict)
@@ -287,6 +314,8 @@ class EdgeSettings(AccountSettings):
     #: the item column that is the price of one unit, for refunds by amount ("" = none is); a guess (Edge section 3b)
     unit_price_column: str = "cost"
     marker: str = Field(default=".DONE", min_length=1, pattern="^[^/]+$")
+    #: whether an order is read only once its marker stands beside it; otherwise once two listings show it the same
+    wait_for_marker: bool = True
     after_keeping: Literal["move", "leave", "delete"] = "move"
     #: the subfolder of the download folder that kept orders move to (J14)
     processed: str = Field(default="processed", pattern="^[^/.][^/]*$")
@@ -296,21 +325,23 @@ class EdgeSettings(AccountSettings):
 
     @model_validator(mode="before")
     @classmethod
-    def _over_its_profile(cls, account: object) -> object:
+    def _over_its_profile(cls, account: object, info: ValidationInfo) -> object:
         if not isinstance(account, Mapping):
             return account
-        profile = account.get("profile", _PROFILE)
+        profiles = _profiles(info)
+        name = account.get("profile") or account.get("marketplace")
+        if not account.get("profile") and name not in list(profiles):
+            name = BARE
         # An unknown one is told by its own check, together with every other problem (D3).
-        return over_profile(PROFILES[profile if _is_known(profile) else _PROFILE], account)
+        profile = profiles[name] if isinstance(name, str) and name in profiles else profiles[_STAND_IN]
+        return over_profile(profile, {**account, "profile": name})
 
     @field_validator("profile")
     @classmethod
-    def _known(cls, name: str) -> str:
-        if _is_known(name):
+    def _known(cls, name: str, info: ValidationInfo) -> str:
+        if name in _profiles(info):
             return name
-        near = get_close_matches(name, PROFILES, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(PROFILES)}"
-        raise ValueError(f"no such profile; {hint}")
+        raise ValueError(f"no such profile; {hint(name, _profiles(info))}")
 
     @property
     def feed_rules(self) -> Mapping[FeedKind, FeedRule]:
@@ -328,10 +359,28 @@ class EdgeSettings(AccountSettings):
                 one_at_a_time=False,
                 needs_channel_item_id=True,
                 silence_is_yes=self.stock.answer_wait,
+                most=self.stock.max_rows,
                 # With a marker, half a file is never taken.
                 tearable=not self.stock.marker,
             )
         }
+
+    def listing_fault(self, sku: Sku, channel_item_id: str) -> str:
+        """Why no stock of a listing may be sent: its Stock Number, or a product code that is too long (J2)."""
+        faults = [part_number_fault(channel_item_id, self.part_number_digits)]
+        longest = self.stock.product_code_max
+        if self.seller_product_code == "sku" and longest is not None and len(sku) > longest:
+            faults.append(
+                f"the SKU has {len(sku)} characters, and at most {longest} are taken as the seller's product code"
+            )
+        return "; ".join(filter(None, faults))
+
+    @property
+    def stock_form(self) -> str:
+        """What goes into every row of a stock file, whatever the listing says: when it changes, all of it is sent."""
+        days = f"{self.handling_days}+{self.standard_delivery_days}"
+        columns = ",".join(f"{column.name}={column.field or repr(column.text)}" for column in self.stock.columns)
+        return f"{columns};{days};{self.seller_product_code}"
 
     @property
     def update_answer_wait(self) -> timedelta:
@@ -417,3 +466,36 @@ class EdgeSettings(AccountSettings):
         root = self.root if self.root is not None else _UAT if self.environment == "uat" else _LIVE
         path = place.path if place.path.startswith("/") else f"{root.rstrip('/')}/{place.path}"
         return Folder(path, place.sftp or self.sftp)
+
+
+#: keys that belong to an account and to no retailer
+_ACCOUNTS_OWN = ("marketplace", "speaks", "name", "active", "profile", "sftp")
+#: what stands in for a profile that nobody knows, so that only what else is wrong is told
+_STAND_IN = "johnlewis"
+
+
+def _profiles(info: ValidationInfo) -> Mapping[str, Profile]:
+    found: Mapping[str, Profile] = (info.context or {}).get("profiles") or shipped()
+    return found
+
+
+def profile_faults(profile: Profile, context: Mapping[str, Any]) -> list[ErrorDetails]:
+    """What is wrong with a profile by itself, whatever account stands on it; places are those in the profile."""
+    faults: list[ErrorDetails] = [
+        {"type": "value_error", "loc": (key,), "msg": "it belongs to an account, not to a profile", "input": None}
+        for key in _ACCOUNTS_OWN
+        if key in profile
+    ]
+    pretended = {
+        **dict.fromkeys(("marketplace", "speaks", "name", "profile"), BARE),
+        "currency": "GBP",
+        "time_zone": "UTC",
+        "standard_delivery_days": 0,
+        "sftp": {"host": BARE, "user": BARE, "password": Secret(BARE)},
+    }
+    said = {key: value for key, value in profile.items() if key not in _ACCOUNTS_OWN}
+    try:
+        EdgeSettings.model_validate(over_profile(pretended, said), context={**context, "profiles": shipped()})
+    except ValidationError as error:
+        faults += error.errors(include_url=False)
+    return faults

@@ -3,12 +3,13 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 
 from daemon.errors import NotAllowed
 from daemon.marketplaces.edge import sections
+from daemon.marketplaces.edge.sections import decode
 from daemon.marketplaces.edge.settings import DISPATCH_FIELDS, Column, EdgeSettings, UpdatesTable
-from daemon.model import OrderUpdate, UpdateKind, UpdateLine
+from daemon.model import OrderUpdate, UpdateAnswer, UpdateKind, UpdateLine
 
 _NAMES = {
     UpdateKind.ACKNOWLEDGEMENT: "order-{}.ack",
@@ -21,6 +22,7 @@ _NAMES = {
 # (Edge section 7, "odd point"), and what becomes of the ending then is not known: the kind and the digits name it.
 _REPORTED = re.compile(r"(order|cancel|dispatch)(?:_ack)?-([0-9]{20})(?![0-9])")
 _ENDINGS = {"order": "ack", "cancel": "ack", "dispatch": "txt"}
+_LONGEST_TEXT = 2_000
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
@@ -33,6 +35,12 @@ def reported_update(error_name: str) -> str:
     """The name of the update that an error file is about."""
     found = _REPORTED.match(error_name)
     return f"{found[1]}-{found[2]}.{_ENDINGS[found[1]]}" if found else error_name.removesuffix(".err")
+
+
+def read_error(error_name: str, content: bytes) -> UpdateAnswer:
+    """What an error file says of the update that it is about (J13); raises Unreadable for what is no text."""
+    text = " ".join(decode(content).split())[:_LONGEST_TEXT]
+    return UpdateAnswer(reported_update(error_name), accepted=False, text=text or "refused by The Edge without a text")
 
 
 def write_update(update: OrderUpdate, settings: EdgeSettings) -> bytes:
@@ -83,14 +91,25 @@ def _write(
 
 
 def _acknowledged(update: OrderUpdate, settings: EdgeSettings) -> Mapping[str, str]:
-    handling = settings.handling_days if update.handling_days is None else update.handling_days
-    dispatch = _day(update.created_at, settings) + timedelta(days=handling)
+    usual = settings.handling_days
+    # It leaves together, when the last of it is ready.
+    handling = max(
+        (usual if line.handling_days is None else line.handling_days for line in update.lines), default=usual
+    )
+    dispatch = _dispatch_day(update, settings, handling)
     return {
         "sub_status": settings.updates.sub_status,
         "supplier_dispatch_date": dispatch.isoformat(),
         "supplier_delivery_date": _delivered(dispatch, settings),
         "fulfillment_route": settings.updates.fulfillment_route,
     }
+
+
+def _dispatch_day(update: OrderUpdate, settings: EdgeSettings, handling: int) -> date:
+    """So many working days after the order came; an acknowledgement that is late itself promises no day before it."""
+    days = settings.calendar.dispatching
+    came = days.counts_from((update.received_at or update.created_at).astimezone(settings.zone))
+    return max(days.on(came, handling), days.on(_day(update.created_at, settings), 0))
 
 
 def _dispatched(update: OrderUpdate, settings: EdgeSettings) -> Mapping[str, str]:
@@ -141,7 +160,7 @@ def _day(at: datetime, settings: EdgeSettings) -> date:
 
 
 def _delivered(dispatch: date, settings: EdgeSettings) -> str:
-    return (dispatch + timedelta(days=settings.standard_delivery_days)).isoformat()
+    return settings.calendar.delivering.on(dispatch, settings.standard_delivery_days).isoformat()
 
 
 def _one_line(text: str) -> str:

@@ -148,6 +148,21 @@ class Sellr:
         except Unreadable as error:
             return error
 
+    def read_orders(self, file: RemoteFile, content: bytes) -> tuple[Order | Unreadable, ...] | Unreadable:  # noqa: ARG002
+        """The orders of a file or reply that is kept."""
+        return self._read_file(content)
+
+    def read_claims(self, file: RemoteFile, content: bytes) -> None:
+        """None: La Redoute asks for nothing."""
+
+    def read_update_answer(
+        self,
+        file: RemoteFile,  # noqa: ARG002
+        content: bytes,  # noqa: ARG002
+    ) -> tuple[UpdateAnswer | Unreadable, ...] | Unreadable:
+        """None are kept: an update is answered in the reply."""
+        return Unreadable("an update is answered in the reply here")
+
     async def claims(self, inbox: Inbox) -> AsyncGenerator[Delivery[CancellationRequest], None]:  # noqa: ARG002
         """None: La Redoute asks for nothing, it moves the lines itself (L12)."""
         nothing: tuple[Delivery[CancellationRequest], ...] = ()

@@ -23,6 +23,7 @@ from daemon.model import (
     LineState,
     OfferTerms,
     Part,
+    PhotoTerms,
     Safety,
     SafetyTerms,
     UpdateKind,
@@ -289,6 +290,18 @@ class SafetyTable(Table):
         return SafetyTerms(Safety(**{name: getattr(self, name) for name in safety.FIELDS}), dict(self.attributes))
 
 
+class PhotosTable(Table):
+    """Whether photos may be looked at where they lie, by `sellerd listings check-photos` (consumer rules C6).
+
+    With `check`, that command asks each URL for its first 256 KiB and reads the size of the picture. `least` and
+    `wanted` are pixels on each side: what third parties report as La Redoute's own limits.
+    """
+
+    check: bool = False
+    least: int = Field(default=400, ge=1)
+    wanted: int = Field(default=1200, ge=1)
+
+
 class ItemsTable(Table):
     """Item feeds (A4, guide L2, L4, L5). `checksum` is what stands in Media/Checksum: the MD5 of the URL, or nothing.
 
@@ -309,6 +322,7 @@ class ItemsTable(Table):
     wanted_attributes: tuple[AttributeCode, ...] = ()
     vendor_elements: VendorElements = VendorElements()
     safety: SafetyTable = SafetyTable()
+    photos: PhotosTable = PhotosTable()
 
 
 class SellrSettings(AccountSettings):
@@ -341,6 +355,13 @@ class SellrSettings(AccountSettings):
         },
         cancels=(UpdateKind.REFUSAL, UpdateKind.REFUND),
     )
+
+    @field_validator("currency")
+    @classmethod
+    def _euros(cls, currency: str) -> str:
+        if currency != "EUR":
+            raise ValueError('La Redoute takes prices in euros only; write "EUR", or leave it out')
+        return currency
 
     @field_validator("urls")
     @classmethod
@@ -438,6 +459,12 @@ class SellrSettings(AccountSettings):
         )
 
     @property
+    def photo_terms(self) -> PhotoTerms | None:
+        """How large photos must be (C6); None where they are not to be looked at."""
+        photos = self.items.photos
+        return PhotoTerms(photos.least, photos.wanted) if photos.check else None
+
+    @property
     def vat_territory(self) -> VatTerritory:
         """The list of VAT rates that a listing's own is held against (C4)."""
         return self.offers.vat_territory
@@ -456,6 +483,11 @@ class SellrSettings(AccountSettings):
         """By the account's own catalogue of errors, then by the shipped one."""
         own = self.report.catalogue
         return (own.explain(code, text) if own else None) or shipped().explain(code, text)
+
+    @property
+    def service_urls(self) -> Mapping[str, str]:
+        """The three services."""
+        return {f"urls.{name}": url for name, url in self.urls}
 
     @property
     def sftp_logins(self) -> Mapping[str, SftpTable]:

@@ -18,16 +18,20 @@ from daemon.web.api import (
     alerts,
     backups,
     bulk,
+    claims,
+    erasures,
     feeds,
     imports,
     jobs,
     listings,
+    order_changes,
     orders,
     problems,
     promotions,
     reference,
     site,
     states,
+    stock,
     webhooks,
 )
 from daemon.web.api.asking import Control
@@ -44,8 +48,36 @@ LARGEST_REQUEST = 1 << 20
 
 #: one module of routes per noun
 _NOUNS = (
-    *(site, backups, imports, bulk, orders, listings, promotions, reference, states, accounts, jobs, feeds, access),
+    *(
+        site,
+        backups,
+        imports,
+        bulk,
+        order_changes,
+        orders,
+        listings,
+        promotions,
+        reference,
+        states,
+        accounts,
+        jobs,
+        feeds,
+        access,
+    ),
     *(alerts, webhooks),
+    site,
+    backups,
+    imports,
+    erasures,
+    orders,
+    claims,
+    listings,
+    stock,
+    reference,
+    accounts,
+    jobs,
+    feeds,
+    access,
 )
 
 
@@ -81,6 +113,10 @@ def control_app(control: Control, clocks: Callable[[], Moment] = read_clocks, do
     return app
 
 
+#: where files are brought, which are spooled to the disk
+_FILES = ("/imports/", "/reference/")
+
+
 class _Limit:
     """Ends a request whose body is longer than it may be, before it is held in memory; an import is, on disk."""
 
@@ -91,6 +127,8 @@ class _Limit:
         """Pass the request on, counting its bytes."""
         size, path = 0, scope.get("path", "")
         limit = LARGEST_STREAM if "/bulk/" in path else LARGEST_IMPORT if "/imports/" in path else LARGEST_REQUEST
+        path = scope.get("path", "")
+        size, limit = 0, LARGEST_IMPORT if any(part in path for part in _FILES) else LARGEST_REQUEST
 
         async def counted() -> Message:
             nonlocal size

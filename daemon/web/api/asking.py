@@ -118,23 +118,28 @@ class Once:
     Without a key it is done each time.
     """
 
-    def __init__(self, store: Store, key: RequestKey | None, response: Response, at: datetime) -> None:
+    def __init__(self, store: Store, keyed: tuple[RequestKey, Response, datetime] | None) -> None:
+        """`keyed` is the key, the answer that says whether it is one of an earlier time, and the moment."""
         self._store = store
-        self._key = key
-        self._response = response
-        self._at = at
+        self._keyed = keyed
 
     async def do(self, change: Callable[[Store], Awaitable[R]], answer: Callable[[R], View]) -> View:
         """The answer to what `change` did, in one transaction of the store that it is given.
 
         Where it raises, nothing is kept, and the key is free for another try. Raises KeyUsed.
         """
-        if self._key is None:
+        if self._keyed is None:
             return answer(await change(self._store))
-        told, before = await self._store.requests.once(self._key, lambda db: change(Store(db)), answer, self._at)
+        key, response, at = self._keyed
+        told, before = await self._store.requests.once(key, lambda db: change(Store(db)), answer, at)
         if before:
-            self._response.headers["Idempotency-Replayed"] = "true"
+            response.headers["Idempotency-Replayed"] = "true"
         return told
+
+
+def each_time(control: Control) -> Once:
+    """For requests that carry no key, a page's say: what they ask is done each time."""
+    return Once(control.store, None)
 
 
 async def _once(
@@ -156,9 +161,9 @@ async def _once(
     ] = None,
 ) -> Once:
     if key is None:
-        return Once(control.store, None, response, now.at)
+        return each_time(control)
     asked = f"{request.method} {request.url.path}?{request.url.query}\n".encode() + await request.body()
-    return Once(control.store, RequestKey(name_of(account), key, sha256(asked).hexdigest()), response, now.at)
+    return Once(control.store, (RequestKey(name_of(account), key, sha256(asked).hexdigest()), response, now.at))
 
 
 TheOnce = Annotated[Once, Depends(_once)]

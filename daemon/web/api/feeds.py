@@ -6,8 +6,10 @@ from fastapi import APIRouter, Path
 from fastapi.responses import StreamingResponse
 from starlette.exceptions import HTTPException
 
+from daemon.errors import NotAllowed
 from daemon.model import AccountName, FeedId, Sku
 from daemon.seller.advice import advise_feed, explained_by
+from daemon.store.deliveries import DeliveryId, DeliveryKind
 from daemon.store.views import PAGE, View
 from daemon.web.api.asking import MOST_ROWS, Before, Limit, TheControl, found_or_404
 
@@ -15,6 +17,9 @@ router = APIRouter(prefix="/api/v1")
 
 FeedNumber = Annotated[int, Path(alias="feed", ge=1, le=MOST_ROWS)]
 DeliveryNumber = Annotated[int, Path(alias="delivery", ge=1, le=MOST_ROWS)]
+
+#: what came in → the job that reads it
+_READ_BY = {DeliveryKind.ORDER: "orders", DeliveryKind.REPORT: "reports", DeliveryKind.UPDATE_ANSWER: "updates"}
 
 
 @router.get("/feeds")
@@ -59,7 +64,22 @@ async def deliveries(
     account: str | None = None,
     state: Literal["kept", "applied", "waiting", "set_aside"] | None = None,
     limit: Limit = PAGE,
+    before: Before = None,
 ) -> View:
     """What came in, the newest first (D9)."""
     name = AccountName(account) if account else None
-    return {"version": 1, "deliveries": await control.store.views.deliveries(name, state=state, limit=limit)}
+    page = await control.store.views.deliveries(name, state=state, limit=limit, before=before)
+    return {"version": 1, "deliveries": page, "next": page[-1]["id"] if len(page) == limit else None}
+
+
+@router.post("/deliveries/{delivery}/retry")
+async def try_again(delivery: DeliveryNumber, control: TheControl) -> View:
+    """Read something that was set aside again from its kept bytes, after what kept it from being read was mended."""
+    account, kind = await control.store.deliveries.try_again(DeliveryId(delivery))
+    # Without a daemon, or where the account is held or paused, its job reads it when it comes by itself.
+    now = True
+    try:
+        await control.run_now(account, _READ_BY[kind])
+    except NotAllowed:
+        now = False
+    return {"version": 1, "delivery": delivery, "account": account, "job": _READ_BY[kind], "now": now}

@@ -3,7 +3,8 @@
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from datetime import timedelta
+from typing import Annotated, Any, Protocol, TypeVar
 from urllib.parse import urlencode
 
 from fastapi import Depends, Request
@@ -18,9 +19,10 @@ from daemon.errors import DaemonError, StoreError
 from daemon.model import Moment
 from daemon.store.users import Right
 from daemon.web.access import is_mark_of, mark_of, note_of
-from daemon.web.api.asking import Control, Now, TheControl
+from daemon.web.api.asking import Control, Now
 from daemon.web.caller import Caller, TheCaller
 from daemon.web.pages import charts, words
+from daemon.web.state import Watched
 
 R = TypeVar("R")
 
@@ -34,7 +36,7 @@ _NAVIGATION = (
     ("/listings", "Listings"),
     ("/feeds", "Feeds"),
     ("/orders", "Orders"),
-    ("/set-aside", "Set aside"),
+    ("/deliveries?state=set_aside", "Set aside"),
     ("/audit", "Audit"),
     ("/system", "System"),
 )
@@ -60,25 +62,29 @@ def _environment() -> Environment:
 _TEMPLATES = _environment()
 
 
+class Served(Control, Watched, Protocol):
+    """A daemon that is asked everything."""
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """One request for a page."""
 
     request: Request
     caller: Caller
-    control: Control
+    control: Served
     now: Moment
 
     def may(self, right: str) -> bool:
         """Whether whoever looks may do that; templates leave out what he may not."""
         return self.caller.may(Right(right))
 
-    async def show(self, template: str, *, status: int = 200, **values: Any) -> Response:
+    async def show(self, template: str, /, *, status: int = 200, **values: Any) -> Response:
         """The page made of a template."""
         news = await self._news()
         text = _TEMPLATES.get_template(template).render(
             page=self,
-            path=self.request.url.path,
+            here=self.request.url.path,
             navigation=[item for item in _NAVIGATION if item[0] not in _FOR_OPERATORS or self.may("operate")],
             now=self.now.at,
             zones={str(name): account.time_zone for name, account in self.control.config.accounts.items()},
@@ -99,6 +105,11 @@ class Page:
             if value in (None, ""):
                 query.pop(name, None)
         return (path or self.request.url.path) + (f"?{urlencode(query)}" if query else "")
+
+    @staticmethod
+    def minutes(value: float) -> str:
+        """A number of minutes as a chart writes it."""
+        return words.span(timedelta(minutes=value))
 
     @property
     def mark(self) -> str:
@@ -158,8 +169,8 @@ def _in_words(error: ValidationError) -> str:
     return "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
 
 
-def _page(request: Request, caller: TheCaller, control: TheControl, now: Now) -> Page:
-    return Page(request, caller, control, now)
+def _page(request: Request, caller: TheCaller, now: Now) -> Page:
+    return Page(request, caller, request.app.state.control, now)
 
 
 ThePage = Annotated[Page, Depends(_page)]

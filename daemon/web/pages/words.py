@@ -1,11 +1,14 @@
 """How values are written on pages: instants in an account's zone with their age, money, states, sizes."""
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
+
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 
 _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
@@ -90,6 +93,24 @@ def money(minor: int | None, currency: str = "") -> str:
     return "" if minor is None else f"{minor // 100}.{minor % 100:02d} {currency}".rstrip()
 
 
+def plainly(value: Any, now: datetime, zone: str = "UTC") -> Any:
+    """A value of an explanation as people read it: yes and no, instants in their zone, names with their values."""
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case str() if _INSTANT.fullmatch(value):
+            return when(value, now, zone)
+        case Mapping():
+            template = Markup('<span class="pair">{} {}</span>')
+            return Markup(" ").join(
+                template.format(spoken(name), plainly(each, now, zone)) for name, each in value.items()
+            )
+        case list():
+            return ", ".join(map(str, value))
+        case _:
+            return value
+
+
 def number(value: int | None) -> str:
     """A count with its thousands apart."""
     return "" if value is None else f"{value:,}".replace(",", "\u202f")
@@ -118,6 +139,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "spoken": spoken,
     "money": money,
     "number": number,
+    "plainly": plainly,
     "size": size,
     "dash": dash,
     "span": span,

@@ -14,6 +14,8 @@ from daemon.marketplaces.edge import Edge
 from daemon.model import (
     AccountName,
     AnswerLine,
+    CancellationRequest,
+    ClaimLine,
     Delivery,
     Feed,
     FeedId,
@@ -291,6 +293,46 @@ async def test_an_error_without_its_marker_or_text(sandbox: Sandbox, edge: Edge,
     assert answer.body == (
         UpdateAnswer("dispatch-20240117235959999999.txt", accepted=False, text="refused by The Edge without a text"),
     )
+
+
+@pytest.mark.parametrize(
+    ("content", "why"), [(b"\0\0\0", "it holds zero bytes"), (b"x" * ((1 << 20) + 1), ""), (b"\x81", "neither UTF-8")]
+)
+async def test_an_error_that_cannot_be_read_is_a_no_all_the_same(
+    sandbox: Sandbox, edge: Edge, inbox: Kept, content: bytes, why: str
+) -> None:  # J13
+    outgoing = sandbox.johnlewis.files / "live/outgoing"
+    (outgoing / "cancel_ack-20240117235959999999.err").write_bytes(content)
+    (outgoing / "cancel_ack-20240117235959999999.err.DONE").write_bytes(b"")
+    (answer,) = await answers(edge, inbox)
+    assert not isinstance(answer.body, Unreadable)
+    (said,) = answer.body
+    assert isinstance(said, UpdateAnswer)
+    assert (said.update_name, said.accepted) == ("cancel-20240117235959999999.ack", False)
+    assert said.text.startswith("refused by The Edge, whose report cannot be read: ")
+    assert why in said.text
+
+
+async def test_a_request_to_cancel_is_read_with_its_marker_and_confirmed(
+    sandbox: Sandbox, edge: Edge, inbox: Kept
+) -> None:  # J12 J14
+    placed = sandbox.johnlewis.place_order("12345678", 2, ("87654321", 1))
+    sandbox.johnlewis.faults.add("half_file", missing="marker")
+    name = sandbox.johnlewis.request_cancellation(placed.number, {"1": 1}, null="null", reason="131")
+    assert [delivery async for delivery in edge.claims(inbox)] == []
+    sandbox.johnlewis.finish_files()
+    (delivery,) = [delivery async for delivery in edge.claims(inbox)]
+    assert delivery.file.name == name
+    (request,) = delivery.body if not isinstance(delivery.body, Unreadable) else ()
+    assert request == CancellationRequest(
+        order=OrderNumber(placed.number),
+        lines=(ClaimLine("1", 1, "12345678"),),
+        reason="131 (late)",
+        extra={"supplier_ref": "", "test_flag": "N", "reason": "131"},
+    )
+    await edge.confirm(delivery.file)
+    assert {name, f"{name}.DONE"} <= names(sandbox, "live/incoming/processed")
+    assert not any(each.startswith("cancel-") for each in names(sandbox, "live/incoming"))
 
 
 async def test_no_folder_for_errors_at_all_is_told(sandbox: Sandbox, inbox: Kept) -> None:

@@ -1,6 +1,7 @@
 """The stock file and its errors: bytes, names, and what an error file of unknown layout is taken to mean."""
 
 from collections.abc import AsyncIterator
+from dataclasses import fields, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -22,6 +23,7 @@ from daemon.model import (
     Part,
     RemoteFile,
     Sku,
+    StockExtras,
 )
 from tests.marketplaces.edge.account import account
 from tests.marketplaces.edge.golden import golden
@@ -93,6 +95,25 @@ def test_columns_are_a_setting() -> None:  # J3
     assert written(stock={"columns": columns}) == (
         b"part_number,supplier_free_stock,allocated\n12345678,7,0\n87654321,0,0\n"
     )
+
+
+def test_columns_that_a_retailer_wants_besides_are_the_listings_own() -> None:  # J15
+    extras = StockExtras(
+        back_in_stock_date="2024-01-15",
+        low_stock="Y",
+        ring_fenced_units="2",
+        max_lead_time_days="9",
+        product_status="A",
+    )
+    names = [*(field.name for field in fields(StockExtras)), "sku", "ean"]
+    settings = account(stock={"columns": ["part_number", "free_stock", *names, {"name": "depot", "text": "D1"}]})
+    file = Edge(settings).write_feed(FEED)
+    over = replace(LISTINGS[1], extras=replace(extras, back_in_stock_date="2024-01-14", standard_lead_time_days="5"))
+    written = file.rows([replace(LISTINGS[0], extras=extras), over]).decode().splitlines()
+    assert written == [
+        "12345678,7,2024-01-15,Y,2,4,9,,,A,LAMP-1,3701234567897,D1",
+        '87654321,0,,Y,2,5,9,,,A,"RUG, ""large""",3701234567897,D1',  # no day that is over
+    ]
 
 
 async def test_a_table_rejects_the_listings_that_have_a_reason() -> None:  # J4

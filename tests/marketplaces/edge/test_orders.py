@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from daemon.errors import Unreadable
 from daemon.marketplaces.edge import sections
-from daemon.marketplaces.edge.orders import read_order
-from daemon.model import Customer, LineState, Order, OrderLine, OrderNumber
+from daemon.marketplaces.edge.orders import UnitPrice, read_order
+from daemon.model import Customer, LineState, Money, Order, OrderLine, OrderNumber
 from tests.marketplaces.edge.golden import golden
 
 FILE = golden("order-20240115101500000001.txt")
@@ -220,3 +220,14 @@ def test_a_damaged_file_is_read_or_unreadable(start: int, length: int, instead: 
     except Unreadable:
         return
     assert order.lines or order.incomplete
+
+
+@pytest.mark.parametrize(
+    ("text", "minor"), [("19.99", 1999), ("20", 2000), ("19.9", 1990), ("19.9900", 1999), ("19.999", None), ("", None)]
+)
+def test_the_price_of_a_unit_is_read_where_a_column_says_it(text: str, minor: int | None) -> None:  # J10
+    file = one_line({}, {"cost": text})
+    order = read_order(file, zone=LONDON, city_column="", unit_price=UnitPrice("Cost", "GBP"))
+    assert order.lines[0].unit_price == (None if minor is None else Money(minor, "GBP"))
+    assert ("cost" in order.lines[0].extra) == (minor is None)
+    assert read(file).lines[0].unit_price is None

@@ -1,14 +1,16 @@
 """The configuration of an Edge account: folders by label, profile, and mistakes that are told."""
 
-from datetime import timedelta
+import re
+from datetime import date, time, timedelta
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from daemon.marketplaces.edge import Edge, EdgeSettings
-from daemon.marketplaces.edge.settings import Label, Paths
-from daemon.model import ChannelStatus, Deadlines, FeedKind, LineState, Part, UpdateKind
+from daemon.marketplaces.edge.profiles import resolved, shipped
+from daemon.marketplaces.edge.settings import Label, Paths, profile_faults
+from daemon.model import ChannelStatus, Deadlines, FeedKind, LineState, Part, Sku, UpdateKind
 from daemon.settings import Secret
 from tests.marketplaces.edge.account import LOGIN, account
 
@@ -104,6 +106,96 @@ def test_another_retailer_is_configuration() -> None:  # J15
     assert settings.stock.answer_wait == timedelta(minutes=30)
 
 
+def test_each_retailer_has_a_profile_and_a_name_without_one_has_what_all_share() -> None:  # J15
+    argos = account(marketplace="argos")
+    assert (argos.profile, argos.updates.shipments, argos.updates.test_flag) == ("argos", "cumulative", "N")
+    assert path(argos, "cancellation_request") == "/live/incoming"
+    other = account(marketplace="harbour", currency="AUD", time_zone="Australia/Sydney")
+    assert (other.profile, other.part_number_digits, other.city_column) == ("edge", None, "")
+    assert [column.name for column in other.stock.columns] == ["part_number", "free_stock"]
+    assert account(marketplace="harbour", profile="johnlewis").part_number_digits == 8
+
+
+def test_a_profile_stands_on_another() -> None:  # J15
+    profiles = resolved(
+        {
+            "west": {"extends": "east", "marker": ".OK"},
+            "east": {"extends": "argos", "paths": {"stock_update": "stock"}},
+            "johnlewis": {"handling_days": 2},
+        },
+        shipped(),
+    )
+    assert profiles["west"]["paths"]["stock_update"] == "stock"
+    assert profiles["west"]["updates"]["shipments"] == "cumulative"
+    assert (profiles["johnlewis"]["handling_days"], profiles["johnlewis"]["part_number_digits"]) == (2, 8)
+    assert shipped()["johnlewis"].get("handling_days") is None
+
+
+@pytest.mark.parametrize(
+    ("tables", "told"),
+    [
+        ({"a": {"extends": "argus"}}, "a.extends: no profile 'argus'; did you mean argos?"),
+        ({"a": {"extends": "b"}, "b": {"extends": "a"}}, "a.extends: it ends where it began: a, b"),
+        ({"a": {"extends": 1}}, "a.extends: write the name of a profile in quotes"),
+        ({"a": {"extends": "a"}}, "a.extends: no profile 'a'"),
+    ],
+)
+def test_a_profile_that_stands_on_nothing_is_told(tables: dict[str, Any], told: str) -> None:  # D3
+    with pytest.raises(ValueError, match=re.escape(told)):
+        resolved(tables, shipped())
+
+
+def test_the_shipped_profiles_are_right_by_themselves() -> None:  # J15
+    assert [profile_faults(profile, {}) for profile in shipped().values()] == [[], [], []]
+    faults = profile_faults({"sftp": {}, "name": "x", "stock": {"marker": "perhaps"}}, {})
+    assert {fault["loc"] for fault in faults} == {("sftp",), ("name",), ("stock", "marker")}
+
+
+def test_listings_without_a_valid_stock_number_or_product_code_are_faulty() -> None:  # J2 J3
+    assert account().listing_fault(Sku("A" * 21), "12345678") == ""
+    assert "8 digits" in account().listing_fault(Sku("A"), "1234567")
+    by_sku = account(seller_product_code="sku")
+    assert by_sku.listing_fault(Sku("A" * 20), "12345678") == ""
+    assert "21 characters, and at most 20" in by_sku.listing_fault(Sku("A" * 21), "12345678")
+
+
+def test_working_days_of_john_lewis_are_those_of_england() -> None:  # J7
+    calendar = account().calendar
+    assert not calendar.dispatching.works(date(2026, 4, 3))
+    assert calendar.delivering == calendar.dispatching
+    own = account(
+        calendar={
+            "working_days": ["sat", "sun"],
+            "delivery_days": ["mon"],
+            "closed": [date(2026, 12, 24), "2026-12-27"],
+            "worked": ["2026-12-28"],
+            "cut_off": time(15),
+            "holidays": "",
+        }
+    ).calendar
+    assert own.dispatching.cut_off == time(15)
+    assert own.dispatching.closed == {date(2026, 12, 24), date(2026, 12, 27)}
+    assert own.dispatching.works(date(2026, 12, 28))
+    assert own.delivering.weekdays == {"mon"}
+    assert not own.delivering.closed
+    assert account(calendar={"cut_off": "15:30"}).calendar.cut_off == time(15, 30)
+
+
+def test_what_goes_into_every_row_of_stock_has_a_form_of_its_own() -> None:  # J3
+    forms = {
+        settings.stock_form
+        for settings in (
+            account(),
+            account(handling_days=2),
+            account(standard_delivery_days=4),
+            account(seller_product_code="ean"),
+            account(stock={"columns": ["part_number", "free_stock"]}),
+        )
+    }
+    assert len(forms) == 5
+    assert account().stock_form == account(calendar={"cut_off": "15:00"}).stock_form
+
+
 def test_stock_is_all_that_a_feed_carries_and_silence_accepts_it() -> None:  # J4
     rules = account(stock={"answer_wait": "45m"}).feed_rules
     rule = rules[FeedKind.OFFER]
@@ -133,7 +225,7 @@ def test_orders_are_acknowledged_before_anything_else() -> None:  # J7
     ("changes", "told"),
     [
         ({"profile": "johnlewes"}, "did you mean johnlewis?"),
-        ({"profile": "harbour"}, "there are: johnlewis"),
+        ({"profile": "harbour"}, "there are: argos, edge, johnlewis"),
         ({"profile": ["x"]}, "profile"),
         ({"paths": {"order_downlaod": "/x"}}, "paths.order_downlaod"),
         ({"carrier": {}}, "carrier"),
@@ -152,6 +244,20 @@ def test_orders_are_acknowledged_before_anything_else() -> None:  # J7
         ({"standard_delivery_days": -1}, "standard_delivery_days"),
         ({"processed": "../x"}, "processed"),
         ({"after_keeping": "archive"}, "after_keeping"),
+        ({"stock": {"max_rows": 0}}, "stock.max_rows"),
+        (
+            {"stock": {"columns": ["part_number", "free_stock", "back_in_stok_date"]}},
+            "did you mean back_in_stock_date?",
+        ),
+        ({"calendar": {"holidays": "UK"}}, "did you mean GB?"),
+        ({"calendar": {"holidays": "GB-ENGL"}}, "did you mean ENG?"),
+        ({"calendar": {"working_days": []}}, "calendar.working_days"),
+        ({"calendar": {"working_days": ["monday"]}}, "calendar.working_days"),
+        ({"calendar": {"cut_off": 15}}, "15:00"),
+        ({"calendar": {"cut_off": "3 pm"}}, "15:00"),
+        ({"calendar": {"closed": [20261224]}}, "2026-12-24"),
+        ({"calendar": {"closed": ["2026-12-24"], "worked": ["2026-12-24"]}}, "both closed and worked"),
+        ({"part_number_digits": 0}, "part_number_digits"),
     ],
 )
 def test_a_mistake_is_told(changes: dict[str, Any], told: str) -> None:  # D3

@@ -267,3 +267,39 @@ def test_an_update_in_doubt_is_found_by_its_effect(
     ]
     sent = update(kind, UpdateLine("0", 1), UpdateLine("1", 1))
     assert orders.whereabouts(sent, found) is where
+
+
+#: everything in the golden orders by which a person could be known
+PERSONS = ("Cliente", "Église", "Bâtiment", "01000", "Bourg", "étage", "0100000000", "0600000000", "relais", "Sonner")
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ('OrderID="2000000001"', 'OrderID=""'),
+        ('OrderDate="2026-03-02T10:15:00"', 'OrderDate="yesterday"'),
+        ('OrderLineID="200000000101"', 'OrderLineID=" "'),
+        ('OrderLineID="200000000102"', 'OrderLineID="200000000101"'),
+        ('StatusCode="Created"', 'StatusCode="Perhaps"'),
+        ("<Quantity>2.00</Quantity>", "<Quantity>two</Quantity>"),
+        ("<SellingPrice>19.90</SellingPrice>", "<SellingPrice>19.901</SellingPrice>"),
+        (
+            "<Quantity>1</Quantity>",
+            "<Quantity>1</Quantity><DeliveryAddress><Name1>Autre</Name1><Address1>2 rue</Address1></DeliveryAddress>",
+        ),
+    ],
+)
+def test_what_is_wrong_with_an_order_is_told_without_its_customer(right: str, wrong: str) -> None:  # C12 D12
+    broken = golden("orders.xml").decode().replace(right, wrong, 1)
+    assert broken != golden("orders.xml").decode()
+    order = read(broken.encode())[0]
+    assert isinstance(order, Unreadable)
+    assert [person for person in PERSONS if person in str(order)] == []
+
+
+def test_a_file_of_orders_that_is_cut_is_told_without_its_customers() -> None:  # C12 D12
+    whole = golden("orders.xml")
+    for end in range(200, len(whole) - 100, 37):
+        with pytest.raises(Unreadable) as caught:
+            read(whole[:end])
+        assert [person for person in PERSONS if person in str(caught.value)] == []

@@ -231,3 +231,8 @@ def test_product_safety_is_asked_for_unless_it_is_switched_off() -> None:  # C9
     limits = settings(items={"safety": {"check": False}}).item_limits
     assert limits is not None
     assert limits.safety is None
+
+
+def test_la_redoute_takes_euros_only() -> None:  # C13
+    assert "in euros only" in problem(currency="GBP")
+    assert settings(currency="EUR").currency == "EUR"

@@ -1,0 +1,42 @@
+"""Read once more what was set aside and a person wants tried again, from the bytes that are kept (D9)."""
+
+from daemon.jobs import Run
+from daemon.model import Delivery
+from daemon.store.deliveries import DeliveryKind, Kept, KeptDelivery
+
+
+async def orders_again(run: Run) -> Kept:
+    """Keep the orders of deliveries that are to be tried again; what still cannot be read is set aside again."""
+    total = Kept()
+    for kept, content in await _kept(run, DeliveryKind.ORDER):
+        if run.marketplace.read_claims(kept.file, content) is None:
+            delivery = Delivery(kept.file, content, run.marketplace.read_orders(kept.file, content))
+            total += await run.store.orders.keep(run.name, [delivery], run.now.at)
+    return total
+
+
+async def claims_again(run: Run) -> Kept:
+    """Keep the claims of deliveries that are to be tried again."""
+    total = Kept()
+    for kept, content in await _kept(run, DeliveryKind.ORDER):
+        read = run.marketplace.read_claims(kept.file, content)
+        if read is not None:
+            delivery = Delivery(kept.file, content, read)
+            within = run.account.claim_answer_within
+            total += await run.store.claims.keep(run.name, [delivery], run.now.at, answer_within=within)
+    return total
+
+
+async def update_answers_again(run: Run) -> None:
+    """Apply the answers to updates that are to be tried again."""
+    for kept, content in await _kept(run, DeliveryKind.UPDATE_ANSWER):
+        delivery = Delivery(kept.file, content, run.marketplace.read_update_answer(kept.file, content))
+        await run.store.updates.keep_answers(run.name, delivery, run.now.at)
+
+
+async def _kept(run: Run, kind: DeliveryKind) -> list[tuple[KeptDelivery, bytes]]:
+    """What is to be tried again of a kind, with its bytes: a person asks for few at a time."""
+    return [
+        (kept, b"".join([chunk async for chunk in run.store.payloads.chunks(kept.payload)]))
+        for kept in await run.store.deliveries.unsettled(run.name, kind)
+    ]

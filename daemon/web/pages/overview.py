@@ -1,0 +1,172 @@
+"""The overview: how every flow of every account stands, what needs a person, and the last two weeks in small charts."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from daemon.health import JobVerdict, Verdict
+from daemon.model import SITE, AccountName, Part
+from daemon.store.views import View
+from daemon.web.pages import words
+from daemon.web.pages.charts import Series
+from daemon.web.pages.page import ThePage
+from daemon.web.pages.tables import ROWS, Form, Table, as_file, plain, whole
+
+router = APIRouter(include_in_schema=False)
+
+_DAYS = 14
+_TURNS = 60
+_SOONEST = 8
+
+#: the flows in the order in which goods and orders go
+_FLOWS = ("items", "offers", "reports", "orders", "updates", "refunds", "cancellations", "housekeeping")
+
+_TURN_FILE = Table("turns", plain("id", "account", "job", "started_at", "ended_at", "outcome", "done", "note"))
+
+
+@router.get("/")
+async def overview(page: ThePage) -> Response:
+    """How everything stands."""
+    store, now = page.control.store, page.now.at
+    verdict = await page.control.health()
+    status = await store.views.status(page.now)
+    feed_days, order_days = await store.overview.feed_days(now, _DAYS), await store.overview.order_days(now, _DAYS)
+    return await page.show(
+        "overview.html",
+        title="Overview",
+        verdict=verdict,
+        flows=flows_of(verdict),
+        site=[job for job in verdict.jobs if job.account == SITE],
+        grid=_grid(verdict, status["accounts"]),
+        needs=_needs(verdict, status["accounts"]),
+        turns=list(reversed(await store.overview.turns(outcome="!idle", limit=_TURNS))),
+        deadlines=await store.overview.deadlines(now, _SOONEST),
+        stock=await store.overview.stock_freshness(now),
+        **_feeds_by_day(feed_days),
+        **_orders_by_day(order_days, [row["name"] for row in status["accounts"]]),
+    )
+
+
+@router.get("/turns")
+async def turns(
+    page: ThePage,
+    account: str = "",
+    job: str = "",
+    outcome: str = "",
+    before: int | None = None,
+    format: Form = "",  # noqa: A002
+) -> Response:
+    """Every turn of every job."""
+
+    async def fetch(last: int | None, limit: int) -> list[View]:
+        name = AccountName(account) if account else None
+        return await page.control.store.overview.turns(name, job=job, outcome=outcome, before=last, limit=limit)
+
+    if format:
+        return as_file(_TURN_FILE, format, whole(fetch, lambda row: row["id"]))
+    rows = await fetch(before, ROWS)
+    return await page.show(
+        "turns.html",
+        title="Turns",
+        rows=rows,
+        jobs=_FLOWS,
+        chosen={"account": account, "job": job, "outcome": outcome},
+        following=rows[-1]["id"] if len(rows) == ROWS else None,
+    )
+
+
+def flows_of(verdict: Verdict) -> list[str]:
+    """The jobs that any account has, in the order of the trade."""
+    known = {job.job for job in verdict.jobs if job.account != SITE}
+    return [*(flow for flow in _FLOWS if flow in known), *sorted(known - set(_FLOWS))]
+
+
+def _grid(verdict: Verdict, accounts: Sequence[View]) -> list[View]:
+    """A row an account, its flows by name."""
+    jobs: dict[str, dict[str, JobVerdict]] = {}
+    for job in verdict.jobs:
+        jobs.setdefault(job.account, {})[job.job] = job
+    known = {row["name"]: row for row in accounts}
+    return [
+        {
+            "name": name,
+            "flows": flows,
+            "gates": {gate["kind"]: gate for gate in known.get(name, {}).get("gates", [])},
+            "marketplace": known.get(name, {}).get("marketplace", ""),
+        }
+        for name, flows in sorted(jobs.items())
+        if name != SITE
+    ]
+
+
+def _needs(verdict: Verdict, accounts: Sequence[View]) -> list[tuple[str, str, str]]:
+    """What waits for a person: how bad it is, in words, and where to see to it."""
+    found = [("bad", reason, "/system") for reason in verdict.reasons]
+    if not verdict.config.ok:
+        found.append(("bad", "the configuration in the files is wrong, so the one before it runs", "/system"))
+    for account, (_, reason) in verdict.held.items():
+        found.append(("bad", f"{account} needs a person: {reason}", f"/accounts/{account}"))
+    for job in verdict.jobs:
+        found += _needs_of(job)
+    for row in accounts:
+        found += _waiting_of(row)
+    return sorted(found, key=lambda need: need[0] != "bad")
+
+
+def _needs_of(job: JobVerdict) -> list[tuple[str, str, str]]:
+    place = f"/turns?account={job.account}&job={job.job}" if job.account != SITE else f"/turns?job={job.job}"
+    if job.state == "failing":
+        return [("bad", f"{job.account} {job.job} fails: {job.error}", place)]
+    if job.state == "late":
+        return [("warn", f"{job.account} {job.job} is late by {words.span(job.lag)}", place)]
+    if job.state == "paused":
+        return [("warn", f"{job.account} {job.job} is paused", f"/accounts/{job.account}")]
+    return []
+
+
+def _waiting_of(row: View) -> list[tuple[str, str, str]]:
+    name, found = row["name"], []
+    waiting: Mapping[str, int] = row["orders_waiting"]
+    if late := waiting["late"]:
+        found.append(("bad", f"{_count(late, 'order')} of {name} past the deadline", f"/orders?account={name}&late=1"))
+    if soon := waiting["due_soon"]:
+        found.append(("warn", f"{_count(soon, 'order')} of {name} due soon", f"/orders?account={name}&state=new"))
+    if aside := row["set_aside"]:
+        place = f"/deliveries?state=set_aside&account={name}"
+        found.append(("warn", f"{_count(aside, 'file')} of {name} could not be read and stands aside", place))
+    if doubt := row["updates_in_doubt"]:
+        found.append(("warn", f"{_count(doubt, 'update')} of {name} in doubt", f"/orders?account={name}"))
+    for part in Part:
+        if wrong := row["listings"][part]["error"]:
+            place = f"/listings?account={name}&part={part}&state=error"
+            found.append(("warn", f"{_count(wrong, 'listing')} of {name} with an error in {part}", place))
+    return found
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _feeds_by_day(days: Sequence[View]) -> dict[str, Any]:
+    names = [row["day"] for row in days]
+    results = [
+        Series("accepted", "s-ok", [row["accepted"] for row in days]),
+        Series("rejected", "s-bad", [row["rejected"] for row in days]),
+    ]
+    answers = [Series("to the answer", "s-1", [(row["answer_seconds"] or 0) / 60 for row in days])]
+    return {
+        "days": names,
+        "feed_series": results,
+        "answer_series": answers,
+        "any_feed": any(row["feeds"] for row in days),
+    }
+
+
+def _orders_by_day(days: Sequence[View], accounts: Sequence[str]) -> dict[str, Any]:
+    series = [
+        Series(name, f"s-{place % 4 + 1}", [row["orders"].get(name, 0) for row in days])
+        for place, name in enumerate(accounts)
+    ]
+    return {"order_series": series, "any_order": any(row["orders"] for row in days)}

@@ -1,0 +1,6 @@
+"order_number","supplier_ref","test_flag"
+"Y100000001","Y100000001","n"
+"line_ref","part_number","quantity","comments"
+"1","12345678","1","out of stock"
+"00002","87654321","1","out of stock"
+"5"
