@@ -228,12 +228,12 @@ class CrashingFolders:
         return crash
 
 
-async def an_order(store: Store, number: str, *, incomplete: str = "") -> None:
+async def an_order(store: Store, number: str, *, incomplete: str = "", account: AccountName = LEWIS) -> None:
     lines = (OrderLine("L1", 3, LineState.TO_SHIP, ean="0712345678911"),)
     order = Order(OrderNumber(number), lines, shipping=Customer(name="A. Nobody"), incomplete=incomplete)
     file = RemoteFile("orders", f"{number}{incomplete[:1]}.txt", 3)
     content = f"{number}{incomplete}".encode()
-    await store.orders.keep(LEWIS, [Delivery(file, content, (order,))], NOON + timedelta(minutes=1))
+    await store.orders.keep(account, [Delivery(file, content, (order,))], NOON + timedelta(minutes=1))
 
 
 @pytest.mark.parametrize("step", ["take", "finished"])
@@ -242,11 +242,10 @@ async def test_a_crash_at_any_step_leaves_a_dispatch_said_once(
     store: Store, tmp_path: Path, step: str, after: bool
 ) -> None:  # S1 J8
     (tmp_path / "in").mkdir()
-    account = lewis().model_copy(update={"exchange": redoute(exchange={"inbox": tmp_path / "in"}).exchange})
-    exchange = Exchange(store, account)
-    await an_order(store, "O-1")
+    exchange = Exchange(store, redoute(exchange={"inbox": tmp_path / "in"}))
+    await an_order(store, "O-1", account=REDOUTE)
     # Neither a tracking number nor an instant tells these parcels apart from others: the taking does.
-    exchange.drop("dispatches-1.csv", b"order,line,units,carrier\nO-1,L1,1,DPD\n")
+    exchange.drop("dispatches-1.csv", b"order,line,units,carrier\nO-1,L1,3,DPD\n")
     await exchange.turn()
     real = store.folders
     store.folders = cast("Any", CrashingFolders(store, step, after=after))
@@ -255,14 +254,14 @@ async def test_a_crash_at_any_step_leaves_a_dispatch_said_once(
     store.folders = real
     await exchange.turn()
     await exchange.turn()
-    order = await store.views.order(LEWIS, OrderNumber("O-1"), personal=False) or {}
-    assert [[line["quantity"] for line in update["lines"]] for update in order["updates"]] == [[1]]
+    order = await store.views.order(REDOUTE, OrderNumber("O-1"), personal=False) or {}
+    assert [[line["quantity"] for line in update["lines"]] for update in order["updates"]] == [[3]]
     assert len(exchange.there("done")) == 2
     # The same dispatches under another name are the same dispatches.
-    exchange.drop("dispatches-2.csv", b"order,line,units,carrier\nO-1,L1,1,DPD\n", modified=1_772_000_900)
+    exchange.drop("dispatches-2.csv", b"order,line,units,carrier\nO-1,L1,3,DPD\n", modified=1_772_000_900)
     await exchange.turn()
     await exchange.turn()
-    order = await store.views.order(LEWIS, OrderNumber("O-1"), personal=False) or {}
+    order = await store.views.order(REDOUTE, OrderNumber("O-1"), personal=False) or {}
     assert len(order["updates"]) == 1
     (told,) = (exchange.inbox / "done").glob("dispatches-2*.result.json")
     assert json.loads(told.read_text())["imported_before_as"] == "dispatches-1.csv"

@@ -18,9 +18,9 @@ from daemon.seller.rows import Table
 from daemon.settings import AccountSettings
 from daemon.store import Store
 from daemon.web.api.asking import Account, Now, TheControl, spool
-from daemon.web.api.problems import Problem, fault_as_problem, told
+from daemon.web.api.problems import Problem, fault_as_problem
 
-router = APIRouter(prefix="/api/v1", tags=["bulk"])
+router = APIRouter(prefix="/api/v1")
 
 #: the media type of JSON objects, one a line
 NDJSON = "application/x-ndjson"
@@ -95,7 +95,7 @@ _BODY = {
 @router.post(
     "/accounts/{account}/bulk/{kind}",
     response_model=None,
-    responses={**_ANSWERS, **told(404, 409, 413)},
+    responses=_ANSWERS,
     openapi_extra=_BODY,
 )
 async def bulk(

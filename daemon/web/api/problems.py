@@ -32,21 +32,6 @@ class BadCursor(HTTPException):
         super().__init__(422, f"{cursor[:100]!r} is no cursor that was given here; begin without one")
 
 
-def told(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """What the description of a route says of its errors, beside that of wrong input."""
-    words = {
-        404: "There is no such thing",
-        409: "Not allowed now; the detail says why and what would be possible",
-        413: "The body is longer than it may be",
-        422: "The request, or its file, is not in the documented form",
-        503: "The database cannot be used",
-    }
-    return {
-        status: {"model": Problem, "description": words[status], "content": {PROBLEM: {}}}
-        for status in {*statuses, 422}
-    }
-
-
 def fault_as_problem(error: Exception) -> dict[str, Any]:
     """An error of ours, by its kind."""
     match error:
