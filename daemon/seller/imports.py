@@ -15,7 +15,7 @@ from daemon.seller.columns import SKU, ImportKind, open_import
 from daemon.seller.differences import Difference, changes
 from daemon.seller.dispatches import Dispatches
 from daemon.seller.intakes import Intake, Listings, Prices, Promotions, Stock, Took
-from daemon.seller.rows import BrokenRow, Fault, Row, Seen, Table
+from daemon.seller.rows import BrokenRow, Fault, FaultCode, Row, Seen, Table
 from daemon.settings import AccountSettings
 from daemon.store import Store
 from daemon.store.listings import Change
@@ -231,7 +231,7 @@ def _result(intake: Intake[Any], row: _Good, took: Took, rehearsal: Rehearsal | 
 
 
 def _refusals(intake: Intake[Any], row: _Good, took: Took) -> list[Fault]:
-    def fault(problem: str, fix: str, column: str, value: str, code: str) -> list[Fault]:
+    def fault(problem: str, fix: str, column: str, value: str, code: FaultCode) -> list[Fault]:
         return [fault_at(row.line, intake.key, row.key, problem, fix, column, value, code)]
 
     match took.change:

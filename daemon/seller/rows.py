@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from hashlib import blake2b
-from typing import Self
+from typing import Literal, Self
 
 from daemon.errors import Unreadable
 
@@ -21,6 +21,21 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _SHOWN = 500  # characters of a header line, where it is told
+
+
+#: the kinds of faults, for programs; they stay (docs/rest-and-webhooks.md)
+FaultCode = Literal[
+    "bad_value",
+    "broken_row",
+    "duplicate",
+    "immutable",
+    "missing_field",
+    "not_allowed",
+    "number_taken",
+    "overlaps",
+    "unknown_field",
+    "unknown_sku",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +51,7 @@ class Fault:
     column: str = ""
     value: str = ""
     sku: str = ""
-    code: str = "bad_value"
+    code: FaultCode = "bad_value"
     order: str = ""
 
 
