@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from daemon.alerting import AlertsTable
-from daemon.health import JobHealth, JobVerdict, Verdict
-from daemon.model import SITE, AccountName, FeedKind, Timeliness
+from daemon.health import JobHealth, JobVerdict, Machine, Verdict
+from daemon.model import SITE, AccountName, FeedKind, GuardTerms, Timeliness
 from daemon.rules.causes import Cause, CauseKind
 from daemon.settings import ThresholdsTable
 from daemon.store.alerts import Backlog
 from daemon.store.facts import AccountFacts
+from daemon.store.guard import VANISHING, GuardRule
 from daemon.store.pauses import Pause
 
 #: a job is silent after this many of its intervals, and never sooner than its threshold
@@ -21,26 +22,12 @@ _ENDED_FOR = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
-    """What the daemon stands on. `unsynchronised_since` is since when the kernel does not trust its clock.
-
-    Bytes are None where they could not be asked; `ended_at` is when the storage failed last.
-    """
-
-    disk_bytes: int | None = None
-    disk_free_bytes: int | None = None
-    database_bytes: int | None = None
-    log_bytes: int | None = None
-    unsynchronised_since: datetime | None = None
-    ended_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Watched:
     """One account with what is worth an alert there; `expires` names its secrets and when they end."""
 
     thresholds: ThresholdsTable
     facts: AccountFacts = field(default_factory=AccountFacts)
+    guard: GuardTerms = field(default_factory=GuardTerms)
     expires: Mapping[str, date] = field(default_factory=dict)
 
 
@@ -234,10 +221,46 @@ def _orders(name: AccountName, watched: Watched, facts: Facts, _now: datetime) -
             yield Cause(kind, f"{_count(number, 'order')} of {name} {text}", name)
 
 
+def _attention(name: AccountName, watched: Watched, facts: Facts, _now: datetime) -> Iterator[Cause]:
+    """Claims and failed updates; those in doubt have a cause of their own."""
+    if not watched.thresholds.orders:
+        return
+    claims = sum(n for (account, what), n in facts.verdict.attention.items() if account == name and "claims" in what)
+    failed = facts.verdict.attention.get((name, "updates_failed"), 0)
+    told = [_count(number, what) for number, what in ((claims, "claim"), (failed, "failed order update")) if number]
+    if told:
+        yield Cause(CauseKind.ATTENTION, f"{' and '.join(told)} of {name} wait for a person", name)
+
+
+def _order_errors(name: AccountName, watched: Watched, facts: Facts, _now: datetime) -> Iterator[Cause]:
+    number = sum(n for (account, _), n in facts.verdict.order_errors.items() if account == name)
+    if watched.thresholds.orders and number:
+        yield Cause(CauseKind.ORDER_ERRORS, f"{_count(number, 'thing')} wrong with orders of {name}", name)
+
+
 def _set_aside(name: AccountName, watched: Watched, _: Facts, _now: datetime) -> Iterator[Cause]:
     if watched.thresholds.set_aside and watched.facts.set_aside:
         things = _count(watched.facts.set_aside, "delivery", "deliveries")
         yield Cause(CauseKind.SET_ASIDE, f"{things} of {name} cannot be read", name)
+
+
+_HELD = {
+    GuardRule.PRICE_FALL: "price falls",
+    GuardRule.PRICE_RISE: "price rises",
+    GuardRule.PROMOTION_FALL: "promotions",
+    GuardRule.MASS_ZERO: "stocks going to zero",
+    GuardRule.MASS_END: "listings ending",
+}
+
+
+def _guard(name: AccountName, watched: Watched, _: Facts, _now: datetime) -> Iterator[Cause]:
+    for rule, (parts, since) in watched.facts.held.items():
+        text = f"the guard holds {parts} {_HELD[rule]} of {name} back since {_at(since)}"
+        if rule in VANISHING:
+            text += ": where they are true, what is not there is being sold"
+            if watched.guard.zero_expiry:
+                text += f"; they leave by themselves at {_at(since + watched.guard.zero_expiry)}"
+        yield Cause(CauseKind.GUARD, text, name, rule)
 
 
 def _expiring(name: AccountName, watched: Watched, _: Facts, now: datetime) -> Iterator[Cause]:
@@ -256,7 +279,8 @@ _SITE_RULES: tuple[_SiteRule, ...] = (
     *(_process, _database, _disk, _clock, _configuration, _untold, _ended, _site_silence),
 )
 _ACCOUNT_RULES: tuple[_AccountRule, ...] = (
-    *(_held, _paused, _silence, _lapsing, _overdue, _pending, _rejections, _in_doubt, _orders, _set_aside, _expiring),
+    *(_held, _paused, _silence, _lapsing, _overdue, _pending, _rejections, _in_doubt, _orders, _attention),
+    *(_order_errors, _set_aside, _guard, _expiring),
 )
 
 

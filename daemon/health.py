@@ -7,7 +7,9 @@ from enum import StrEnum
 from typing import Any
 
 from daemon.model import SITE, AccountName
+from daemon.rules.spread import Spread
 from daemon.store.alerts import Alert
+from daemon.store.facts import AccountFacts
 from daemon.store.pauses import Pause, holding
 from daemon.store.runs import JobState
 
@@ -174,8 +176,33 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class Machine:
+    """What the daemon stands on. `unsynchronised_since` is since when the kernel does not trust its clock.
+
+    Bytes are None where they could not be asked; `ended_at` is when the storage failed last.
+    """
+
+    disk_bytes: int | None = None
+    disk_free_bytes: int | None = None
+    database_bytes: int | None = None
+    log_bytes: int | None = None
+    unsynchronised_since: datetime | None = None
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """What runs: the versions of sellerd, Python and SQLite, and the number of the last migration."""
+
+    version: str
+    python: str
+    sqlite: str
+    schema: str
+
+
+@dataclass(frozen=True, slots=True)
 class Figures:
-    """What the metrics show beside the verdict, counted by the database."""
+    """What the metrics show beside the verdict, counted by the database, the watch and the process itself."""
 
     #: (account, part, state) → listings
     listings: Mapping[tuple[str, str, str], int]
@@ -191,6 +218,20 @@ class Figures:
     answers: Mapping[tuple[str, str], int] = field(default_factory=dict)
     #: log lines that nobody read in time, since the process started
     log_lines_dropped: int = 0
+    build: Build = Build("", "", "", "")
+    #: how the accounts stood when the watch last looked
+    accounts: Mapping[AccountName, AccountFacts] = field(default_factory=dict)
+    machine: Machine = field(default_factory=Machine)
+    #: way → notices that it could not deliver
+    undelivered: Mapping[str, int] = field(default_factory=dict)
+    #: (account, job) → how long its turns took since the process started
+    durations: Mapping[tuple[str, str], Spread] = field(default_factory=dict)
+    #: (protocol, outcome) → calls to the outside since the process started
+    calls: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    #: how many turns are being run
+    in_flight: int = 0
+    #: how long the event loop stood still, at worst in the last few seconds
+    lag: timedelta = timedelta()
 
 
 def judge(snapshot: Snapshot, vitals: Vitals, config: Loaded, timetable: Timetable, now: datetime) -> Verdict:
@@ -212,11 +253,17 @@ def judge(snapshot: Snapshot, vitals: Vitals, config: Loaded, timetable: Timetab
         for job, every in rows.items()
     )
     return Verdict(
-        *(not reasons, tuple(reasons), config, now, vitals.started_at, jobs, held),
+        not reasons,
+        tuple(reasons),
+        config,
+        now,
+        vitals.started_at,
+        jobs,
+        held,
         waiting=snapshot.waiting,
-        alerts=snapshot.alerts,
         order_errors=snapshot.order_errors,
         attention=snapshot.attention,
+        alerts=snapshot.alerts,
     )
 
 

@@ -4,6 +4,7 @@ A reload leaves the timetable's block and enters it again with the new configura
 """
 
 import os
+import platform
 import signal
 import sys
 import threading
@@ -12,6 +13,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 
 import anyio
@@ -27,9 +29,11 @@ from daemon.errors import ConfigError, DaemonError, NotAllowed, StoreError, Stor
 from daemon.health import (
     BEAT_EVERY,
     OVERDUE_LIMIT,
+    Build,
     Figures,
     JobHealth,
     Loaded,
+    Machine,
     Snapshot,
     Verdict,
     judge,
@@ -42,8 +46,10 @@ from daemon.runner import Runner
 from daemon.seller.advice import count_known, explained_by
 from daemon.settings import secrets_in
 from daemon.store import Store, open_store
+from daemon.store.database import versions
 from daemon.store.pauses import holding
 from daemon.timetable import Timetable
+from daemon.transports.calls import calls
 from daemon.vigil import Vigil
 from daemon.web.app import whole_app
 from daemon.web.serve import listen_at, listen_on, serving
@@ -194,6 +200,7 @@ class Daemon:
         self._last_resort: threading.Timer | None = None
         self._snapshot = Question(self._read_snapshot)
         self._figures = Question(self._read_figures)
+        self._build = build()
 
     @property
     def config(self) -> Config:
@@ -313,8 +320,21 @@ class Daemon:
             for gate in account["gates"]
         }
         answers = count_known(await self.store.codes.all(), explained_by(self.config.accounts))
+        seen = self._vigil.seen
         return Figures(
-            listings, feeds, gates, self._runner.totals, self._timetable.events, answers, logs.lines_dropped()
+            *(listings, feeds, gates, self._runner.totals, self._timetable.events, answers, logs.lines_dropped()),
+            build=self._build,
+            accounts={name: watched.facts for name, watched in seen.accounts.items()} if seen else {},
+            machine=seen.machine if seen else Machine(),
+            undelivered={
+                way: seen.backlog[way].notices if way in seen.backlog else 0 for way in self.config.alerts.ways
+            }
+            if seen
+            else {},
+            durations=self._runner.durations,
+            calls=calls(),
+            in_flight=self._runner.in_flight,
+            lag=self._pulse.vitals().lag,
         )
 
     # From start to stop
@@ -464,6 +484,12 @@ class Daemon:
         if verdict.reasons:
             text += f"; {verdict.reasons[0]}"
         notify.notify(f"STATUS={text}")
+
+
+def build() -> Build:
+    """What runs here."""
+    sqlite, schema = versions()
+    return Build(version("sellerd"), platform.python_version(), sqlite, schema)
 
 
 def _nothing() -> None:

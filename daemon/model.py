@@ -371,6 +371,32 @@ class OfferTerms:
 
 
 @dataclass(frozen=True, slots=True)
+class GuardTerms:
+    """Which changes of an account look like a mistake and wait for a person; the default holds nothing back.
+
+    All but the spans are percentages and numbers of listings, and 0 is never. `price_fall` and `price_rise` are against
+    the last price that was accepted, `promotion_fall` what a promotion may take off. Of the listings that sell,
+    `zero_share` may go to zero and `end_share` may end within `window`, and from `least` on that is too many. A held
+    zero leaves by itself after `zero_expiry` (zero: never).
+    """
+
+    price_fall: int = 0
+    price_rise: int = 0
+    promotion_fall: int = 0
+    zero_share: int = 0
+    zero_least: int = 1
+    end_share: int = 0
+    end_least: int = 1
+    window: timedelta = timedelta()
+    zero_expiry: timedelta = timedelta()
+
+    @property
+    def on(self) -> bool:
+        """Whether anything can be held back."""
+        return any((self.price_fall, self.price_rise, self.promotion_fall, self.zero_share, self.end_share))
+
+
+@dataclass(frozen=True, slots=True)
 class Promotion:
     """A price for a window of time, its start included and its end not (L11).
 

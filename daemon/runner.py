@@ -16,6 +16,7 @@ from daemon.errors import AccessDenied, DaemonError, StoreError
 from daemon.jobs import Job, Outcome, Run, SiteJob, SiteRun
 from daemon.marketplaces import Marketplace
 from daemon.model import SITE, AccountName, Moment
+from daemon.rules.spread import Spread
 from daemon.settings import AccountSettings
 from daemon.store import Store
 from daemon.store.pauses import Pause, holding
@@ -97,6 +98,8 @@ class Runner:
     clock: Callable[[], Moment] = read_clocks
     #: turns since the process started, by account, job and outcome
     totals: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    #: how long they took, by account and job
+    durations: dict[tuple[str, str], Spread] = field(default_factory=dict)
     _turns: dict[tuple[AccountName, str], _Turn] = field(default_factory=dict)
     #: the pauses that were told, by what they hold
     _paused: dict[tuple[AccountName, str], Pause] = field(default_factory=dict)
@@ -191,8 +194,8 @@ class Runner:
         return pause
 
     async def _end(self, task: Task | SiteTask, turn: _Turn, now: Moment) -> _End:
-        deadline = task.deadline
-        turn.ends_by = anyio.current_time() + deadline.total_seconds()
+        deadline, began = task.deadline, anyio.current_time()
+        turn.ends_by = began + deadline.total_seconds()
         scope = None
         try:
             with fail_after(deadline.total_seconds()) as scope:
@@ -205,6 +208,7 @@ class Runner:
             return _End("held" if outcome.held_until else "done" if outcome.done else "idle", outcome)
         finally:
             turn.ends_by = 0.0
+            self.durations.setdefault(task.key, Spread()).add(anyio.current_time() - began)
 
     async def _ended(self, task: Task | SiteTask, run: RunId, end: _End) -> None:
         account, name = task.key

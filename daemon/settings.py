@@ -28,6 +28,7 @@ from daemon.model import (
     Deadlines,
     FeedKind,
     FeedRule,
+    GuardTerms,
     ItemLimits,
     LegalMoves,
     OfferTerms,
@@ -226,6 +227,34 @@ class DeadlinesTable(Table):
     warn_before: Duration = timedelta(hours=6)
 
 
+class GuardTable(Table):
+    """The change guard: what looks like a mistake at machine speed waits for a person (docs/alerts.md).
+
+    Held back are a price that falls or rises by more than `price_fall` or `price_rise` percent against the last one
+    that was accepted, a promotion that takes more than `promotion_fall` percent off, and stocks that go to zero, or
+    listings that end, where within `window` they are more than `zero_share` or `end_share` percent of those that sell,
+    and at least `zero_least` or `end_least`. Fewer go at once. A held zero leaves by itself after `zero_expiry`,
+    because what is not there would be sold meanwhile; `"0s"` is never. A `0` switches a rule off.
+    """
+
+    active: bool = True
+    price_fall: int = Field(default=30, ge=0, lt=100)
+    price_rise: int = Field(default=200, ge=0)
+    promotion_fall: int = Field(default=75, ge=0, lt=100)
+    zero_share: int = Field(default=20, ge=0, lt=100)
+    zero_least: int = Field(default=20, ge=1)
+    end_share: int = Field(default=10, ge=0, lt=100)
+    end_least: int = Field(default=20, ge=1)
+    window: Duration = timedelta(hours=1)
+    zero_expiry: Duration = timedelta(hours=4)
+
+    @property
+    def terms(self) -> GuardTerms:
+        """The rules as they are judged by."""
+        values = {name: getattr(self, name) for name in type(self).model_fields if name != "active"}
+        return GuardTerms(**values) if self.active else GuardTerms()
+
+
 class ThresholdsTable(Table):
     """When something of this account is worth an alert; `"0s"` and `0` switch a cause off.
 
@@ -318,6 +347,7 @@ class AccountSettings(Table):
     tracking_url: Annotated[str, AfterValidator(_tracking_template)] = ""
     orders: DeadlinesTable = DeadlinesTable()
     alerts: ThresholdsTable = ThresholdsTable()
+    guard: GuardTable = GuardTable()
     #: when its secrets end, by any name: "login password" = 2027-01-31
     expires: Mapping[str, date] = Field(default_factory=dict)
 

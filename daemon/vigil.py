@@ -12,11 +12,11 @@ import anyio
 import structlog
 from anyio import to_thread
 
-from daemon.alerts import Facts, Machine, Watched, judge
+from daemon.alerts import Facts, Watched, judge
 from daemon.config import Config
 from daemon.crontab import intervals
 from daemon.errors import StoreError
-from daemon.health import Verdict
+from daemon.health import Machine, Verdict
 from daemon.jobs.notices import last_words
 from daemon.model import AccountName, Moment
 from daemon.rules.causes import Severity
@@ -48,6 +48,8 @@ class Vigil:
         self._health = health
         self._deliver = deliver
         self._unsynchronised_since: datetime | None = None
+        #: what it saw last, for the metrics
+        self.seen: Facts | None = None
 
     async def keep(self, clock: Callable[[], Moment]) -> None:
         """Look every `LOOK_EVERY` until cancelled."""
@@ -61,7 +63,7 @@ class Vigil:
 
     async def look(self, now: Moment) -> None:
         """Judge, record, log and compose once; raises StoreError."""
-        facts = await self.facts(now)
+        facts = self.seen = await self.facts(now)
         site = facts.site
         _tell(await self._store.alerts.observe(judge(facts, now.at), now.at, site.calm))
         if facts.verdict.ok:
@@ -78,7 +80,7 @@ class Vigil:
         watched = {}
         for name, account in config.active_accounts.items():
             found = await self._store.facts.of(name, account.feed_rules.values(), account.offer_terms, now.at)
-            watched[AccountName(name)] = Watched(account.alerts, found, account.expires)
+            watched[AccountName(name)] = Watched(account.alerts, found, account.guard.terms, account.expires)
         return Facts(
             verdict=await self._health(),
             site=config.alerts,

@@ -3,18 +3,20 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from daemon.alerting import AlertsTable
-from daemon.alerts import Facts, Machine, Watched, judge
-from daemon.health import JobHealth, JobVerdict, Loaded, Verdict
-from daemon.model import SITE, AccountName, FeedKind
+from daemon.alerts import Facts, Watched, judge
+from daemon.health import JobHealth, JobVerdict, Loaded, Machine, Verdict
+from daemon.model import SITE, AccountName, FeedKind, GuardTerms
 from daemon.rules.causes import ABOUT, Cause, CauseKind, Severity
 from daemon.settings import ThresholdsTable
 from daemon.store.alerts import Backlog
 from daemon.store.facts import AccountFacts
+from daemon.store.guard import GuardRule
 from daemon.store.pauses import Pause
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -35,7 +37,9 @@ def facts(
     thresholds: ThresholdsTable | None = None,
     **site: Any,
 ) -> Facts:
-    watched = Watched(thresholds or ThresholdsTable(), account or AccountFacts(), expires or {})
+    watched = Watched(
+        thresholds or ThresholdsTable(), account or AccountFacts(), GuardTerms(zero_expiry=4 * HOUR), expires or {}
+    )
     return Facts(verdict, AlertsTable.model_validate(site), {LR: watched}, EVERY, machine or Machine(), backlog or {})
 
 
@@ -70,6 +74,12 @@ def test_where_all_is_well_nothing_is_wrong() -> None:  # D5
 def test_every_kind_of_cause_has_its_meaning_and_its_fix() -> None:
     assert set(ABOUT) == set(CauseKind)
     assert all(about.meaning.endswith(".") and about.fix for about in ABOUT.values())
+
+
+def test_the_document_has_every_cause_as_the_program_has_it() -> None:
+    text = (Path(__file__).parent.parent / "docs" / "alerts.md").read_text("utf-8")
+    for kind, about in ABOUT.items():
+        assert f"| `{kind}` | {about.severity} | {about.meaning} | {about.fix} |\n" in text, kind
 
 
 @pytest.mark.parametrize("name", ["orders", "housekeeping"])
@@ -198,6 +208,43 @@ def test_orders_past_and_close_to_their_deadlines_are_two_causes() -> None:
     }
     quiet = ThresholdsTable(orders=False)
     assert judge(facts(replace(WELL, waiting=waiting), thresholds=quiet), NOON) == set()
+
+
+ZEROS = (
+    "the guard holds 40 stocks going to zero of lr back since 2026-03-02 11:00 UTC: where they are true, what is not"
+    " there is being sold; they leave by themselves at 2026-03-02 15:00 UTC"
+)
+
+
+def test_what_the_guard_holds_is_a_cause_by_rule_and_zeros_say_what_that_risks() -> None:
+    held = {GuardRule.PRICE_FALL: (3, NOON - HOUR), GuardRule.MASS_ZERO: (40, NOON - HOUR)}
+
+    found = judge(facts(account=AccountFacts(held=held)), NOON)
+
+    assert {(cause.key, cause.text, cause.severity) for cause in found} == {
+        (
+            "guard:lr:price_fall",
+            "the guard holds 3 price falls of lr back since 2026-03-02 11:00 UTC",
+            Severity.CRITICAL,
+        ),
+        (
+            "guard:lr:mass_zero",
+            ZEROS,
+            Severity.CRITICAL,
+        ),
+    }
+
+
+def test_claims_failed_updates_and_wrong_orders_wait_for_a_person() -> None:  # J12 J13
+    attention = {("lr", "claims_open"): 2, ("lr", "claims_waiting"): 1, ("lr", "updates_failed"): 1}
+    attention |= {("lr", "updates_in_doubt"): 4, ("jl", "claims_open"): 9}
+    verdict = replace(WELL, attention=attention, order_errors={("lr", "high"): 1, ("lr", "low"): 1, ("jl", "high"): 9})
+
+    assert {(cause.key, cause.text) for cause in judge(facts(verdict), NOON)} == {
+        ("attention:lr", "3 claims and 1 failed order update of lr wait for a person"),
+        ("order_errors:lr", "2 things wrong with orders of lr"),
+    }
+    assert judge(facts(verdict, thresholds=ThresholdsTable(orders=False)), NOON) == set()
 
 
 @pytest.mark.parametrize(

@@ -194,8 +194,8 @@ async def test_it_says_that_it_is_ready_works_and_ends_cleanly(site: Site) -> No
         assert (await site.control("GET", "/livez")).text == "ok\n"
         assert (await site.control("GET", "/api/v1/status")).status_code == 200
         async with httpx.AsyncClient(trust_env=False) as client:
-            assert (await client.get(f"http://127.0.0.1:{site.port}/api/v1/status")).status_code == 404
-        assert "1 accounts, 5 jobs, 3 failing, 0 held" in await site.heard("STATUS=1 accounts, 5 jobs, 3 failing")
+            assert (await client.get(f"http://127.0.0.1:{site.port}/api/v1/status")).status_code == 401
+        assert "1 accounts, 7 jobs, 4 failing, 0 held" in await site.heard("STATUS=1 accounts, 7 jobs, 4 failing")
 
         process.signal(signal.SIGTERM)
         assert "STATUS=Stopping" in await site.heard("STOPPING=1")
@@ -245,7 +245,7 @@ async def test_a_bad_file_keeps_the_old_configuration_and_shows_everywhere(site:
         assert body["config_problems"] == [
             f"{site.config}: daemon.grase is not a key that is known here; did you mean grace?"
         ]
-        assert "did you mean grace?" in await site.heard("STATUS=1 accounts, 5 jobs")
+        assert "did you mean grace?" in await site.heard("STATUS=1 accounts, 7 jobs")
         assert "sellerd_config_last_reload_successful 0.0" in (await site.control("GET", "/metrics")).text
 
         refused = await site.control("POST", "/api/v1/reload")

@@ -2,6 +2,8 @@
 
 import re
 import runpy
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,25 @@ def test_the_configuration_reference_is_what_the_program_takes() -> None:  # D3
     assert (ROOT / "docs" / "configuration.md").read_text("utf-8") == script["written"](), (
         "run scripts/write_configuration_reference.py"
     )
+
+
+def test_the_command_reference_is_what_the_commands_say() -> None:  # S3
+    script = runpy.run_path(str(ROOT / "scripts" / "write_command_reference.py"))
+    for path, written in script["WRITTEN"].items():
+        assert path.read_text("utf-8") == written(), "run scripts/write_command_reference.py"
+
+
+def test_the_manual_is_one_that_man_can_show() -> None:  # S3
+    if shutil.which("groff") is None:
+        pytest.skip("there is no groff here")
+    shown = subprocess.run(
+        ["groff", "-k", "-man", "-Tutf8", "-ww", str(ROOT / "docs" / "sellerd.1")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert shown.stderr == ""
+    assert "sellerd orders ship" in re.sub(".\x08", "", shown.stdout)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

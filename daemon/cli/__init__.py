@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from daemon.cli.failures import EXIT_CODES, told
+from daemon.cli.noun import Suggesting
 
 #: name → module, the command in it, and what `--help` says of it
 _COMMANDS = {
@@ -28,6 +29,7 @@ _COMMANDS = {
     "gate": ("daemon.cli.status", "gate", "Show when the next feed may leave, and why not before."),
     "alerts": ("daemon.cli.alerts", "alerts", "Show what is wrong, and try whether alerts arrive."),
     "deliveries": ("daemon.cli.status", "deliveries", "Show what came in and could not be read, and try it again."),
+    "guard": ("daemon.cli.guard", "guard", "See what looks like a mistake, and say whether it is meant."),
     "jobs": ("daemon.cli.jobs", "jobs", "List jobs, give one a turn now, pause and resume them."),
     "backup": ("daemon.cli.backups", "backup", "Copy the database while everything goes on, list and prove copies."),
     "restore": ("daemon.cli.backups", "restore", "Put a backup in the place of the database."),
@@ -37,12 +39,13 @@ _COMMANDS = {
     "tokens": ("daemon.cli.access", "tokens", "Make and revoke the tokens that programs sign in with."),
     "audit": ("daemon.cli.access", "audit", "Show who did what, when, from where, and what came of it."),
     "webhooks": ("daemon.cli.webhooks", "webhooks", "Show who is told of events, and tell them once more."),
+    "completion": ("daemon.cli.completion", "completion", "Let the shell complete words of sellerd."),
     "sandbox": ("daemon.cli.sandbox", "sandbox", "Run marketplaces for trying things out, on this machine."),
     "demo": ("daemon.cli.demo", "demo", "Show everything at work against the sandbox, in about a minute."),
 }
 
 
-class _Commands(click.Group):
+class _Commands(Suggesting):
     """The commands by name; `--help` loads none of them."""
 
     def list_commands(self, _ctx: click.Context) -> list[str]:

@@ -7,7 +7,7 @@ import click
 
 from daemon.cli.failures import USAGE, Failure
 from daemon.cli.noun import Noun
-from daemon.cli.output import LIMIT, NUMBER, json_option, print_json, print_table
+from daemon.cli.output import LIMIT, NUMBER, json_option, print_json, print_table, rows_options
 from daemon.cli.site import Site, address, asynchronous
 
 _ROLES = ("viewer", "operator", "admin")
@@ -24,7 +24,7 @@ def users() -> None:
 
 
 @users.command("list")
-@json_option
+@rows_options
 @click.pass_obj
 @asynchronous
 async def list_users(site: Site, *, as_json: bool) -> None:
@@ -106,7 +106,7 @@ def tokens() -> None:
 
 
 @tokens.command("list")
-@json_option
+@rows_options
 @click.pass_obj
 @asynchronous
 async def list_tokens(site: Site, *, as_json: bool) -> None:
@@ -177,7 +177,7 @@ def audit() -> None:
 @click.option("--find", default="", help="Only where this stands in the address, the action or the outcome.")
 @click.option("--limit", type=LIMIT, default=100, show_default=True, help="At most so many, the newest first.")
 @click.option("--before", type=NUMBER, help="Go on behind this entry: the last one of the list before.")
-@json_option
+@rows_options
 @click.pass_obj
 @asynchronous
 async def list_audit(site: Site, *, who: str, find: str, limit: int, before: int | None, as_json: bool) -> None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from daemon.cli.failures import REFUSED, Failure
-from daemon.cli.noun import Noun
-from daemon.cli.output import json_option, print_json, print_table
+from daemon.cli.noun import Noun, examples
+from daemon.cli.output import json_option, print_json, print_table, rows_options
 from daemon.cli.site import Site, address, asynchronous
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ def accounts() -> None:
     """List accounts, check them, trust their servers, release held ones."""
 
 
-@accounts.command("list")
-@json_option
+@accounts.command("list", epilog=examples("sellerd accounts --json"))
+@rows_options
 @click.pass_obj
 @asynchronous
 async def list_accounts(site: Site, *, as_json: bool) -> None:
@@ -57,7 +57,7 @@ async def _held(site: Site) -> dict[str, str]:
         return {str(name): reason for name, (_, reason) in (await store.accounts.held()).items()}
 
 
-@accounts.command()
+@accounts.command(epilog=examples("sellerd accounts check laredoute-fr --connect"))
 @click.argument("name")
 @click.option("--connect", is_flag=True, help="Log in on each side as well, and look without changing anything there.")
 @click.option(
@@ -180,7 +180,7 @@ async def _way_to(site: Site, account: "AccountSettings") -> "AsyncIterator[Mark
         await way.aclose()
 
 
-@accounts.command()
+@accounts.command(epilog=examples("sellerd accounts release laredoute-fr"))
 @click.argument("name")
 @click.pass_obj
 @asynchronous
@@ -191,7 +191,11 @@ async def release(site: Site, name: str) -> None:
     click.echo(f"{name} is tried again at its next turn.")
 
 
-@accounts.command()
+@accounts.command(
+    epilog=examples(
+        "sellerd accounts trust johnlewis-gb --fingerprint SHA256:kV1xK3…", "sellerd accounts trust laredoute-fr"
+    )
+)
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="Trust every key that is shown, without a question.")
 @click.option("--fingerprint", help="Trust the key with this fingerprint (SHA256:…) alone, as the marketplace told it.")

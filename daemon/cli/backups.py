@@ -8,7 +8,7 @@ import click
 
 from daemon.cli.failures import REFUSED, Failure
 from daemon.cli.noun import Noun, examples
-from daemon.cli.output import json_option, print_facts, print_json, print_table
+from daemon.cli.output import json_option, print_facts, print_json, print_table, rows_options
 from daemon.cli.progress import working
 from daemon.cli.site import Site, address, asynchronous
 
@@ -58,7 +58,7 @@ def _copy_out(made: Path, output: Path) -> None:
 
 
 @backup.command("list", epilog=examples("sellerd backup list --json"))
-@json_option
+@rows_options
 @click.pass_obj
 @asynchronous
 async def list_backups(site: Site, *, as_json: bool) -> None:

@@ -6,7 +6,7 @@ import click
 
 from daemon.cli.failures import REFUSED, Failure
 from daemon.cli.noun import Noun
-from daemon.cli.output import LIMIT, NUMBER, json_option, print_facts, print_json, print_table
+from daemon.cli.output import LIMIT, NUMBER, json_option, print_facts, print_json, print_table, rows_options
 from daemon.cli.site import Site, account_option, address, asynchronous
 
 
@@ -20,7 +20,7 @@ def claims() -> None:
 @click.option("--state", help="Only those in this state: open, too_late, waiting, incomplete, accepted, answered, …")
 @click.option("--limit", type=LIMIT, default=100, show_default=True, help="At most so many, the newest first.")
 @click.option("--before", type=NUMBER, help="Go on behind this claim: the id of the last one of the list before.")
-@json_option
+@rows_options
 @click.pass_obj
 @asynchronous
 async def list_claims(

@@ -6,8 +6,8 @@ from typing import Any
 import click
 
 from daemon.cli.failures import REFUSED, Failure
-from daemon.cli.noun import Noun
-from daemon.cli.output import LIMIT, NUMBER, amount, json_option, print_facts, print_json, print_table
+from daemon.cli.noun import Noun, examples
+from daemon.cli.output import LIMIT, NUMBER, amount, json_option, print_facts, print_json, print_table, rows_options
 from daemon.cli.site import Site, asynchronous
 
 
@@ -16,11 +16,11 @@ def feeds() -> None:
     """List and show what was sent, and what came of it; without a command: list."""
 
 
-@feeds.command("list")
+@feeds.command("list", epilog=examples("sellerd feeds --account laredoute-fr --limit 10"))
 @click.option("--account", help="Only of this account.")
 @click.option("--limit", type=LIMIT, default=50, show_default=True, help="At most so many, the newest first.")
 @click.option("--before", type=NUMBER, help="Go on behind this feed: the last one of the list before.")
-@json_option
+@rows_options
 @click.pass_obj
 @asynchronous
 async def list_feeds(site: Site, *, account: str | None, limit: int, before: int | None, as_json: bool) -> None:
@@ -37,7 +37,7 @@ async def list_feeds(site: Site, *, account: str | None, limit: int, before: int
     print_table(columns, [[row[column] for column in columns] for row in found], empty="Nothing was sent yet.")
 
 
-@feeds.command("show")
+@feeds.command("show", epilog=examples("sellerd feeds show 42", "sellerd feeds show 42 --payload > feed.xml"))
 @click.argument("feed", type=NUMBER, metavar="ID")
 @click.option("--payload", is_flag=True, help="Write the exact bytes that were sent to standard output.")
 @click.option("--received", is_flag=True, help="Write the exact bytes that were received for it to standard output.")
@@ -118,7 +118,7 @@ async def _write_received(site: Site, feed: int, delivery: int | None) -> None:
 @feeds.command("codes")
 @click.option("--account", help="Only of this account.")
 @click.option("--unknown", is_flag=True, help="Only those that no catalogue of errors knows.")
-@json_option
+@rows_options
 @click.pass_obj
 @asynchronous
 async def codes(site: Site, *, account: str | None, unknown: bool, as_json: bool) -> None:

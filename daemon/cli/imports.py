@@ -9,7 +9,9 @@ import click
 
 from daemon.cli.failures import REFUSED
 from daemon.cli.files import blocks, columns_option
+from daemon.cli.noun import examples
 from daemon.cli.output import json_option, print_json, print_table, shown
+from daemon.cli.progress import counted, working
 from daemon.cli.site import Site, address, asynchronous
 
 if TYPE_CHECKING:
@@ -26,7 +28,14 @@ def _columns() -> "Mapping[Any, Sequence[Column]]":
     return COLUMNS
 
 
-@click.command("import")
+@click.command(
+    "import",
+    epilog=examples(
+        "sellerd import stock stock.csv --account laredoute-fr",
+        "sellerd import prices prices.xlsx --account laredoute-fr --dry-run",
+        "sellerd import listings new.csv --account laredoute-fr --bad-rows mend.csv",
+    ),
+)
 @click.argument("kind", type=click.Choice(["listings", "stock", "prices", "promotions", "dispatches"]))
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE")
 @click.option("--account", required=True, help="The account.")
@@ -51,7 +60,9 @@ async def import_(
     """
     async with site.control() as control:
         path = address("accounts", account, "imports", kind)
-        report = await control.bring(f"{path}?dry_run=true" if dry_run else path, blocks(file))
+        with working(f"importing {kind}", file.stat().st_size) as progress:  # noqa: ASYNC240 - a look, no wait
+            content = counted(blocks(file), progress)
+            report = await control.bring(f"{path}?dry_run=true" if dry_run else path, content)
     faults = report["faults"]
     written = _write_bad_rows(kind, file, bad_rows, faults) if bad_rows and faults else 0
     if as_json:

@@ -7,7 +7,7 @@ import click
 
 from daemon.cli.failures import REFUSED, Failure
 from daemon.cli.noun import Noun, examples
-from daemon.cli.output import json_option, print_json, print_table
+from daemon.cli.output import print_json, print_table, rows_options
 from daemon.cli.site import Site, address, asynchronous
 from daemon.cli.values import Instant, Span
 
@@ -21,7 +21,7 @@ def jobs() -> None:
 
 @jobs.command("list", epilog=examples("sellerd jobs list", "sellerd jobs list laredoute-fr --json"))
 @click.argument("account", required=False)
-@json_option
+@rows_options
 @click.pass_obj
 @asynchronous
 async def list_jobs(site: Site, *, account: str | None, as_json: bool) -> None:

@@ -8,9 +8,10 @@ import click
 
 from daemon.cli.failures import REFUSED, Failure
 from daemon.cli.files import private_target
-from daemon.cli.noun import Noun
-from daemon.cli.output import LIMIT, amount, json_option, print_facts, print_json, print_table, shown
+from daemon.cli.noun import Noun, examples
+from daemon.cli.output import LIMIT, amount, json_option, print_facts, print_json, print_table, rows_options, shown
 from daemon.cli.photos import check_photos
+from daemon.cli.progress import working
 from daemon.cli.site import Control, Site, account_option, address, asynchronous
 
 _PARTS = ("item", "stock", "price", "end")
@@ -25,7 +26,13 @@ def listings() -> None:
 listings.add_command(check_photos)
 
 
-@listings.command("list")
+@listings.command(
+    "list",
+    epilog=examples(
+        "sellerd listings list --account laredoute-fr --state error",
+        "sellerd listings list --account laredoute-fr --limit 1000 --output listings.xlsx",
+    ),
+)
 @account_option
 @click.option("--part", type=click.Choice(_PARTS), help="Only by the state of this part.")
 @click.option("--state", type=click.Choice(_STATES), help="Only those of which a part is in this state.")
@@ -34,7 +41,7 @@ listings.add_command(check_photos)
 @click.option("--blocked", is_flag=True, help="Only those that were rejected too often in a row with the same words.")
 @click.option("--limit", type=LIMIT, default=100, show_default=True, help="At most so many, by SKU.")
 @click.option("--after", help="Go on behind this SKU: the last one of the list before.")
-@json_option
+@rows_options
 @click.pass_obj
 @asynchronous
 async def list_listings(
@@ -90,8 +97,14 @@ def _row(listing: dict[str, Any]) -> list[object]:
     parts = listing["parts"]
     errors = "; ".join(f"{parts[part]['error_name']}: {_error(parts[part])}" for part in _PARTS if parts[part]["error"])
     names = ("sku", "ean", "channel_item_id", "channel_status", "stock")
-    states = [parts[part]["state"] for part in _PARTS]
+    states = [_state(listing, part) for part in _PARTS]
     return [*(listing[name] for name in names), amount(listing["price_minor"]), *states, errors]
+
+
+def _state(listing: Mapping[str, Any], part: str) -> str:
+    """The state of a part, and whether the change guard holds it back."""
+    state: str = listing["parts"][part]["state"]
+    return f"{state} (held)" if part in listing["held"] else state
 
 
 def _error(part: Mapping[str, Any]) -> str:
@@ -99,7 +112,9 @@ def _error(part: Mapping[str, Any]) -> str:
     return f"{error} (blocked: {part['blocked']})" if part["blocked"] else error
 
 
-@listings.command("export")
+@listings.command(
+    "export", epilog=examples("sellerd listings export --account laredoute-fr --format xlsx --output listings.xlsx")
+)
 @account_option
 @click.option("--format", "form", type=click.Choice(["csv", "json", "xlsx"]), default="csv", show_default=True)
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="The file (mode 0600).")
@@ -111,12 +126,13 @@ async def export(site: Site, *, account: str, form: str, output: Path | None) ->
     from daemon.seller.exports import ExportFormat, listings_as
 
     async with site.reading() as store:
-        with private_target(output) as target:
+        with private_target(output) as target, working("exporting listings") as progress:
             async for piece in listings_as(ExportFormat(form), store.snapshots.pages(AccountName(account))):
                 target.write(piece)
+                progress.add(len(piece))
 
 
-@listings.command("show")
+@listings.command("show", epilog=examples("sellerd listings show --account laredoute-fr LAMP-1"))
 @account_option
 @click.argument("sku")
 @json_option
@@ -171,7 +187,7 @@ def _print_listing(listing: dict[str, Any]) -> None:
     )
     click.echo()
     parts = [
-        (part, how["state"], how["error"] and f"{how['error_name']}: {how['error']}", *_more(how))
+        (part, _state(listing, part), how["error"] and f"{how['error_name']}: {how['error']}", *_more(how))
         for part, how in listing["parts"].items()
     ]
     print_table(["part", "state", "error", "in English", "blocked"], parts, empty="")
@@ -200,7 +216,7 @@ def _print_listing(listing: dict[str, Any]) -> None:
     print_table(columns, carried, empty="No feed carried it yet.")
 
 
-@listings.command("explain")
+@listings.command("explain", epilog=examples("sellerd listings explain --account laredoute-fr LAMP-1"))
 @account_option
 @click.argument("sku")
 @json_option
@@ -248,7 +264,7 @@ def _value(name: str, value: Any) -> str:
     return "none" if value is None else shown(value)
 
 
-@listings.command("retry")
+@listings.command("retry", epilog=examples("sellerd listings retry --account laredoute-fr LAMP-1 LAMP-2"))
 @account_option
 @click.argument("skus", nargs=-1, required=True, metavar="SKU...")
 @click.pass_obj
@@ -291,7 +307,7 @@ async def _again(site: Site, account: str, skus: tuple[str, ...], verb: str) -> 
 @listings.command("validate")
 @account_option
 @click.argument("skus", nargs=-1, metavar="[SKU]...")
-@json_option
+@rows_options
 @click.pass_obj
 @asynchronous
 async def validate(site: Site, *, account: str, skus: tuple[str, ...], as_json: bool) -> None:

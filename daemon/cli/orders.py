@@ -11,7 +11,8 @@ import click
 from daemon.cli.failures import REFUSED, Failure
 from daemon.cli.files import private_target
 from daemon.cli.noun import Noun, examples
-from daemon.cli.output import LIMIT, NUMBER, amount, json_option, print_facts, print_json, print_table
+from daemon.cli.output import LIMIT, NUMBER, amount, json_option, print_facts, print_json, print_table, rows_options
+from daemon.cli.progress import working
 from daemon.cli.site import Site, account_option, address, asynchronous
 from daemon.cli.values import Instant
 
@@ -74,14 +75,19 @@ def orders() -> None:
     """List, show, export and decide orders."""
 
 
-@orders.command("list")
+@orders.command(
+    "list",
+    epilog=examples(
+        "sellerd orders list --late", "sellerd orders list --account johnlewis-gb --state to_ship --format csv"
+    ),
+)
 @click.option("--account", help="Only of this account.")
 @click.option("--state", help="Only orders of which a line is in this state: new, accepted, to_ship, shipped, …")
 @click.option("--late", is_flag=True, help="Only orders that should have been accepted or shipped by now.")
 @click.option("--errors", is_flag=True, help="Only orders of which something is wrong: incomplete, say.")
 @click.option("--limit", type=LIMIT, default=100, show_default=True, help="At most so many, the newest first.")
 @click.option("--before", type=NUMBER, help="Go on behind this order: the id of the last one of the list before.")
-@json_option
+@rows_options
 @click.pass_obj
 @asynchronous
 async def list_orders(
@@ -141,7 +147,7 @@ def _due(waiting: Mapping[str, Any]) -> str:
     return f"{how}{waiting['due_at']}" if waiting["due_at"] else ""
 
 
-@orders.command("show")
+@orders.command("show", epilog=examples("sellerd orders show --account laredoute-fr 2000000123 --personal"))
 @account_option
 @click.argument("number")
 @click.option("--personal", is_flag=True, help="Also who gets it: names, address, telephone.")
@@ -217,7 +223,9 @@ def _print_order(order: dict[str, Any]) -> None:
     print_table(["at", "what", "from", "to", "why"], events, empty="Nothing happened yet.")
 
 
-@orders.command("export")
+@orders.command(
+    "export", epilog=examples("sellerd orders export --account laredoute-fr --since 2026-03-01 --output orders.csv")
+)
 @account_option
 @click.option("--since", type=Instant(), help="Only orders that changed at or after this instant.")
 @click.option("--format", "form", type=click.Choice(["csv", "json", "xlsx"]), default="csv", show_default=True)
@@ -231,12 +239,13 @@ async def export(site: Site, *, account: str, since: datetime | None, form: str,
 
     async with site.reading() as store:
         pieces = orders_as(ExportFormat(form), store.views.export_orders(AccountName(account), since))
-        with private_target(output) as target:
+        with private_target(output) as target, working("exporting orders") as progress:
             async for piece in pieces:
                 target.write(piece)
+                progress.add(len(piece))
 
 
-@orders.command()
+@orders.command(epilog=examples("sellerd orders accept --account laredoute-fr 2000000123"))
 @account_option
 @click.argument("number")
 @_lines_option
@@ -247,7 +256,7 @@ async def accept(site: Site, *, account: str, number: str, lines: tuple[Line, ..
     await _decide(site, account, number, "accept", {"lines": _chosen(lines)})
 
 
-@orders.command()
+@orders.command(epilog=examples("sellerd orders refuse --account laredoute-fr 2000000123 --line 2 --out-of-stock"))
 @account_option
 @click.argument("number")
 @_lines_option
@@ -263,7 +272,9 @@ async def refuse(
     await _decide(site, account, number, "refuse", said)
 
 
-@orders.command()
+@orders.command(
+    epilog=examples('sellerd orders cancel --account johnlewis-gb 123456 --line 1=2 --reason "the customer called"')
+)
 @account_option
 @click.argument("number")
 @_lines_option
@@ -334,7 +345,9 @@ async def resend(
     await _decide(site, account, number, "resend", said)
 
 
-@orders.command()
+@orders.command(
+    epilog=examples("sellerd orders ship --account laredoute-fr 2000000123 --carrier Colissimo --tracking 8L00123")
+)
 @account_option
 @click.argument("number")
 @click.option("--carrier", required=True, help="The carrier.")
@@ -366,7 +379,7 @@ async def ship(
     await _decide(site, account, number, "ship", said)
 
 
-@orders.command()
+@orders.command(epilog=examples("sellerd orders resolve --account johnlewis-gb 123456 --arrived"))
 @account_option
 @click.argument("number")
 @click.option("--arrived/--again", default=None, required=True, help="It is there; or send it once more.")

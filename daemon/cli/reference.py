@@ -9,8 +9,9 @@ import click
 
 from daemon.cli.failures import REFUSED
 from daemon.cli.files import blocks, columns_option
-from daemon.cli.noun import Noun
-from daemon.cli.output import json_option, print_json, print_table
+from daemon.cli.noun import Noun, examples
+from daemon.cli.output import json_option, print_json, print_table, rows_options
+from daemon.cli.progress import counted, working
 from daemon.cli.site import Site, account_option, address, asynchronous
 
 if TYPE_CHECKING:
@@ -31,7 +32,9 @@ def _columns() -> "Mapping[Any, Sequence[Column]]":
     return REFERENCE_COLUMNS
 
 
-@reference.command("import")
+@reference.command(
+    "import", epilog=examples("sellerd reference import categories categories.csv --account laredoute-fr")
+)
 @click.argument("kind", type=click.Choice(_KINDS))
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE.csv")
 @account_option
@@ -46,7 +49,9 @@ async def import_codes(site: Site, *, kind: str, file: Path, account: str, as_js
     goes, what waits and is wrong now is held back, and what the marketplace has already is told.
     """
     async with site.control() as control:
-        report = await control.bring(address("accounts", account, "reference", kind), blocks(file))
+        with working(f"importing {kind}", file.stat().st_size) as progress:  # noqa: ASYNC240 - a look, no wait
+            content = counted(blocks(file), progress)
+            report = await control.bring(address("accounts", account, "reference", kind), content)
     if as_json:
         print_json(**report)
     else:
@@ -86,7 +91,7 @@ def _tell(report: Mapping[str, Any]) -> None:
 @click.option("--find", default="", help="Only those in whose codes or names this stands.")
 @click.option("--limit", default=100, show_default=True, help="At most so many, by code.")
 @click.option("--after", default="", help="Go on behind this code: the last one of the list before.")
-@json_option
+@rows_options
 @click.pass_obj
 @asynchronous
 async def list_codes(

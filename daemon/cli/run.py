@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from daemon.cli.failures import CONFIG, Failure
+from daemon.cli.noun import examples
 from daemon.cli.output import json_option, print_json
 from daemon.cli.site import Site, address, asynchronous
 
@@ -15,7 +16,7 @@ _config_option = click.option(
 )
 
 
-@click.command()
+@click.command(epilog=examples("sellerd run --config /etc/sellerd/config.toml"))
 @_config_option
 @click.pass_obj
 def run(site: Site, config: Path | None) -> None:
@@ -28,7 +29,7 @@ def run(site: Site, config: Path | None) -> None:
     raise click.exceptions.Exit(main_run(config or site.config_path))
 
 
-@click.command()
+@click.command(epilog=examples("sellerd check-config && sellerd reload"))
 @click.pass_obj
 @asynchronous
 async def reload(site: Site) -> None:
@@ -41,7 +42,7 @@ async def reload(site: Site) -> None:
     click.echo("The new configuration runs.")
 
 
-@click.command("check-config")
+@click.command("check-config", epilog=examples("sellerd check-config", "sellerd check-config --json | jq .problems"))
 @_config_option
 @json_option
 @click.pass_obj

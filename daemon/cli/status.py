@@ -4,14 +4,14 @@ from typing import Any
 
 import click
 
-from daemon.cli.noun import Noun
-from daemon.cli.output import LIMIT, NUMBER, json_option, print_json, print_table
+from daemon.cli.noun import Noun, examples
+from daemon.cli.output import LIMIT, NUMBER, json_option, print_json, print_table, rows_options
 from daemon.cli.site import Site, address, asynchronous
 
 View = dict[str, Any]
 
 
-@click.command()
+@click.command(epilog=examples("sellerd status", "sellerd status --json | jq '.accounts[].held'"))
 @json_option
 @click.pass_obj
 @asynchronous
@@ -100,8 +100,8 @@ def _gate_state(gate: View) -> str:
     return f"closed until {gate['until']}" if gate["until"] else "closed"
 
 
-@click.command()
-@json_option
+@click.command(epilog=examples("sellerd gate"))
+@rows_options
 @click.pass_obj
 @asynchronous
 async def gate(site: Site, *, as_json: bool) -> None:
@@ -122,11 +122,13 @@ def deliveries() -> None:
     """Show what came in and could not be read, and try it again; without a command: list."""
 
 
-@deliveries.command("list")
+@deliveries.command(
+    "list", epilog=examples("sellerd deliveries --account johnlewis-gb", "sellerd deliveries --all --format csv")
+)
 @click.option("--account", help="Only of this account.")
 @click.option("--all", "everything", is_flag=True, help="Also what was read well.")
 @click.option("--limit", type=LIMIT, default=100, show_default=True, help="At most so many, the newest first.")
-@json_option
+@rows_options
 @click.pass_obj
 @asynchronous
 async def list_deliveries(site: Site, *, account: str | None, everything: bool, limit: int, as_json: bool) -> None:

@@ -36,7 +36,7 @@ async def send_offers(run: Run) -> Outcome:
 
 async def _send_due(run: Run, kind: FeedKind) -> Outcome:
     rule = run.account.feed_rules[kind]
-    feed = await run.store.feeds.open(run.name, rule, run.now, run.account.offer_terms)
+    feed = await run.store.feeds.open(run.name, rule, run.now, run.account.offer_terms, run.account.guard.terms)
     if feed is None:
         return Outcome(note="nothing is due")
     if isinstance(feed, GateClosed):

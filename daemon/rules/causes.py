@@ -27,6 +27,8 @@ class CauseKind(StrEnum):
     IN_DOUBT = "in_doubt"
     ORDERS_LATE = "orders_late"
     ORDERS_DUE_SOON = "orders_due_soon"
+    ATTENTION = "attention"
+    ORDER_ERRORS = "order_errors"
     SET_ASIDE = "set_aside"
     GUARD = "guard"
     SECRET_EXPIRES = "secret_expires"  # noqa: S105 - a kind of cause
@@ -114,7 +116,7 @@ ABOUT: Mapping[CauseKind, About] = {
     CauseKind.IN_DOUBT: About(
         _CRITICAL,
         "Something may or may not have arrived, and the marketplace cannot be asked.",
-        "Look at the marketplace's own pages, then say what you saw: sellerd orders resolve NUMBER --arrived|--absent",
+        "See the marketplace's own pages, then say what you saw: sellerd orders resolve NUMBER --arrived (or --again)",
     ),
     CauseKind.ORDERS_LATE: About(
         _CRITICAL,
@@ -125,6 +127,16 @@ ABOUT: Mapping[CauseKind, About] = {
         _WARNING,
         "Orders wait for you and their deadline is near.",
         "Accept, ship or refuse them: sellerd orders list",
+    ),
+    CauseKind.ATTENTION: About(
+        _WARNING,
+        "Claims or failed order updates wait for a person.",
+        "See them and decide: sellerd orders list, sellerd claims list",
+    ),
+    CauseKind.ORDER_ERRORS: About(
+        _WARNING,
+        "Something is wrong with orders that sellerd cannot mend by itself.",
+        "See which, and why: sellerd orders list --errors",
     ),
     CauseKind.SET_ASIDE: About(
         _WARNING,

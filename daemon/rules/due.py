@@ -22,6 +22,8 @@ class Standing:
     ended: bool
     stock: int | None
     price: int | None
+    #: parts that the change guard holds back
+    held: frozenset[Part] = frozenset()
     eco: int = 0
     charged: bool = False
 
@@ -32,8 +34,11 @@ def obstacles(rule: FeedRule, listing: Standing) -> list[str]:
     The claim asks the same in SQL (`store/feeds.py`).
     """
     found = []
-    if not any(listing.states[part] is SyncState.PENDING for part in rule.parts):
+    pending = {part for part in rule.parts if listing.states[part] is SyncState.PENDING}
+    if not pending:
         found.append(f"nothing of its {', '.join(sorted(rule.parts))} is pending")
+    elif pending <= listing.held:
+        found.append(f"the guard holds its {', '.join(sorted(pending))} back: see sellerd guard list")
     needed = rule.ended_needs if listing.ended else rule.needs
     if _REACHED.index(listing.channel_status) < _REACHED.index(needed):
         found.append(f"it is {listing.channel_status} at the marketplace, and must be {needed} first")

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, astuple, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -117,6 +117,17 @@ class TheEdge:
         order = self._order(number)
         self._send(order, _written(order, 0))
         return order
+
+    def contradict_order(self, number: str, *, same_name: bool) -> None:
+        """Send an order once more with other units and one line more, which no retailer should. Raises Mistake.
+
+        Under its own name it comes as soon as the client has taken the file that it came in.
+        """
+        order = self._order(number)
+        lines = {ref: replace(line, quantity=line.quantity + 1) for ref, line in order.lines.items()}
+        lines["99"] = EdgeLine("99", next(iter(lines.values())).part_number, 1)
+        path = self.files / order.environment / "incoming" / order.file_name
+        self._send_again(path, _written(replace(order, lines=lines), 0), same_name=same_name)
 
     @property
     def readings(self) -> Sequence[Reading]:

@@ -50,13 +50,13 @@ class Plan:
         }
 
     async def _feed(self, kind: FeedKind, rule: FeedRule) -> View | None:
-        feeds, terms = self.store.feeds, self.account.offer_terms
-        found = await feeds.open(self.name, rule, self.now, terms)
+        feeds, said = self.store.feeds, (self.account.offer_terms, self.account.guard.terms)
+        found = await feeds.open(self.name, rule, self.now, *said)
         closed = None
         if isinstance(found, GateClosed):
             closed = found
             await self.store.open_gate(self.name, kind)
-            found = await feeds.open(self.name, rule, self.now, terms)
+            found = await feeds.open(self.name, rule, self.now, *said)
         if not isinstance(found, Feed):
             return None
         feed = replace(found, name=self.marketplace.feed_name(found))

@@ -20,6 +20,7 @@ from daemon.store.erasures import Erasures
 from daemon.store.facts import Facts
 from daemon.store.feeds import Feeds
 from daemon.store.folders import Folders
+from daemon.store.guard import Guard
 from daemon.store.listings import Listings
 from daemon.store.orders import Orders
 from daemon.store.overview import Overview
@@ -60,6 +61,7 @@ class Store:
         self.erasures = Erasures(database)
         self.feeds = Feeds(database)
         self.folders = Folders(database)
+        self.guard = Guard(database)
         self.listings = Listings(database)
         self.orders = Orders(database)
         self.overview = Overview(database)

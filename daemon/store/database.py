@@ -282,6 +282,11 @@ def migrations() -> list[tuple[int, str, str]]:
     return [(int(name[:4]), name, text) for name, text in found]
 
 
+def versions() -> tuple[str, str]:
+    """The version of SQLite, and the number of the schema that this program knows."""
+    return sqlite3.sqlite_version, f"{migrations()[-1][0]:04d}"
+
+
 def migrate(connection: sqlite3.Connection, path: Path) -> None:
     """Bring the schema up to date, each migration in a transaction of its own, with a backup before the first."""
     connection.execute(

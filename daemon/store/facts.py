@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from daemon.model import AccountName, FeedKind, FeedRule, OfferTerms
 from daemon.store.database import Database
 from daemon.store.feeds import due_condition
+from daemon.store.guard import GuardRule
 from daemon.store.times import from_us, to_us
 from daemon.store.values import named_terms
 
@@ -29,6 +30,10 @@ class AccountFacts:
     set_aside: int = 0
     in_doubt: int = 0
     in_doubt_since: datetime | None = None
+    #: parts that the guard holds back by its rule, and since when
+    held: Mapping[GuardRule, tuple[int, datetime]] = field(default_factory=dict)
+    #: since when the order line waits for the seller that has waited longest
+    waiting_since: datetime | None = None
     unanswered_since: Mapping[FeedKind, datetime] = field(default_factory=dict)
     pending_since: Mapping[FeedKind, datetime] = field(default_factory=dict)
 
@@ -72,9 +77,31 @@ def _facts(
         set_aside=aside,
         in_doubt=doubt["n"],
         in_doubt_since=from_us(doubt["since"]),
+        held=_held(db, account),
+        waiting_since=_waiting_since(db, account),
         unanswered_since=_by_kind(rules, lambda rule: _unanswered_since(db, account, rule)),
         pending_since=_by_kind(rules, lambda rule: _pending_since(db, account, rule, terms)),
     )
+
+
+def _held(db: sqlite3.Connection, account: AccountName) -> dict[GuardRule, tuple[int, datetime]]:
+    rows = db.execute(
+        "SELECT c.rule, count(*) AS n, min(h.held_at) AS since FROM guard_cases c"
+        " JOIN guard_holds h ON h.guard_case = c.id AND h.state = 'held'"
+        " WHERE c.account = ? AND c.closed_at IS NULL GROUP BY c.rule",
+        (account,),
+    ).fetchall()
+    return {GuardRule(row["rule"]): (row["n"], from_us(row["since"])) for row in rows}
+
+
+def _waiting_since(db: sqlite3.Connection, account: AccountName) -> datetime | None:
+    row = db.execute(
+        'SELECT min(l.since) AS since FROM order_lines l JOIN orders o ON o.id = l."order"'
+        " WHERE o.account = ? AND l.state IN ('new', 'to_ship')",
+        (account,),
+    ).fetchone()
+    since: datetime | None = from_us(row["since"])
+    return since
 
 
 def _by_kind(rules: Iterable[FeedRule], ask: Callable[[FeedRule], datetime | None]) -> dict[FeedKind, datetime]:

@@ -20,6 +20,7 @@ from daemon.model import (
     FeedObject,
     FeedRule,
     FeedState,
+    GuardTerms,
     Moment,
     Money,
     OfferTerms,
@@ -33,6 +34,7 @@ from daemon.store.codes import count_codes
 from daemon.store.database import Database
 from daemon.store.events import tell
 from daemon.store.generation import count_send, restored_at
+from daemon.store.guard import claimed, guard, not_held
 from daemon.store.listings import extras_of, item_from_json, vat_rate_of
 from daemon.store.prices import charged, judge
 from daemon.store.promotions import begin_and_end
@@ -83,13 +85,15 @@ class Feeds:
         rule: FeedRule,
         now: Moment,
         terms: OfferTerms = OfferTerms(),  # noqa: B008 - frozen
+        limits: GuardTerms = GuardTerms(),  # noqa: B008 - frozen
     ) -> Feed | GateClosed | None:
         """Claim the next feed of this kind: everything due, at the values of now; None when nothing is due (L8).
 
-        Before that, promotions begin and end, and what `terms` and open orders change is made Pending (L6, L10, L11).
+        Before that, promotions begin and end, what `terms` and open orders change is made Pending (L6, L10, L11), and
+        what looks like a mistake by `limits` is held back (`store/guard.py`).
         The claim closes the gate until the send must be over and the interval has passed after it.
         """
-        return await self._database.claim(lambda db: _open(db, account, rule, now, terms))
+        return await self._database.claim(lambda db: _open(db, account, rule, now, (terms, limits)))
 
     async def objects(self, feed: Feed, currency: str) -> AsyncIterator[list[FeedObject]]:
         """What the feed carries, in batches."""
@@ -278,9 +282,14 @@ def _count(db: sqlite3.Connection, feed: int, at: datetime) -> None:
         _close(db, feed, FeedState.ANSWERED, "", at)
 
 
+def _goes(part: Part) -> str:
+    """Whether a part of a listing leaves with a feed that carries such parts."""
+    return f"{part}_state = 'pending' AND {not_held(part)}"
+
+
 def due_condition(rule: FeedRule) -> str:
     """Which rows of `listings` the next feed of an account takes, for a WHERE with `:account` and its terms."""
-    parts = " OR ".join(f"{part}_state = 'pending'" for part in sorted(rule.parts))
+    parts = " OR ".join(f"({_goes(part)})" for part in sorted(rule.parts))
     status = (
         f"((ended = 0 AND channel_status IN ({_statuses_from(rule.needs)}))"
         f" OR (ended = 1 AND channel_status IN ({_statuses_from(rule.ended_needs)})))"
@@ -296,11 +305,13 @@ def due_condition(rule: FeedRule) -> str:
 
 
 def _open(
-    db: sqlite3.Connection, account: AccountName, rule: FeedRule, now: Moment, terms: OfferTerms
+    db: sqlite3.Connection, account: AccountName, rule: FeedRule, now: Moment, said: tuple[OfferTerms, GuardTerms]
 ) -> Feed | GateClosed | None:
+    terms, limits = said
     _lapse(db, account, rule, now)
     if rule.kind is FeedKind.OFFER:
         _bring_up_to_date(db, account, rule, now.at, terms)
+        guard(db, account, rule.parts, terms, limits, now.at)
     closed = _closed(db, account, rule, now)
     due = due_condition(rule)
     named = {"account": account, **named_terms(terms)}
@@ -315,6 +326,8 @@ def _open(
         ).fetchone()[0]
     )
     size = _claim_objects(db, feed, rule, due, named)
+    if rule.kind is FeedKind.OFFER:
+        claimed(db, account, feed)
     db.execute("UPDATE feeds SET size = ? WHERE id = ?", (size, feed))
     db.execute(
         'INSERT INTO events (at, account, subject, subject_id, what, "from", "to")'
@@ -344,8 +357,7 @@ def _bring_up_to_date(
 
 def _claim_objects(db: sqlite3.Connection, feed: FeedId, rule: FeedRule, due: str, named: Mapping[str, object]) -> int:
     revisions = ", ".join(
-        f"CASE WHEN {part}_state = 'pending' THEN {part}_revision END" if part in rule.parts else "NULL"
-        for part in Part
+        f"CASE WHEN {_goes(part)} THEN {part}_revision END" if part in rule.parts else "NULL" for part in Part
     )
     size = db.execute(
         "INSERT INTO feed_objects (feed, listing, ean, channel_item_id, item_revision, stock_revision, price_revision,"  # noqa: S608
@@ -358,8 +370,7 @@ def _claim_objects(db: sqlite3.Connection, feed: FeedId, rule: FeedRule, due: st
         {"feed": feed, "most": -1 if rule.most is None else rule.most, **named},
     ).rowcount
     parts = ", ".join(
-        f"{part}_state = CASE WHEN {part}_state = 'pending' THEN 'sent' ELSE {part}_state END"
-        for part in sorted(rule.parts)
+        f"{part}_state = CASE WHEN {_goes(part)} THEN 'sent' ELSE {part}_state END" for part in sorted(rule.parts)
     )
     db.execute(
         f"UPDATE listings SET {parts} WHERE id IN (SELECT listing FROM feed_objects WHERE feed = ?)",  # noqa: S608

@@ -24,6 +24,9 @@ from daemon.store.times import from_us
 R = TypeVar("R")
 
 _OPEN_FEED = "feeds.state IN ('sending', 'sent', 'in_doubt')"
+# As far back as the guard of an account looks, a day at most.
+_LATELY = "feeds.opened_at >= (SELECT max(opened_at) FROM main.feeds WHERE account = :account) - 86400000000"
+_DUE = "'pending' IN (item_state, stock_state, price_state, end_state)"
 _HAS_OPEN_LINE = (
     'EXISTS (SELECT 1 FROM main.order_lines l WHERE l."order" = orders.id'
     " AND l.state IN ('new', 'accepted', 'to_ship', 'to_cancel', 'refunding'))"
@@ -43,8 +46,12 @@ _HIDDEN: dict[str, str] = {
     "offer_terms": "account = :account",
     "events": "false",
     # The newest of all, so that numbers go on from it.
-    "feeds": f"id = (SELECT max(id) FROM main.feeds) OR (account = :account AND {_OPEN_FEED})",  # noqa: S608
-    "feed_objects": f"feed IN (SELECT id FROM temp.feeds WHERE account = :account AND {_OPEN_FEED})",  # noqa: S608
+    "feeds": "id = (SELECT max(id) FROM main.feeds) OR account = :account",
+    # What the change guard compares with as well: what these listings were sent, and what left within its window.
+    "feed_objects": f"feed IN (SELECT id FROM temp.feeds WHERE account = :account AND ({_OPEN_FEED} OR {_LATELY}))"  # noqa: S608
+    f" OR listing IN (SELECT id FROM temp.listings WHERE {_DUE})",
+    "guard_cases": "account = :account",
+    "guard_holds": "account = :account",
     "orders": f"account = :account AND ({_HAS_OPEN_LINE} OR {_HAS_OPEN_UPDATE})",
     "order_lines": _OF_ORDERS,
     "order_updates": _OF_ORDERS,

@@ -2,16 +2,15 @@
 
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from daemon.errors import NotAllowed, Unreadable
+from daemon.errors import NotAllowed
 from daemon.model import (
     AccountName,
     ClaimState,
     Delivery,
     LegalMoves,
-    LineState,
     OrderNumber,
     OrderUpdate,
     Parcel,
@@ -19,17 +18,14 @@ from daemon.model import (
     UpdateKind,
     UpdateState,
 )
-from daemon.rules.moves import LEADS_TO, after, undone
 from daemon.store.choices import Choice, answerable, cancelled, in_stock, order_of, overtaken, wanted
 from daemon.store.claim_fates import follow
 from daemon.store.claims import ClaimId, claim_of
 from daemon.store.database import Database
-from daemon.store.deliveries import DeliveryKind, DeliveryState, move, record
-from daemon.store.events import tell
 from daemon.store.generation import count_send, doubt_if_restored
 from daemon.store.payloads import keep
-from daemon.store.standings import change_stamp, put_standing, standing
 from daemon.store.times import to_us
+from daemon.store.update_fates import fail, keep_answers, move_lines, settle, settle_lines, settle_open
 from daemon.store.update_rows import (
     DueUpdate,
     New,
@@ -39,7 +35,6 @@ from daemon.store.update_rows import (
     parcel_from_json,
     row_of,
     tell_update,
-    touched,
 )
 
 #: mends the parcel and the reason of a failed update; raises NotAllowed
@@ -253,7 +248,7 @@ class Updates:
                 name = name_of(one.update)
                 db.execute("UPDATE order_updates SET doubtful = 0, name = ? WHERE id = ?", (name, one.id))
                 why = "the database was restored from an older one, which may have sent it"
-                _settle(db, one.id, UpdateState.IN_DOUBT, why, at)
+                settle(db, one.id, UpdateState.IN_DOUBT, why, at)
             return len(due)
 
         return await self._database.write(work)
@@ -268,7 +263,7 @@ class Updates:
             row = row_of(db, update)
             why = overtaken(db, row, legal_moves) if row["state"] == UpdateState.PENDING else ""
             if why:
-                _fail(db, update, why, at)
+                fail(db, update, why, at)
             return why
 
         return await self._database.write(work)
@@ -300,29 +295,29 @@ class Updates:
                 "UPDATE order_updates SET state = ?, error = '', sent_at = ?, settled_at = ? WHERE id = ?",
                 (state, to_us(at), None if answer_wait else to_us(at), update),
             )
-            _move_lines(db, row, at)
+            move_lines(db, row, at)
             tell_update(db, update, at, (row["state"], state))
             if state is UpdateState.SUCCEEDED:
-                _settle_lines(db, row, at)
+                settle_lines(db, row, at)
             follow(db, row["order"], at)
 
         await self._database.write(work)
 
     async def may_have_arrived(self, update: UpdateId, error: str, at: datetime) -> None:
         """Its sending was cut where nobody knows: it is in doubt until somebody does."""
-        await self._database.write(lambda db: _settle_open(db, update, UpdateState.IN_DOUBT, error, at))
+        await self._database.write(lambda db: settle_open(db, update, UpdateState.IN_DOUBT, error, at))
 
     async def not_arrived(self, update: UpdateId, error: str, at: datetime) -> None:
         """Nothing reached the marketplace: it waits for the next tick."""
-        await self._database.write(lambda db: _settle_open(db, update, UpdateState.PENDING, error, at))
+        await self._database.write(lambda db: settle_open(db, update, UpdateState.PENDING, error, at))
 
     async def failed(self, update: UpdateId, error: str, at: datetime) -> None:
         """The marketplace said no: its lines are as they were before it."""
-        await self._database.write(lambda db: _fail(db, update, error, at))
+        await self._database.write(lambda db: fail(db, update, error, at))
 
     async def keep_answers(self, account: AccountName, delivery: Delivery[UpdateAnswer], at: datetime) -> bool:
         """Keep answers and apply them in one transaction; False when they had to be set aside (J8, D9)."""
-        return await self._database.write(lambda db: _keep_answers(db, account, delivery, at))
+        return await self._database.write(lambda db: keep_answers(db, account, delivery, at))
 
     async def settle_silent(self, account: AccountName, answer_wait: timedelta, at: datetime) -> int:
         """Where nothing was said against a sent update for long enough, it has succeeded (J13)."""
@@ -335,7 +330,7 @@ class Updates:
                 (account, to_us(at - answer_wait) + 1, to_us(at + answer_wait)),
             ).fetchall()
             for row in rows:
-                _settle(db, UpdateId(row["id"]), UpdateState.SUCCEEDED, "", at)
+                settle(db, UpdateId(row["id"]), UpdateState.SUCCEEDED, "", at)
             return len(rows)
 
         return await self._database.write(work)
@@ -346,7 +341,7 @@ class Updates:
         def work(db: sqlite3.Connection) -> int:
             rows = db.execute("SELECT id FROM order_updates WHERE state = 'sending'").fetchall()
             for row in rows:
-                _settle(db, row["id"], UpdateState.IN_DOUBT, "the daemon ended while it was being sent", at)
+                settle(db, row["id"], UpdateState.IN_DOUBT, "the daemon ended while it was being sent", at)
             return len(rows)
 
         return await self._database.write(work)
@@ -363,10 +358,8 @@ class Updates:
                 raise NotAllowed(f"order {number} has no update in doubt; nothing to settle")
             if arrived:
                 db.execute("UPDATE order_updates SET sent_at = ? WHERE id = ?", (to_us(at), row["id"]))
-                _move_lines(db, row, at)
-            _settle(
-                db, row["id"], UpdateState.SUCCEEDED if arrived else UpdateState.PENDING, "", at, "said by a person"
-            )
+                move_lines(db, row, at)
+            settle(db, row["id"], UpdateState.SUCCEEDED if arrived else UpdateState.PENDING, "", at, "said by a person")
 
         await self._database.write(work)
 
@@ -441,150 +434,3 @@ def _answer(
 ) -> OrderUpdate:
     new = New(UpdateKind.CANCELLATION, chosen, reason=reason, cancels=True, claim=claim["id"])
     return insert(db, order, new, at, legal_moves)
-
-
-def _move_lines(db: sqlite3.Connection, row: sqlite3.Row, at: datetime) -> None:
-    """Move the lines of an update that is there; those that stand moved for it stay, however often it is told."""
-    kind = UpdateKind(row["kind"])
-    lines = db.execute(
-        "SELECT w.quantity AS units, l.* FROM update_lines w JOIN order_lines l ON l.id = w.line"
-        " WHERE w.\"update\" = ? AND w.from_state = ''",
-        (row["id"],),
-    ).fetchall()
-    for line in lines:
-        stands = after(standing(line), kind, line["units"])
-        db.execute(
-            'UPDATE update_lines SET from_state = ? WHERE "update" = ? AND line = ?',
-            (line["state"], row["id"], line["id"]),
-        )
-        put_standing(db, line, stands, at)
-        why = f"{kind} {row['name'] or row['id']}"
-        tell(
-            db,
-            at,
-            row["account"],
-            ("order", row["order"]),
-            f"line {line['ref']}",
-            moved=(line["state"], stands.state),
-            why=why,
-        )
-    if lines:
-        touched(db, row["account"], row["order"], at)
-
-
-def _settle_open(db: sqlite3.Connection, update: UpdateId, state: UpdateState, error: str, at: datetime) -> None:
-    """Say how the sending of an update ended, unless somebody has settled it meanwhile (house law 3)."""
-    if row_of(db, update)["state"] in (UpdateState.SENDING, UpdateState.IN_DOUBT):
-        _settle(db, update, state, error, at)
-
-
-def _settle(
-    db: sqlite3.Connection, update: UpdateId, state: UpdateState, error: str, at: datetime, why: str = ""
-) -> None:
-    row = row_of(db, update)
-    if row["state"] == state:
-        return
-    settled = to_us(at) if state in (UpdateState.SUCCEEDED, UpdateState.FAILED) else None
-    db.execute(
-        "UPDATE order_updates SET state = ?, error = ?, settled_at = ? WHERE id = ?", (state, error, settled, update)
-    )
-    tell_update(db, update, at, (row["state"], state), error or why)
-    if state is UpdateState.SUCCEEDED:
-        _settle_lines(db, row, at)
-    follow(db, row["order"], at)
-
-
-def _settle_lines(db: sqlite3.Connection, row: sqlite3.Row, at: datetime) -> None:
-    """Where an answered update is the last word about its lines, they come to what it settles to (J10)."""
-    if not row["settles_to"]:
-        return
-    reached = LEADS_TO[UpdateKind(row["kind"])]
-    for line in db.execute(
-        'SELECT l.* FROM update_lines w JOIN order_lines l ON l.id = w.line WHERE w."update" = ? AND l.state = ?',
-        (row["id"], reached),
-    ).fetchall():
-        end = LineState(row["settles_to"])
-        put_standing(db, line, replace(standing(line), state=end), at)
-        why = f"{row['kind']} {row['name'] or row['id']} succeeded"
-        tell(db, at, row["account"], ("order", row["order"]), f"line {line['ref']}", moved=(reached, end), why=why)
-    db.execute("UPDATE orders SET changed_at = ? WHERE id = ?", (change_stamp(db, row["account"], at), row["order"]))
-
-
-def _fail(db: sqlite3.Connection, update: UpdateId, error: str, at: datetime) -> None:
-    row = row_of(db, update)
-    if row["state"] == "failed":
-        return
-    _move_lines_back(db, row, at, error)
-    _settle(db, update, UpdateState.FAILED, error, at)
-
-
-def _move_lines_back(db: sqlite3.Connection, row: sqlite3.Row, at: datetime, error: str) -> None:
-    lines = db.execute(
-        "SELECT w.quantity AS units, w.from_state, l.* FROM update_lines w JOIN order_lines l ON l.id = w.line"
-        " WHERE w.\"update\" = ? AND w.from_state <> ''",
-        (row["id"],),
-    ).fetchall()
-    db.execute("UPDATE update_lines SET from_state = '' WHERE \"update\" = ?", (row["id"],))
-    kind, settled = UpdateKind(row["kind"]), LineState(row["settles_to"]) if row["settles_to"] else None
-    for line in lines:
-        before = LineState(line["from_state"])
-        stands = undone(
-            *(standing(line), kind, line["units"], before),
-            settled=settled,
-            ours_since=_rebase(db, row, line["id"], before),
-        )
-        if stands == standing(line):
-            continue
-        put_standing(db, line, stands, at)
-        moved = (line["state"], stands.state)
-        tell(db, at, row["account"], ("order", row["order"]), f"line {line['ref']}", moved=moved, why=error)
-    touched(db, row["account"], row["order"], at)
-
-
-def _rebase(db: sqlite3.Connection, row: sqlite3.Row, line: int, before: LineState) -> bool:
-    """Let what we moved a line for later have begun where an update that is undone began; whether there was any.
-
-    So a line comes back all the way, in whatever order the errors of its updates are learnt (J13).
-    """
-    led_to = {LEADS_TO[UpdateKind(row["kind"])].value, row["settles_to"]}
-    if row["kind"] == UpdateKind.CANCELLATION:
-        led_to.add(LineState.SHIPPED.value)
-    later = db.execute(
-        'SELECT w."update", w.from_state FROM update_lines w JOIN order_updates u ON u.id = w."update"'
-        " WHERE w.line = ? AND w.from_state <> '' AND u.created_at > ?",
-        (line, row["created_at"]),
-    ).fetchall()
-    db.executemany(
-        'UPDATE update_lines SET from_state = ? WHERE "update" = ? AND line = ?',
-        [(before, each["update"], line) for each in later if each["from_state"] in led_to],
-    )
-    return bool(later)
-
-
-def _keep_answers(db: sqlite3.Connection, account: AccountName, delivery: Delivery[UpdateAnswer], at: datetime) -> bool:
-    kept = record(db, account, DeliveryKind.UPDATE_ANSWER, delivery.file, keep(db, delivery.content, at), at)
-    if kept.known and kept.state is not DeliveryState.KEPT:
-        return kept.state is DeliveryState.APPLIED
-    answers = (delivery.body,) if isinstance(delivery.body, Unreadable) else delivery.body
-    faults = [fault for answer in answers if (fault := _apply_answer(db, account, answer, at))]
-    move(db, kept.id, DeliveryState.SET_ASIDE if faults else DeliveryState.APPLIED, "; ".join(faults))
-    return not faults
-
-
-def _apply_answer(db: sqlite3.Connection, account: str, answer: UpdateAnswer | Unreadable, at: datetime) -> str:
-    """Settle the update that an answer names; returns why that was not possible, or nothing."""
-    if isinstance(answer, Unreadable):
-        return str(answer)
-    row = db.execute(
-        # The last condition is the partial index's own: without it SQLite walks through every update.
-        "SELECT * FROM order_updates WHERE account = ? AND name = ? AND name <> ''",
-        (account, answer.update_name),
-    ).fetchone()
-    if row is None:
-        return f"no update of ours is called {answer.update_name}"
-    if answer.accepted:
-        _move_lines(db, row, at)
-        _settle(db, UpdateId(row["id"]), UpdateState.SUCCEEDED, "", at)
-    else:
-        _fail(db, UpdateId(row["id"]), answer.text, at)
-    return ""

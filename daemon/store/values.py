@@ -33,6 +33,8 @@ from daemon.store.listings import knobs_of, levies_of
 from daemon.store.sales import sales_of
 from daemon.store.times import from_us, to_us
 
+#: the parts that the change guard may hold back
+_GUARDED = (Part.STOCK, Part.PRICE, Part.END)
 _NO_CAP = 2**63 - 1
 #: the terms that change a figure, as they are kept
 _KEPT = ("safety_stock", "percentage", "cap", "threshold", "rrp_discount_bp", "less_eco", "vat_rate")
@@ -128,6 +130,7 @@ def _inputs(db: sqlite3.Connection, account: AccountName, sku: Sku, currency: st
             ended=bool(row["ended"]),
             stock=row["stock"],
             price=row["price_minor"],
+            held=frozenset(part for part in _GUARDED if row[f"{part}_hold"] == row[f"{part}_revision"]),
             eco=-eco.without(0, row["eco_minor"], included=less_eco),
             charged=bool(history),
         ),
@@ -167,7 +170,8 @@ def less_eco(amount: str, old: str = "") -> str:
     return f"({amount} - :{old}less_eco * coalesce(eco_minor, 0))"
 
 
-def _promoted() -> str:
+def promoted() -> str:
+    """The price of the promotion in force; null where there is none."""
     return less_eco("(SELECT p.price_minor FROM promotions p WHERE p.id = listings.promotion)")
 
 
@@ -179,7 +183,7 @@ def sold() -> str:
     ordinary = less_eco("price_minor")
     return (
         f"CASE WHEN {ordinary} <= 0 THEN {_CHARGED}"
-        f" ELSE coalesce(CASE WHEN price_blocked = 0 THEN {_promoted()} END, {ordinary}) END"
+        f" ELSE coalesce(CASE WHEN price_blocked = 0 THEN {promoted()} END, {ordinary}) END"
     )
 
 
@@ -210,7 +214,7 @@ def reference() -> str:
     ordinary = less_eco("price_minor")
     return (
         f"CASE WHEN {ordinary} <= 0 THEN NULL WHEN promotion IS NULL THEN "
-        f"{rrp()} WHEN price_blocked = 0 AND {ordinary} > {_promoted()} THEN {ordinary} END"
+        f"{rrp()} WHEN price_blocked = 0 AND {ordinary} > {promoted()} THEN {ordinary} END"
     )
 
 

@@ -38,6 +38,7 @@ from daemon.store import claim_views
 from daemon.store.database import Database
 from daemon.store.feeds import read_gate
 from daemon.store.generation import restored_at
+from daemon.store.guard import GUARDED
 from daemon.store.listings import extras_of, item_from_json, knobs_of, levies_of, vat_rate_of
 from daemon.store.order_errors import OPEN
 from daemon.store.pauses import Pause, pauses_of
@@ -513,6 +514,8 @@ def _listing(row: sqlite3.Row) -> View:
         "eco_contribution_minor": row["eco_minor"],
         "ended": bool(row["ended"]),
         "parts": {part.value: _part(row, part) for part in Part},
+        # A held part is Pending all the same: the guard keeps it from leaving.
+        "held": [part.value for part in GUARDED if row[f"{part}_hold"] == row[f"{part}_revision"]],
         "rejection": json.loads(row["rejection"]) if row["rejection"] else None,
         "warnings": [*json.loads(row["warnings"]), *_price_warnings(row)],
         "stock_knobs": asdict(knobs_of(row)),

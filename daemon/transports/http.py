@@ -14,6 +14,7 @@ import httpx
 
 from daemon.errors import AccessDenied, Refused, TransportError, Unconfirmed, Unreachable, Unreadable
 from daemon.transports.body import Body
+from daemon.transports.calls import counted
 from daemon.transports.tls import trusting
 
 __all__ = ["Body", "ControlClient", "HttpClient", "HttpTimeouts", "Reply"]
@@ -172,9 +173,10 @@ class HttpClient:
             except httpx.InvalidURL:
                 raise Unreachable(f"{where}: the address is not a valid URL") from None
             journey = _Journey()
-            reply = await _exchange(
-                pool.client, request, journey, where, deadline=deadline, limit=limit, judge=_judge, cut=cut
-            )
+            with counted("http"):
+                reply = await _exchange(
+                    pool.client, request, journey, where, deadline=deadline, limit=limit, judge=_judge, cut=cut
+                )
             sound = True
         finally:
             pool.requests -= 1

@@ -19,6 +19,7 @@ import aiosmtplib
 import anyio
 
 from daemon.errors import AccessDenied, Refused, Unconfirmed, Unreachable
+from daemon.transports.calls import counted
 from daemon.transports.tls import trusting
 
 Security = Literal["tls", "starttls", "none"]
@@ -70,7 +71,7 @@ async def send_mail(server: MailServer, mail: Mail, *, deadline: float = 60) -> 
     )
     left = False
     try:
-        with anyio.fail_after(deadline):
+        with counted("mail"), anyio.fail_after(deadline):
             with _named(where, may_have_left=False):
                 await client.connect()
                 if server.user:

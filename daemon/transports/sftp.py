@@ -14,6 +14,7 @@ import asyncssh
 from daemon.errors import MarketplaceError, Refused, Unconfirmed, Unreachable, Unreadable
 from daemon.model import RemoteFile
 from daemon.transports.body import Body
+from daemon.transports.calls import counted
 from daemon.transports.sftp_keys import HostKey, fingerprint, offered_host_keys, parse_private_key
 from daemon.transports.sftp_session import (
     EXCLUSIVE,
@@ -248,13 +249,14 @@ class Sftp:
     @asynccontextmanager
     async def _session(self) -> AsyncIterator[Session]:
         """Share a connection for one call. It renames no error: what it surrounds may be the caller's."""
-        async with self._dialling:
-            session = await self._choose()
-            session.users += 1
-        try:
-            yield session
-        finally:
-            session.release()
+        with counted("sftp"):
+            async with self._dialling:
+                session = await self._choose()
+                session.users += 1
+            try:
+                yield session
+            finally:
+                session.release()
 
     async def _choose(self) -> Session:
         """Return the least busy connection, or a new one where all are busy and one more is allowed."""

@@ -16,12 +16,12 @@ from daemon.web import health
 from daemon.web.access import Door
 from daemon.web.api import control_app
 from daemon.web.api import problems as of_rest
-from daemon.web.pages import accounts, audit, deliveries, feeds, listings, orders, overview, signin, system
+from daemon.web.pages import accounts, audit, claims, deliveries, feeds, listings, orders, overview, signin, system
 from daemon.web.pages import problems as of_pages
 from daemon.web.pages.page import Served, only_our_forms
 
 #: one module of pages per noun
-_NOUNS = (overview, accounts, listings, feeds, orders, deliveries, audit, system, signin)
+_NOUNS = (overview, accounts, listings, feeds, orders, claims, deliveries, audit, system, signin)
 
 
 def whole_app(daemon: Served, door: Door, clocks: Callable[[], Moment] = read_clocks) -> FastAPI:

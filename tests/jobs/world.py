@@ -448,6 +448,29 @@ class World:
         placed = self.scene.sandbox.johnlewis.place_order(STRANGER, 1, (GOODS[0][2], 2))
         self.numbers.append(OrderNumber(placed.number))
 
+    async def orders_come_in_halves(self) -> None:
+        """We look while the marker of one order and the file of another are still on their way (J5)."""
+        for missing in ("marker", "data"):
+            await self.has_fault("half_file", {"missing": missing})
+            await self.customer_orders(2, 1)
+        await self.turn("download_orders")
+        await self.check()
+        await self.finishes_files()
+
+    async def is_contradicted(self, order: int, same_name: bool) -> None:
+        """John Lewis sends an order again with other units and a line more (J14)."""
+        if self.numbers:
+            self.scene.sandbox.johnlewis.contradict_order(self.numbers[order % len(self.numbers)], same_name=same_name)
+
+    async def is_cut_while_sending(self, fault: str, parameters: Mapping[str, Any]) -> None:
+        """An acknowledgement is on its way when the connection is lost."""
+        await self.customer_orders(1)
+        await self.turn("download_orders")
+        await self.has_fault(fault, parameters)
+        await self.turn("send_updates")
+        await self.check()
+        await self.answers()
+
     async def asks_to_cancel(self, order: int, units: Mapping[str, int], early: bool) -> None:
         """The customer has changed his mind about units of an order, or of one that is not even here yet (J12)."""
         if early:
@@ -582,6 +605,12 @@ class World:
             "SELECT o.number, 'unknown_listing', l.ref FROM order_lines l JOIN orders o ON o.id = l.\"order\""
             " WHERE l.listing IS NULL"
         )
+        matching = await self._read(
+            'SELECT o.number, l.ref, g.sku FROM order_lines l JOIN orders o ON o.id = l."order"'
+            " JOIN listings g ON g.account = o.account AND g.channel_item_id = l.channel_item_id"
+            " AND g.channel_item_id <> '' WHERE l.listing IS NULL"
+        )
+        assert not matching, f"lines without the listing that has their article: {matching}"
         assert set(incomplete) <= set(told), f"{incomplete} are incomplete, and {told} is told"
         if self.scene.account.speaks == "edge":
             assert Counter(told) == Counter([*incomplete, *unknown]), f"{told} is told of {incomplete} and {unknown}"

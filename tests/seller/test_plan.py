@@ -10,9 +10,10 @@ from daemon.jobs.feeds import send_items, send_offers
 from daemon.jobs.orders import download_orders
 from daemon.jobs.reports import read_reports
 from daemon.jobs.updates import send_updates
-from daemon.model import OrderNumber, UpdateKind
+from daemon.model import Money, OrderNumber, UpdateKind
 from daemon.seller.plan import Plan, View
 from daemon.store.imagined import imagined_store
+from daemon.store.listings import PriceRow
 from tests.jobs.scene import EAN, HOUR, LAMP, MINUTE, NOON, STOCK_NUMBER, Scene, moment, scene
 
 
@@ -60,6 +61,23 @@ async def test_the_plan_is_byte_for_byte_what_is_then_sent_and_changes_nothing(t
         sent = b"".join([chunk async for chunk in redoute.store.payloads.chunks(payload)])
         assert (tmp_path / feed["name"]).read_bytes() == sent
         assert (feed["name"], feed["sha256"]) == (name, hashlib.sha256(sent).hexdigest())
+
+
+async def test_what_the_change_guard_would_hold_is_not_planned(tmp_path: Path) -> None:  # S3
+    async with scene(tmp_path, "sellr") as redoute:
+        await integrated(redoute)
+        await redoute.turn(send_offers, 3 * MINUTE)
+        await redoute.answer()
+        await redoute.turn(read_reports, 4 * MINUTE)
+        cut = PriceRow(LAMP, Money(1000, "EUR"))
+        await redoute.store.listings.put_prices(redoute.name, [cut], NOON + 5 * MINUTE)
+        before = files(redoute)
+        assert (await planned(redoute, 2 * HOUR))["feeds"] == []
+        assert files(redoute) == before
+
+        await redoute.restock(4, 6 * MINUTE)
+        (feed,) = (await planned(redoute, 2 * HOUR))["feeds"]
+        assert feed["objects"][0]["changes"] == [{"field": "stock", "before": 5, "after": 4}]
 
 
 async def test_behind_a_closed_gate_it_says_what_waits_and_until_when(tmp_path: Path) -> None:  # L8 S3

@@ -154,6 +154,7 @@ def test_the_judged_history_is_the_rules_history(rows: Sequence[tuple[int, int, 
     st.none() | st.just(100),
     st.none() | st.sampled_from([99, 100]),
     st.booleans(),
+    st.frozensets(st.sampled_from([Part.STOCK, Part.PRICE, Part.END])),
     st.booleans(),
 )
 def test_the_claims_due_is_the_rules_due(
@@ -166,11 +167,14 @@ def test_the_claims_due_is_the_rules_due(
     price: int | None,
     contribution: int | None,
     less_eco: bool,
+    held: frozenset[Part],
     charged: bool,
 ) -> None:  # L3 L6 L7 L9 C8
     MEMORY.execute(
         "UPDATE listings SET item_state = ?, stock_state = ?, price_state = ?, end_state = ?, channel_status = ?,"
-        " channel_item_id = ?, ended = ?, stock = ?, price_minor = ?, eco_minor = ?",
+        " channel_item_id = ?, ended = ?, stock = ?, price_minor = ?, eco_minor = ?,"
+        " stock_hold = iif(?, stock_revision, stock_revision - 1), price_hold = iif(?, price_revision, NULL),"
+        " end_hold = iif(?, end_revision, NULL)",
         (
             *(states[part] for part in (Part.ITEM, Part.STOCK, Part.PRICE, Part.END)),
             status,
@@ -179,6 +183,7 @@ def test_the_claims_due_is_the_rules_due(
             units,
             price,
             contribution,
+            *(part in held for part in (Part.STOCK, Part.PRICE, Part.END)),
         ),
     )
     MEMORY.execute("DELETE FROM prices")
@@ -186,14 +191,7 @@ def test_the_claims_due_is_the_rules_due(
     named = {"account": "redoute", **named_terms(OfferTerms(less_eco=less_eco))}
     due = one(f"SELECT count(*) FROM listings WHERE {due_condition(rule)}", named)
     standing = Standing(
-        states,
-        status,
-        number,
-        ended,
-        units,
-        price,
-        eco=(contribution or 0) * less_eco,
-        charged=charged,
+        states, status, number, ended, units, price, held, (contribution or 0) * less_eco, charged=charged
     )
     assert bool(due) == (not obstacles(rule, standing))
 

@@ -42,6 +42,7 @@ PAGES = {
     "/orders": "O-3",
     "/orders/redoute/O-1": scene.SECRET,
     "/orders/lewis/J%2F1": "Order J/1",
+    "/claims": "Claims",
     "/deliveries?state=set_aside": "bad.xml",
     "/deliveries/2": "O-1.xml",
     "/audit": "Audit",
@@ -270,8 +271,8 @@ def test_the_overview_shows_what_needs_a_person(stage: Stage) -> None:  # D5 S3
         page.goto("/")
         needs = page.locator("section", has=page.get_by_role("heading", name="Needs a person"))
         expect(needs).to_contain_text("redoute orders fails: no route to host")
-        expect(needs).to_contain_text("1 order of redoute past the deadline")
-        expect(needs).to_contain_text("could not be read and stand")
+        expect(needs).to_contain_text("redoute: 1 order past the deadline")
+        expect(needs).to_contain_text("2 files that could not be read")
         needs.get_by_text("past the deadline").click()
         expect(page.get_by_role("link", name="O-3")).to_be_visible()
         assert page.locator("tbody tr").count() == 1

@@ -80,6 +80,7 @@ _TAGS: Mapping[str, str] = {
     "feeds": "What was sent and what came in, with its bytes",
     "webhooks": "Who is told of events",
     "alerts": "What is wrong",
+    "guard": "What looks like a mistake, and waits for a person",
     "site": "The installation itself: state, configuration, backups",
     "access": "Users, tokens and the audit trail",
 }
@@ -89,7 +90,7 @@ _BY_WORD = {
     **dict.fromkeys(("imports", "reference"), "imports"),
     **dict.fromkeys(("feeds", "deliveries", "gates"), "feeds"),
     **dict.fromkeys(("users", "tokens", "audit"), "access"),
-    **{word: word for word in ("bulk", "promotions", "claims", "webhooks", "alerts")},
+    **{word: word for word in ("bulk", "promotions", "claims", "webhooks", "alerts", "guard")},
 }
 
 

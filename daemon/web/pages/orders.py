@@ -17,6 +17,7 @@ from daemon.rules.moves import Standing, cancel_hindrance, hindrance, still_free
 from daemon.settings import AccountSettings
 from daemon.store.users import Right
 from daemon.store.views import View
+from daemon.web.api import erasures as rest_erasures
 from daemon.web.api import orders as rest
 from daemon.web.api.asking import Account, each_time
 from daemon.web.caller import want_personal
@@ -58,6 +59,7 @@ async def orders(
     account: str = "",
     state: LineState | Literal[""] = "",
     late: bool = False,
+    errors: bool = False,
     q: str = "",
     before: int | None = None,
     format: Form = "",  # noqa: A002 - the word of the address
@@ -68,7 +70,7 @@ async def orders(
 
     async def fetch(last: int | None, limit: int) -> list[View]:
         return await views.orders(
-            name, state=state or None, late=late, find=q, before=last, limit=limit, now=page.now.at
+            name, state=state or None, late=late, errors=errors, find=q, before=last, limit=limit, now=page.now.at
         )
 
     if format:
@@ -78,7 +80,7 @@ async def orders(
         "orders.html",
         title="Orders",
         rows=[{**row, "states": _states(row)} for row in rows],
-        chosen={"account": account, "state": state, "late": late, "q": q},
+        chosen={"account": account, "state": state, "late": late, "errors": errors, "q": q},
         states=list(LineState),
         following=rows[-1]["id"] if len(rows) == ROWS else None,
     )
@@ -234,6 +236,36 @@ async def resolve(page: ThePage, account: Account, number: str) -> Response:
         return "taken as arrived" if done["arrived"] else "will be sent again"
 
     return await page.act(work, told, place_of(account.name, number))
+
+
+@router.post("/orders/{account}/{number:path}/resend")
+async def resend(page: ThePage, account: Account, number: str) -> Response:
+    """Say a failed update again, mended where something was filled in."""
+    form = await page.form()
+
+    async def work() -> View:
+        given = {name: str(form.get(name, "")).strip() for name in ("update", "carrier", "tracking_number", "reason")}
+        said = rest.Resending.model_validate({name: value for name, value in given.items() if value})
+        return await rest.resend(number, said, account, page.control, page.now, each_time(page.control))
+
+    return await page.act(
+        work, lambda done: f"{done['kind']} is said again: {_named(done)}", place_of(account.name, number)
+    )
+
+
+@router.post("/orders/{account}/{number:path}/erase")
+async def erase(page: ThePage, account: Account, number: str) -> Response:
+    """Forget the customer of an order, for who may see him."""
+    want_personal(page.caller)
+    form = await page.form()
+
+    async def work() -> View:
+        said = rest_erasures.ErasureRequest(
+            reason=str(form.get("reason", "")).strip(), although_open=form.get("although_open") == "yes"
+        )
+        return await rest_erasures.erase(said, number, account, page.control, page.now)
+
+    return await page.act(work, lambda _: "the customer is forgotten", place_of(account.name, number))
 
 
 @router.get("/order-export/{account}")

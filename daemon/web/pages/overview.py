@@ -1,6 +1,6 @@
 """The overview: how every flow of every account stands, what needs a person, and the last two weeks in small charts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import APIRouter
@@ -127,22 +127,27 @@ def _needs_of(job: JobVerdict) -> list[tuple[str, str, str]]:
 
 
 def _waiting_of(row: View) -> list[tuple[str, str, str]]:
-    name, found = row["name"], []
-    waiting: Mapping[str, int] = row["orders_waiting"]
-    if late := waiting["late"]:
-        found.append(("bad", f"{_count(late, 'order')} of {name} past the deadline", f"/orders?account={name}&late=1"))
-    if soon := waiting["due_soon"]:
-        found.append(("warn", f"{_count(soon, 'order')} of {name} due soon", f"/orders?account={name}&state=new"))
-    if aside := row["set_aside"]:
-        place = f"/deliveries?state=set_aside&account={name}"
-        found.append(("warn", f"{_count(aside, 'file')} of {name} could not be read and stands aside", place))
-    if doubt := row["updates_in_doubt"]:
-        found.append(("warn", f"{_count(doubt, 'update')} of {name} in doubt", f"/orders?account={name}"))
+    """What of an account waits for a person, where there is any of it."""
+    name, waiting, claims = row["name"], row["orders_waiting"], row["claims"]
+    orders = f"/orders?account={name}"
+    counted: list[tuple[str, int, str, str, str]] = [
+        ("bad", waiting["late"], "order", "past the deadline", f"{orders}&late=1"),
+        ("bad", row["order_errors"]["high"], "serious error", "in orders", f"{orders}&errors=1"),
+        ("bad", row["updates_failed"], "order update", "that failed", orders),
+        ("bad", claims["too_late"], "claim", "that came too late", f"/claims?account={name}&state=too_late"),
+        ("warn", claims["open"], "claim", "to be decided", f"/claims?account={name}&state=open"),
+        ("warn", waiting["due_soon"], "order", "due soon", f"{orders}&state=new"),
+        ("warn", row["updates_in_doubt"], "order update", "in doubt", orders),
+        ("warn", row["set_aside"], "file", "that could not be read", f"/deliveries?state=set_aside&account={name}"),
+    ]
     for part in Part:
-        if wrong := row["listings"][part]["error"]:
-            place = f"/listings?account={name}&part={part}&state=error"
-            found.append(("warn", f"{_count(wrong, 'listing')} of {name} with an error in {part}", place))
-    return found
+        place = f"/listings?account={name}&part={part}&state=error"
+        counted.append(("warn", row["listings"][part]["error"], "listing", f"with an error in {part}", place))
+    return [
+        (tone, f"{name}: {_count(number, noun)} {which}", place)
+        for tone, number, noun, which, place in counted
+        if number
+    ]
 
 
 def _count(number: int, noun: str) -> str:

@@ -36,6 +36,7 @@ _NAVIGATION = (
     ("/listings", "Listings"),
     ("/feeds", "Feeds"),
     ("/orders", "Orders"),
+    ("/claims?state=open", "Claims"),
     ("/deliveries?state=set_aside", "Set aside"),
     ("/audit", "Audit"),
     ("/system", "System"),

@@ -20,7 +20,9 @@ _TONES: Mapping[str, str] = {
         ("pending", "sent", "sending", "running", "to_ship", "waiting", "kept", "product_integrated"), "busy"
     ),
     **dict.fromkeys(("to_cancel", "refunding", "begun", "new"), "busy"),
-    **dict.fromkeys(("never", "due_soon", "held", "lapsed", "in_doubt", "closed", "cut", "paused"), "warn"),
+    **dict.fromkeys(
+        ("never", "due_soon", "held", "lapsed", "in_doubt", "closed", "cut", "paused", "incomplete"), "warn"
+    ),
     **dict.fromkeys(
         ("error", "failed", "failing", "late", "rejected", "refused", "set_aside", "refund_refused"), "bad"
     ),

@@ -1,0 +1,105 @@
+"""What was set aside is read again from its kept bytes, after what kept it from being read was mended."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from daemon.errors import NotAllowed, Unreadable
+from daemon.jobs import Run
+from daemon.jobs.again import claims_again, orders_again, update_answers_again
+from daemon.marketplaces.dialects import DIALECTS
+from daemon.model import AccountName, Delivery, Moment, Order, RemoteFile
+from daemon.settings import AccountSettings
+from daemon.store import Store
+from daemon.store.deliveries import DeliveryId, DeliveryKind
+from tests.marketplaces.edge.golden import golden
+from tests.seller.conftest import NOON, lewis
+from tests.seller.conftest import store as store
+
+LEWIS = AccountName("lewis")
+ORDER = "order-20240115101500000001.txt"
+NOW = Moment(NOON, "boot-1", 1_000_000_000, synchronised=True)
+
+
+@pytest.fixture
+async def run(store: Store) -> AsyncIterator[Run]:
+    account: AccountSettings = lewis()
+    marketplace = DIALECTS["edge"].open(account, dict.fromkeys(account.sftp_logins, ()))
+    yield Run(account, NOW, store, marketplace, lambda: NOW)
+    await marketplace.aclose()
+
+
+async def aside(store: Store, name: str, content: bytes, folder: str = "/live/orders") -> DeliveryId:
+    delivery: Delivery[Order] = Delivery(RemoteFile(folder, name, len(content)), content, Unreadable("no such column"))
+    await store.orders.keep(LEWIS, [delivery], NOON)
+    return DeliveryId((await store.views.deliveries(LEWIS, state="set_aside"))[0]["id"])
+
+
+async def test_an_order_is_kept_once_its_file_can_be_read(run: Run) -> None:  # D9
+    number = await aside(run.store, ORDER, golden(ORDER))
+    assert (await orders_again(run)).new == 0
+    assert await run.store.deliveries.try_again(number) == (LEWIS, DeliveryKind.ORDER)
+    kept = await orders_again(run)
+    assert (kept.new, kept.set_aside) == (1, ())
+    (order,) = await run.store.views.orders(LEWIS)
+    assert order["number"] == "Y100000001"
+    assert (await run.store.views.delivery(number) or {})["state"] == "applied"
+    # Its file is confirmed at the marketplace as one that was read at once is.
+    assert [each.id for each in await run.store.deliveries.unconfirmed(LEWIS)] == [number]
+    assert (await orders_again(run)).new == 0
+
+
+async def test_what_still_cannot_be_read_stands_aside_again(run: Run) -> None:  # D9
+    number = await aside(run.store, "order-1.txt", b"no order at all")
+    await run.store.deliveries.try_again(number)
+    kept = await orders_again(run)
+    assert (kept.new, len(kept.set_aside)) == (0, 1)
+    again = await run.store.views.delivery(number)
+    assert again is not None
+    assert again["state"] == "set_aside"
+    assert again["reason"] != "no such column"
+
+
+async def test_a_request_to_cancel_is_read_as_one(run: Run) -> None:  # J12 D9
+    folder = lewis().folder("cancellation_request").path  # type: ignore[attr-defined]
+    name = "cancel-20240116120000000001.txt"
+    number = await aside(run.store, name, golden(name), folder)
+    await run.store.deliveries.try_again(number)
+    assert (await orders_again(run)).set_aside == ()
+    assert (await claims_again(run)).new == 1
+    assert len(await run.store.views.claims(LEWIS)) == 1
+
+
+async def test_an_answer_to_an_update_is_applied_again(run: Run) -> None:  # J13 D9
+    name = "dispatch-20240115101500000004.txt.err"
+    bad: Delivery[object] = Delivery(RemoteFile("/live/errors", name, 3), b"bad", Unreadable("no such update"))
+    await run.store.updates.keep_answers(LEWIS, bad, NOON)  # type: ignore[arg-type]
+    number = DeliveryId((await run.store.views.deliveries(LEWIS))[0]["id"])
+    assert await run.store.deliveries.try_again(number) == (LEWIS, DeliveryKind.UPDATE_ANSWER)
+    await update_answers_again(run)
+    again = await run.store.views.delivery(number)
+    assert again is not None
+    assert (again["state"], "dispatch-20240115101500000004" in again["reason"]) == ("set_aside", True)
+
+
+async def test_what_was_never_fetched_is_fetched_anew(run: Run) -> None:  # D9
+    number = await aside(run.store, "order-2.txt", b"")
+    await run.store.deliveries.try_again(number)
+    assert await run.store.views.deliveries(LEWIS) == []
+    file = RemoteFile("/live/orders", "order-2.txt", 0)
+    assert await run.store.deliveries.inbox(LEWIS).unread([file]) == [file]
+
+
+async def test_only_what_stands_aside_is_tried_again(run: Run) -> None:  # D9
+    number = await aside(run.store, ORDER, golden(ORDER))
+    await run.store.deliveries.try_again(number)
+    with pytest.raises(NotAllowed, match="is kept, not set aside"):
+        await run.store.deliveries.try_again(number)
+    with pytest.raises(NotAllowed, match="there is no delivery 99"):
+        await run.store.deliveries.try_again(DeliveryId(99))
+    await orders_again(run)
+    other = await aside(run.store, "order-3.txt", b"no order at all")
+    await run.store.payloads.expire(LEWIS, NOON + timedelta(days=1))
+    with pytest.raises(NotAllowed, match="are kept no more"):
+        await run.store.deliveries.try_again(other)
