@@ -38,6 +38,7 @@ async def tidy_site(run: SiteRun) -> Outcome:
         "turns": await store.retention.forget_turns(now - retention.turns),
         "events": await store.retention.forget_events(now - retention.events),
         "feed objects": await store.retention.forget_feed_objects(now - retention.feed_objects),
+        "decisions": await store.retention.forget_decisions(now - retention.events),
     }
     await store.database.checkpoint()
     note = ", ".join(f"{count} {what} forgotten" for what, count in forgotten.items() if count)
