@@ -23,7 +23,7 @@ _TURNS = 60
 _SOONEST = 8
 
 #: the flows in the order in which goods and orders go
-_FLOWS = ("items", "offers", "reports", "orders", "updates", "refunds", "cancellations", "housekeeping")
+_FLOWS = ("items", "offers", "reports", "orders", "updates", "refunds", "claims", "housekeeping")
 
 _TURN_FILE = Table("turns", plain("id", "account", "job", "started_at", "ended_at", "outcome", "done", "note"))
 
