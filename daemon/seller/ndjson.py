@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from difflib import get_close_matches
 from typing import Any, BinaryIO
 
-from daemon.seller.rows import BrokenRow, Fault, Row, Table
+from daemon.seller.rows import BrokenRow, Fault, FaultCode, Row, Table
 
 _LONGEST_LINE = 1 << 20
 _OBJECT = 'write one JSON object a line, such as {"sku": "LAMP-01", "stock": 12}'
@@ -79,7 +79,7 @@ class NdjsonTable(Table):
             return self._broken(f"there is no {' and no '.join(missing)}", "add it", "missing_field")
         return None
 
-    def _broken(self, problem: str, fix: str, code: str = "broken_row") -> BrokenRow:
+    def _broken(self, problem: str, fix: str, code: FaultCode = "broken_row") -> BrokenRow:
         return BrokenRow((), Fault(self._line, problem, fix, code=code))
 
 

@@ -31,6 +31,10 @@ class Retention:
         """
         return await self._by_and_by(partial(_feed_objects, before=before))
 
+    async def forget_decisions(self, before: datetime) -> int:
+        """Forget what the change guard held in cases that were closed before an instant; returns how many holds."""
+        return await self._by_and_by(partial(_decisions, before=before))
+
     async def forget_turns(self, before: datetime) -> int:
         """Forget turns that began before an instant and have ended; returns how many."""
         return await self._by_and_by(partial(_turns, before=before))
@@ -50,6 +54,20 @@ def _events(db: sqlite3.Connection, before: datetime) -> int:
     return db.execute(
         "DELETE FROM events WHERE id IN (SELECT id FROM events ORDER BY id LIMIT ?) AND at < ?", (_BATCH, to_us(before))
     ).rowcount
+
+
+def _decisions(db: sqlite3.Connection, before: datetime) -> int:
+    forgotten = db.execute(
+        "DELETE FROM guard_holds WHERE id IN (SELECT h.id FROM guard_cases c JOIN guard_holds h ON h.guard_case = c.id"
+        " WHERE c.closed_at < ? AND h.state <> 'rejected' LIMIT ?)",
+        (to_us(before), _BATCH),
+    ).rowcount
+    db.execute(
+        "DELETE FROM guard_cases WHERE closed_at < ? AND NOT EXISTS"
+        " (SELECT 1 FROM guard_holds h WHERE h.guard_case = guard_cases.id)",
+        (to_us(before),),
+    )
+    return forgotten
 
 
 def _turns(db: sqlite3.Connection, before: datetime) -> int:

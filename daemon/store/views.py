@@ -34,6 +34,7 @@ from daemon.model import (
 )
 from daemon.rules.deadlines import due_at, timeliness, worst
 from daemon.rules.gate import wait
+from daemon.rules.quotes import unquoted
 from daemon.store import claim_views
 from daemon.store.database import Database
 from daemon.store.feeds import read_gate
@@ -46,6 +47,8 @@ from daemon.store.times import from_us, to_us
 from daemon.store.times import iso as _iso
 
 View = dict[str, Any]
+#: a change of an order among the others of its account: when (UTC microseconds), and the row of the order
+Place = tuple[int, int]
 
 #: Things of one page, unless told otherwise, and at most.
 PAGE = 100
@@ -293,6 +296,25 @@ class Views:
                 return
             yield page
 
+    async def order_changes(
+        self, account: AccountName, after: Place, *, personal: bool, limit: int = PAGE
+    ) -> tuple[list[View], Place]:
+        """Orders that changed behind the place `after`, the oldest change first, and the place to go on from (S2).
+
+        A later change always stands behind every earlier one (`change_stamp`), so that nobody who keeps the last place
+        misses a change or sees one twice. An order that changed more than once comes once, as it is now.
+        """
+
+        def work(db: sqlite3.Connection) -> tuple[list[View], Place]:
+            rows = db.execute(
+                "SELECT * FROM orders WHERE account = ? AND (changed_at, id) > (?, ?) ORDER BY changed_at, id LIMIT ?",
+                (account, *after, min(limit, MOST)),
+            ).fetchall()
+            place = (rows[-1]["changed_at"], rows[-1]["id"]) if rows else after
+            return [_order(db, row, personal=personal) for row in rows], place
+
+        return await self._database.read(work)
+
     async def deliveries(
         self,
         account: AccountName | None = None,
@@ -305,6 +327,7 @@ class Views:
     ) -> list[View]:
         """What came in, the newest first; `state` set_aside for what could not be read, with the reason (D9).
 
+        The reason quotes nothing of a file that tells of customers: the file itself is for who may see them (D12).
         `find` stands in the name or the reason; `before` is the last of the page before.
         """
         sql = (
@@ -329,7 +352,8 @@ class Views:
 
 def _delivery(row: sqlite3.Row) -> View:
     return {
-        **_some(row, "id", "account", "kind", "folder", "name", "size", "state", "reason"),
+        **_some(row, "id", "account", "kind", "folder", "name", "size", "state"),
+        "reason": unquoted(row["reason"]) if row["kind"] == "order" else row["reason"],
         **_instants(row, "modified_at", "received_at", "confirmed_at"),
     }
 
@@ -757,6 +781,11 @@ def _parcel(text: str | None) -> View | None:
         return None
     parcel: View = json.loads(text)
     return {**parcel, "shipped_at": _iso(parcel["shipped_at"])}
+
+
+def whole_order(db: sqlite3.Connection, row: sqlite3.Row) -> View:
+    """An order with personal data, as `export_orders` gives it."""
+    return _order(db, row, personal=True)
 
 
 def _order_page(db: sqlite3.Connection, sql: str, values: View) -> tuple[list[View], View]:
