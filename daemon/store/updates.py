@@ -206,7 +206,7 @@ class Updates:
     ) -> int:
         def work(db: sqlite3.Connection) -> int:
             orders = db.execute(
-                f"SELECT o.* FROM orders o WHERE o.account = ? AND o.incomplete = '' AND {_NEW} ORDER BY o.id",  # noqa: S608
+                f"SELECT o.* FROM orders o WHERE +o.account = ? AND o.incomplete = '' AND {_NEW} ORDER BY o.id",  # noqa: S608
                 (account,),
             ).fetchall()
             decided = 0
@@ -341,7 +341,7 @@ class Updates:
         """After a start: what was being sent is in doubt (house law 6)."""
 
         def work(db: sqlite3.Connection) -> int:
-            rows = db.execute("SELECT id FROM order_updates WHERE state = 'sending'").fetchall()
+            rows = db.execute(f"SELECT u.id FROM order_updates u WHERE {_UNSETTLED} AND u.state = 'sending'").fetchall()  # noqa: S608
             for row in rows:
                 settle(db, row["id"], UpdateState.IN_DOUBT, "the daemon ended while it was being sent", at)
             return len(rows)
@@ -375,7 +375,8 @@ _BEYOND_DOUBT = (
     " AND u.state <> 'failed') ORDER BY c.id"
 )
 _NEW = (
-    "EXISTS (SELECT 1 FROM order_lines l WHERE l.\"order\" = o.id AND l.state = 'new')"
+    # The partial index's own words too: what waits is little beside all orders that ever came.
+    "o.id IN (SELECT l.\"order\" FROM order_lines l WHERE l.state = 'new' AND l.state IN ('new', 'to_ship'))"
     # An update that failed waits for a person: the same would only fail again.
     ' AND NOT EXISTS (SELECT 1 FROM order_updates u WHERE u."order" = o.id)'
 )

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -141,7 +142,7 @@ async def test_the_job_makes_a_backup_and_keeps_the_newest(tmp_path: Path) -> No
 
 
 async def test_a_cancellation_by_rule_of_after_the_backup_is_never_sent_twice(tmp_path: Path) -> None:  # J12 J9
-    rule = {"cancellations": {"accept": "before_dispatch"}, "after_keeping": "leave"}
+    rule: dict[str, Any] = {"cancellations": {"accept": "before_dispatch"}, "after_keeping": "leave"}
     async with scene(tmp_path, "edge", **rule) as lewis:
         placed = lewis.sandbox.johnlewis.place_order(STOCK_NUMBER, 3)
         await lewis.turn(download_orders, MINUTE)

@@ -526,7 +526,7 @@ async def test_a_refusal_speaks_of_updates_on_their_way_only_where_there_are(dat
     with pytest.raises(NotAllowed, match=r"now 1 new$"):
         await updates.open(LEWIS, NUMBER, UpdateKind.DISPATCH, None, legal_moves=LEWIS_MOVES, at=NOON, parcel=PARCEL)
     await database.write(lambda db: db.execute("UPDATE order_lines SET state = 'to_ship'").rowcount)
-    dispatch = {"legal_moves": LEWIS_MOVES, "at": NOON, "parcel": PARCEL}
+    dispatch: dict[str, Any] = {"legal_moves": LEWIS_MOVES, "at": NOON, "parcel": PARCEL}
     with pytest.raises(NotAllowed, match=r"3 units cannot go; 2 of 2 are left \(0 shipped, 0 cancelled, 0 refunded\)"):
         await updates.open(LEWIS, NUMBER, UpdateKind.DISPATCH, [("1", 3)], **dispatch)
     await updates.open(LEWIS, NUMBER, UpdateKind.DISPATCH, [("1", 1)], **dispatch)
