@@ -1,7 +1,9 @@
 """A turn that finds nothing to do costs as much in a large database as in a small one."""
 
+import sqlite3
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -20,20 +22,30 @@ _LISTINGS = (
 )
 #: closed orders, each with its update
 _ORDERS = (
-    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :many)"
-    " INSERT INTO orders (account, number, received_at, changed_at, incomplete, delivery)"
-    " SELECT 'lewis', 'Y' || i, i, i, '', NULL FROM n WHERE i > (SELECT count(*) FROM orders)",
-    'INSERT INTO order_lines ("order", ref, position, quantity, state, since, listing)'
-    " SELECT id, '1', 0, 2, 'completed', 0, 1 FROM orders WHERE id NOT IN (SELECT \"order\" FROM order_lines)",
-    'INSERT INTO order_updates ("order", account, kind, state, name, created_at, settled_at)'
-    " SELECT id, account, 'acknowledgement', 'succeeded', 'u' || id, id, 0 FROM orders"
-    ' WHERE id NOT IN (SELECT "order" FROM order_updates)',
+    (
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :many)"
+        " INSERT INTO orders (account, number, received_at, changed_at, incomplete, delivery)"
+        " SELECT 'lewis', 'Y' || i, i, i, '', NULL FROM n WHERE i > (SELECT count(*) FROM orders)"
+    ),
+    (
+        'INSERT INTO order_lines ("order", ref, position, quantity, state, since, listing)'
+        " SELECT id, '1', 0, 2, 'completed', 0, 1 FROM orders WHERE id NOT IN (SELECT \"order\" FROM order_lines)"
+    ),
+    (
+        'INSERT INTO order_updates ("order", account, kind, state, name, created_at, settled_at)'
+        " SELECT id, account, 'acknowledgement', 'succeeded', 'u' || id, id, 0 FROM orders"
+        ' WHERE id NOT IN (SELECT "order" FROM order_updates)'
+    ),
 )
 _GUARD = GuardTerms(price_fall=30, price_rise=30, zero_share=20, end_share=20)
 _RESERVING = OfferTerms(reserve_open_orders=True)
 _MOVES = LegalMoves({})
 
 Turn = Callable[[Store], Awaitable[Any]]
+
+
+def _execute(db: sqlite3.Connection, sql: str, many: int) -> int:
+    return db.execute(sql, {"many": many}).rowcount
 
 
 @pytest.mark.parametrize(
@@ -62,8 +74,7 @@ async def test_nothing_to_do_costs_the_same_however_much_there_is(database: Data
 
     async def steps(many: int) -> int:
         for sql in (_LISTINGS, *_ORDERS):
-            statement = sql
-            await database.write(lambda db, sql=statement: db.execute(sql, {"many": many}).rowcount)
+            await database.write(partial(_execute, sql=sql, many=many))
         await turn(store)  # terms are compared once
         return await steps_of(database, lambda: turn(store))
 
