@@ -8,7 +8,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
-from daemon.rules.webhooks import TYPES, key_of
+from daemon.rules.signing import key_of
+from daemon.rules.webhooks import TYPES
 from daemon.settings import Duration, Host, Secret, Table
 from daemon.transports.mail import MailServer, Security
 from daemon.transports.outward import address_fault
@@ -122,6 +123,12 @@ class _Address(Table):
         return self
 
 
+def _is_a_key(secret: Secret | None) -> Secret | None:
+    if secret is not None:
+        key_of(secret.reveal())
+    return secret
+
+
 class HookTable(_Address):
     """`[alerts.webhook]`: alerts as JSON to an address of yours; with `secret`, signed (docs/alerts.md).
 
@@ -129,7 +136,7 @@ class HookTable(_Address):
     network, and http:// there; `authority` is a PEM file of the certificates to trust instead of the system's.
     """
 
-    secret: Secret | None = None
+    secret: Annotated[Secret | None, AfterValidator(_is_a_key)] = None
 
 
 class PingTable(_Address):

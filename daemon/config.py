@@ -339,8 +339,8 @@ class _Reading:
         tables = top.pop("accounts", {})
         self._read_profiles(top.pop("profiles", {}))
         shell = self._valid(Config, top, self.path, "", {"folder": self.path.absolute().parent})
-        if shell is not None:
-            self._check_every(shell.every, SITE_JOBS, "of the site", self.path, "every")
+        every = shell.every if shell is not None else top.get("every", {})
+        self._check_every(every, SITE_JOBS, "of the site", self.path, "every")
         accounts = self._accounts(tables)
         if shell is not None:
             self._check_webhooks(shell.webhooks, accounts)
@@ -580,8 +580,11 @@ def _sentence(table: type[BaseModel], problem: ErrorDetails, place: str) -> str:
         # What stands there is not shown: a misspelt password is one too.
         known = [name for near in _tables(_followed(table, problem["loc"][:-1])) for name in near.model_fields]
         return f"{key} is not a key that is known here{_meant(problem['loc'][-1], known)}"
-    message = _FORMS.get(problem["type"]) or problem["msg"].removeprefix("Value error, ").removeprefix(
-        "Input should be "
+    form = f"a text of the form {problem['ctx']['pattern']}" if problem["type"] == "string_pattern_mismatch" else ""
+    message = (
+        form
+        or _FORMS.get(problem["type"])
+        or problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     )
     wanted = message if problem["type"] == "value_error" else f"should be {_lower(message)}"
     value = problem["input"]

@@ -2,6 +2,7 @@
 """Take the pictures of the pages that the README shows, from a demo that runs for it: docs/images/*.png."""
 
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,13 +15,13 @@ from pathlib import Path
 from playwright.sync_api import Browser, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
-BROWSER = "/usr/bin/chromium"
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--force-color-profile=srgb"]
 
 #: name → page, width, height, colour scheme
 PICTURES = {
-    "overview": ("/", 1360, 900, "light"),
-    "overview-dark": ("/", 1360, 900, "dark"),
+    "overview": ("/", 1360, 1010, "light"),
+    "overview-dark": ("/", 1360, 1010, "dark"),
     "listings": ("/listings?account=laredoute", 1360, 820, "light"),
     "listing": ("/listings/laredoute/{sku}", 1360, 900, "light"),
     "order": ("/orders/laredoute/{order}", 1360, 900, "light"),

@@ -6,7 +6,7 @@ from daemon.jobs import Outcome, Run
 from daemon.jobs.again import claims_again
 from daemon.jobs.confirm import confirm_applied
 from daemon.jobs.keep import keep_all
-from daemon.jobs.notes import unquoted
+from daemon.rules.quotes import unquoted
 
 
 async def read_claims(run: Run) -> Outcome:

@@ -18,6 +18,7 @@ async def tidy(run: Run) -> Outcome:
     """Erase customers of closed orders, drop bytes past their retention or erased before, fold the log back."""
     store, now = run.store, run.now.at
     erased = await store.orders.erase_customers(run.name, now - run.account.personal_data_retention)
+    await store.erasures.forget_quotes(run.name, now - run.account.personal_data_retention)
     dropped = await store.payloads.expire(run.name, now - run.account.payload_retention)
     await store.folders.prune(run.name, now - _FILES)
     # A marketplace hands an order out again for as long as it is asked for it.

@@ -7,7 +7,7 @@ from daemon.jobs import Outcome, Run
 from daemon.jobs.again import orders_again
 from daemon.jobs.confirm import confirm_applied
 from daemon.jobs.keep import keep_all
-from daemon.jobs.notes import unquoted
+from daemon.rules.quotes import unquoted
 
 #: an order is asked for from a little before it was placed, for clocks of the wire that know whole seconds only
 _MARGIN = timedelta(minutes=1)

@@ -8,7 +8,7 @@ from anyio import create_task_group
 from daemon.alerting import WebhookTable
 from daemon.errors import AccessDenied, Refused, TransportError, Unreachable
 from daemon.jobs import Outcome, SiteRun
-from daemon.rules.webhooks import signed
+from daemon.rules.signing import signed
 from daemon.store.webhooks import Message, Wanted
 from daemon.transports.outward import Outward
 

@@ -1,13 +1,9 @@
-"""What receivers of webhooks are told: which events are worth a message, its signature, and how it is tried again.
+"""What receivers of webhooks are told: which events are worth a message, and how it is tried again.
 
-The form is that of Standard Webhooks: the headers webhook-id, webhook-timestamp and webhook-signature, and a body of
-type, timestamp and data. Messages hold ids and states, never personal data: who wants more asks by the link (D12).
+The body is type, timestamp and data, the headers are those of `signing.py`. Messages hold ids and states, never personal
+data: who wants more asks by the link (D12).
 """
 
-import base64
-import binascii
-import hashlib
-import hmac
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
@@ -35,7 +31,6 @@ RETRIES = tuple(
 #: how long a receiver that failed so often in a row is left alone: his messages wait together
 RESTS = tuple(timedelta(seconds=seconds) for seconds in (5, 10, 30, 60, 120, 300))
 
-_SECRET = "whsec_"  # noqa: S105 - what secrets begin with
 _OF_FEED = {"answered", "refused", "in_doubt", "lapsed"}
 
 
@@ -66,27 +61,6 @@ def _of_listing(what: str, to: str, why: str) -> str:
     if to == "blocked":
         return "listing.blocked"
     return "listing.error" if to in ("error", "rejected") or (what == "imported" and why) else ""
-
-
-def signed(secret: str, message: str, at: datetime, body: bytes) -> dict[str, str]:
-    """The headers of a message: its id, the instant of this try in UNIX seconds, and the signature (v1, HMAC-SHA256).
-
-    The key is the secret itself, or what `whsec_` and base64 stand for.
-    """
-    seconds = int(at.timestamp())
-    content = f"{message}.{seconds}.".encode() + body
-    digest = base64.b64encode(hmac.new(key_of(secret), content, hashlib.sha256).digest()).decode()
-    return {"webhook-id": message, "webhook-timestamp": str(seconds), "webhook-signature": f"v1,{digest}"}
-
-
-def key_of(secret: str) -> bytes:
-    """The key that a secret stands for; raises ValueError where it claims to be base64 and is none."""
-    if not secret.startswith(_SECRET):
-        return secret.encode()
-    try:
-        return base64.b64decode(secret.removeprefix(_SECRET), validate=True)
-    except binascii.Error:
-        raise ValueError("what stands behind whsec_ is not base64; write it as it was given") from None
 
 
 def next_try(attempts: int, at: datetime) -> datetime | None:

@@ -123,14 +123,16 @@ def guard(
     db.execute(
         "CREATE TEMP TABLE suspects (listing INTEGER NOT NULL, part TEXT NOT NULL, rule TEXT NOT NULL,"
         " revision INTEGER NOT NULL, value TEXT NOT NULL, was_stock INTEGER, was_price_minor INTEGER,"
-        " was_rrp_minor INTEGER, keeps_promotion INTEGER NOT NULL, text TEXT NOT NULL, PRIMARY KEY (listing, part))"
+        " was_rrp_minor INTEGER, keeps_promotion INTEGER NOT NULL, age INTEGER NOT NULL,"
+        " PRIMARY KEY (listing, part))"
     )
     try:
+        _expire(db, account, limits, at)
+        _remember(db, account, limits)
         if Part.PRICE in parts:
             _suspect_prices(db, named)
         _suspect_absence(db, named, limits)
-        _expire(db, account, limits, at)
-        db.execute(f"DELETE FROM temp.suspects WHERE {_FREE}")  # noqa: S608 - our own words
+        db.execute(f"DELETE FROM temp.suspects WHERE age = {_NEW} AND {_FREE}")  # noqa: S608 - our own words
         _take_over(db, named)
     finally:
         db.execute("DROP TABLE temp.suspects")
@@ -174,6 +176,9 @@ def not_held(part: Part) -> str:
     return f"{part}_revision IS NOT {part}_hold" if part in GUARDED else "1"
 
 
+#: a suspect is new, or held already at another revision, or held as it is
+_NEW, _CHANGED, _SAME = 1, 0, -1
+
 #: a change that a person has approved, or whose hold expired: at its revision, or one that is the same value once more
 _FREE = (
     "EXISTS (SELECT 1 FROM guard_holds h WHERE h.listing = suspects.listing AND h.part = suspects.part"
@@ -194,6 +199,28 @@ _BASE_RRP = (
 )
 
 
+def _remember(db: sqlite3.Connection, account: AccountName, limits: GuardTerms) -> None:
+    """What is held and has not changed since is suspicious still, unless its rule was switched off."""
+    shares = {
+        GuardRule.PRICE_FALL: limits.price_fall,
+        GuardRule.PRICE_RISE: limits.price_rise,
+        GuardRule.PROMOTION_FALL: limits.promotion_fall,
+        GuardRule.MASS_ZERO: limits.zero_share,
+        GuardRule.MASS_END: limits.end_share,
+    }
+    rules = ", ".join(f"'{rule}'" for rule, share in shares.items() if share)
+    for part in GUARDED:
+        db.execute(
+            "INSERT INTO temp.suspects SELECT h.listing, h.part, c.rule, h.revision, h.value, h.was_stock,"  # noqa: S608
+            f" h.was_price_minor, h.was_rrp_minor, h.keeps_promotion, {_SAME} FROM listings l"
+            f" JOIN guard_holds h ON h.listing = l.id AND h.part = '{part}' AND h.state = 'held'"
+            " JOIN guard_cases c ON c.id = h.guard_case"
+            " WHERE l.account = ? AND (l.stock_hold IS NOT NULL OR l.price_hold IS NOT NULL OR l.end_hold IS NOT NULL)"
+            f" AND l.{part}_state = 'pending' AND l.{part}_revision = h.revision AND c.rule IN ({rules})",
+            (account,),
+        )
+
+
 def _suspect_prices(db: sqlite3.Connection, named: Mapping[str, object]) -> None:
     """Prices that fall or rise by more than they may, against the last that was accepted; a first price has none."""
     ordinary = less_eco("price_minor")
@@ -207,19 +234,14 @@ def _suspect_prices(db: sqlite3.Connection, named: Mapping[str, object]) -> None
     db.execute(
         "INSERT INTO temp.suspects SELECT id, 'price', rule, price_revision, ordinary || '/' || coalesce(promoted, ''),"  # noqa: S608
         " NULL, CASE WHEN rule = 'promotion_fall' THEN ordinary ELSE base END,"
-        " CASE WHEN rule = 'promotion_fall' THEN rrp ELSE base_rrp END, NOT coalesce(plunges, 0),"
-        " CASE rule WHEN 'price_fall' THEN printf('the price falls from %d.%02d to %d.%02d, by more than %d %%',"
-        "  base / 100, base % 100, ordinary / 100, ordinary % 100, :price_fall)"
-        " WHEN 'price_rise' THEN printf('the price rises from %d.%02d to %d.%02d, by more than %d %%',"
-        "  base / 100, base % 100, ordinary / 100, ordinary % 100, :price_rise)"
-        " ELSE printf('the promotion takes more than %d %% off: %d.%02d', :promotion_fall, promoted / 100,"
-        "  promoted % 100) END"
+        f" CASE WHEN rule = 'promotion_fall' THEN rrp ELSE base_rrp END, NOT coalesce(plunges, 0), {_NEW}"
         f" FROM (SELECT *, {plunges} AS plunges,"
         f"  CASE WHEN {falls} THEN 'price_fall' WHEN {rises} THEN 'price_rise' WHEN {plunges} THEN 'promotion_fall' END"
         "   AS rule"
         f"  FROM (SELECT id, price_revision, {ordinary} AS ordinary, {reduced} AS promoted, {rrp()} AS rrp,"
         f"    {_BASE} AS base, {_BASE_RRP} AS base_rrp FROM listings"
         "    WHERE account = :account AND price_state = 'pending' AND price_minor IS NOT NULL"
+        "    AND price_revision IS NOT price_hold"
         "    AND (stock_state = 'pending' OR price_state = 'pending' OR end_state = 'pending')))"
         " WHERE rule IS NOT NULL",
         named,
@@ -251,12 +273,12 @@ def _suspect_absence(db: sqlite3.Connection, named: Mapping[str, object], limits
         if not share:
             continue
         given = {**named, "ended": ended, "rule": rule.value}
-        why = "the stock goes to zero" if rule is GuardRule.MASS_ZERO else "the listing ends"
         for part in (Part.STOCK, Part.END):
             db.execute(
                 f"INSERT INTO temp.suspects SELECT id, '{part}', :rule, {part}_revision, '0', there, NULL, NULL, 1,"  # noqa: S608
-                f" '{why}, as too many do at once' FROM (SELECT id, {part}_revision, {_AT_MARKETPLACE} AS there"
+                f" {_NEW} FROM (SELECT id, {part}_revision, {_AT_MARKETPLACE} AS there"
                 f" FROM listings WHERE account = :account AND {part}_state = 'pending' AND ended = :ended"
+                f" AND {part}_revision IS NOT {part}_hold"
                 " AND (stock_state = 'pending' OR price_state = 'pending' OR end_state = 'pending')"
                 f" AND channel_status = 'offer_integrated' AND {offered()} = 0) WHERE there > 0",
                 given,
@@ -326,26 +348,28 @@ def _take_over(db: sqlite3.Connection, named: Mapping[str, object]) -> None:
         f" decided_why = 'not suspicious any more' WHERE {gone}",
         named,
     )
+    # What goes on as it was is not written again: a mass of holds is judged every quarter of an hour.
     db.execute(
-        "UPDATE guard_holds SET revision = s.revision, value = s.value, was_stock = s.was_stock,"
+        f"UPDATE temp.suspects SET age = {_CHANGED} WHERE age = {_NEW} AND EXISTS (SELECT 1 FROM guard_holds h"  # noqa: S608
+        " WHERE h.listing = suspects.listing AND h.part = suspects.part AND h.state = 'held')"
+    )
+    db.execute(
+        "UPDATE guard_holds SET revision = s.revision, value = s.value, was_stock = s.was_stock,"  # noqa: S608
         " was_price_minor = s.was_price_minor, was_rrp_minor = s.was_rrp_minor, keeps_promotion = s.keeps_promotion"
         " FROM temp.suspects s WHERE guard_holds.account = :account AND guard_holds.state = 'held'"
-        " AND guard_holds.listing = s.listing AND guard_holds.part = s.part",
+        f" AND guard_holds.listing = s.listing AND guard_holds.part = s.part AND s.age = {_CHANGED}",
         named,
     )
-    new = (
-        "NOT EXISTS (SELECT 1 FROM guard_holds h WHERE h.listing = s.listing AND h.part = s.part AND h.state = 'held')"
-    )
     db.execute(
-        "INSERT INTO guard_cases (account, rule, opened_at)"  # noqa: S608
-        f" SELECT DISTINCT :account, s.rule, :at FROM temp.suspects s WHERE {new} AND NOT EXISTS"
+        "INSERT INTO guard_cases (account, rule, opened_at)"  # noqa: S608 - our own numbers
+        f" SELECT DISTINCT :account, s.rule, :at FROM temp.suspects s WHERE s.age = {_NEW} AND NOT EXISTS"
         " (SELECT 1 FROM guard_cases c WHERE c.account = :account AND c.rule = s.rule AND c.closed_at IS NULL)",
         named,
     )
     db.execute(
-        'INSERT INTO events (at, account, subject, subject_id, what, "from", "to", why)'  # noqa: S608
-        " SELECT :at, :account, 'listing', s.listing, s.part, 'pending', 'held', s.text FROM temp.suspects s"
-        f" WHERE {new}",
+        'INSERT INTO events (at, account, subject, subject_id, what, "from", "to", why)'  # noqa: S608 - our own words
+        f" SELECT :at, :account, 'listing', s.listing, s.part, 'pending', 'held', {_TEXT}"
+        f" FROM temp.suspects s WHERE s.age = {_NEW}",
         named,
     )
     db.execute(
@@ -353,25 +377,36 @@ def _take_over(db: sqlite3.Connection, named: Mapping[str, object]) -> None:
         " was_rrp_minor, keeps_promotion, held_at)"
         " SELECT c.id, :account, s.listing, s.part, s.revision, s.value, s.was_stock, s.was_price_minor,"
         " s.was_rrp_minor, s.keeps_promotion, :at FROM temp.suspects s JOIN guard_cases c"
-        f" ON c.account = :account AND c.rule = s.rule AND c.closed_at IS NULL WHERE {new}",
+        f" ON c.account = :account AND c.rule = s.rule AND c.closed_at IS NULL WHERE s.age = {_NEW}",
         named,
     )
     _mark(db, named)
     _close(db, str(named["account"]), int(str(named["at"])))
 
 
+#: what is said of a new hold: money in the value is `ordinary/promoted`, in minor units
+_TEXT = (
+    "CASE s.rule WHEN 'mass_zero' THEN 'the stock goes to zero, as too many do at once'"
+    " WHEN 'mass_end' THEN 'the listing ends, as too many do at once'"
+    " WHEN 'promotion_fall' THEN 'the promotion takes more than ' || :promotion_fall || ' % off'"
+    " ELSE printf('the price goes from %d.%02d to %d.%02d, by more than %d %%', s.was_price_minor / 100,"
+    " s.was_price_minor % 100, CAST(s.value AS INTEGER) / 100, CAST(s.value AS INTEGER) % 100,"
+    " CASE s.rule WHEN 'price_fall' THEN :price_fall ELSE :price_rise END) END"
+)
+
+
 def _mark(db: sqlite3.Connection, named: Mapping[str, object]) -> None:
     """Write into the listings what is held, so that the claim need not look for it."""
-    db.execute(
-        "UPDATE listings SET stock_hold = NULL, price_hold = NULL, end_hold = NULL WHERE account = :account"
-        " AND (stock_hold IS NOT NULL OR price_hold IS NOT NULL OR end_hold IS NOT NULL)",
-        named,
-    )
     for part in GUARDED:
         db.execute(
-            f"UPDATE listings SET {part}_hold = s.revision FROM temp.suspects s"  # noqa: S608 - our own words
-            f" WHERE listings.id = s.listing AND s.part = '{part}'",
+            f"UPDATE listings SET {part}_hold = NULL WHERE account = :account AND {part}_hold IS NOT NULL"  # noqa: S608
+            " AND (stock_hold IS NOT NULL OR price_hold IS NOT NULL OR end_hold IS NOT NULL)"
+            f" AND id NOT IN (SELECT listing FROM temp.suspects WHERE part = '{part}')",
             named,
+        )
+        db.execute(
+            f"UPDATE listings SET {part}_hold = s.revision FROM temp.suspects s"  # noqa: S608 - our own words
+            f" WHERE listings.id = s.listing AND s.part = '{part}' AND s.age <> {_SAME}"
         )
 
 

@@ -34,6 +34,7 @@ from daemon.model import (
 )
 from daemon.rules.deadlines import due_at, timeliness, worst
 from daemon.rules.gate import wait
+from daemon.rules.quotes import unquoted
 from daemon.store import claim_views
 from daemon.store.database import Database
 from daemon.store.feeds import read_gate
@@ -326,6 +327,7 @@ class Views:
     ) -> list[View]:
         """What came in, the newest first; `state` set_aside for what could not be read, with the reason (D9).
 
+        The reason quotes nothing of a file that tells of customers: the file itself is for who may see them (D12).
         `find` stands in the name or the reason; `before` is the last of the page before.
         """
         sql = (
@@ -350,7 +352,8 @@ class Views:
 
 def _delivery(row: sqlite3.Row) -> View:
     return {
-        **_some(row, "id", "account", "kind", "folder", "name", "size", "state", "reason"),
+        **_some(row, "id", "account", "kind", "folder", "name", "size", "state"),
+        "reason": unquoted(row["reason"]) if row["kind"] == "order" else row["reason"],
         **_instants(row, "modified_at", "received_at", "confirmed_at"),
     }
 

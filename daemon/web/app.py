@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from daemon.clock import read_clocks
@@ -16,12 +16,25 @@ from daemon.web import health
 from daemon.web.access import Door
 from daemon.web.api import control_app
 from daemon.web.api import problems as of_rest
-from daemon.web.pages import accounts, audit, claims, deliveries, feeds, listings, orders, overview, signin, system
+from daemon.web.pages import (
+    accounts,
+    alerts,
+    audit,
+    claims,
+    deliveries,
+    feeds,
+    guard,
+    listings,
+    orders,
+    overview,
+    signin,
+    system,
+)
 from daemon.web.pages import problems as of_pages
 from daemon.web.pages.page import Served, only_our_forms
 
 #: one module of pages per noun
-_NOUNS = (overview, accounts, listings, feeds, orders, claims, deliveries, audit, system, signin)
+_NOUNS = (overview, alerts, guard, accounts, listings, feeds, orders, claims, deliveries, audit, system, signin)
 
 
 def whole_app(daemon: Served, door: Door, clocks: Callable[[], Moment] = read_clocks) -> FastAPI:
@@ -35,6 +48,7 @@ def whole_app(daemon: Served, door: Door, clocks: Callable[[], Moment] = read_cl
     app.mount("/static", StaticFiles(packages=[("daemon.web.pages", "static")]), name="static")
     for kind in (DaemonError, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, _tell)
+    app.add_exception_handler(Exception, _tell_unforeseen)
     return app
 
 
@@ -49,3 +63,10 @@ async def _tell(request: Request, error: Exception) -> Response:
             case _:
                 return await of_rest.tell_fault(request, error)
     return await of_pages.tell(request, error)
+
+
+async def _tell_unforeseen(request: Request, error: Exception) -> Response:
+    """An error that nobody expected; the log has it. Plain, for the page that could show it may be what failed."""
+    if request.url.path.startswith("/api/"):
+        return await of_rest.tell_unforeseen(request, error)
+    return PlainTextResponse("sellerd failed at this; its log says why\n", 500)

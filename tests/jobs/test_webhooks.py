@@ -33,7 +33,8 @@ from daemon.model import (
     OrderNumber,
     RemoteFile,
 )
-from daemon.rules.webhooks import RETRIES, TYPES, signed, type_of
+from daemon.rules.signing import signed
+from daemon.rules.webhooks import RETRIES, TYPES, type_of
 from daemon.seller.columns import ImportKind
 from daemon.seller.imports import import_file
 from daemon.settings import Secret

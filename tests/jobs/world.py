@@ -458,9 +458,9 @@ class World:
         await self.finishes_files()
 
     async def is_contradicted(self, order: int, same_name: bool) -> None:
-        """John Lewis sends an order again with other units and a line more (J14)."""
-        if self.numbers:
-            self.scene.sandbox.johnlewis.contradict_order(self.numbers[order % len(self.numbers)], same_name=same_name)
+        """John Lewis sends an order that is here whole again with other units and a line more (J14)."""
+        if whole := await self._numbers_here("incomplete = '' ORDER BY id"):
+            self.scene.sandbox.johnlewis.contradict_order(whole[order % len(whole)], same_name=same_name)
 
     async def is_cut_while_sending(self, fault: str, parameters: Mapping[str, Any]) -> None:
         """An acknowledgement is on its way when the connection is lost."""

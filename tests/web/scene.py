@@ -7,16 +7,21 @@ from io import BytesIO
 from daemon.errors import Unreadable
 from daemon.model import (
     AnswerLine,
+    CancellationRequest,
+    ClaimLine,
     Customer,
     Delivery,
+    Feed,
     FeedKind,
     LineState,
+    Moment,
     Money,
     Order,
     OrderLine,
     OrderNumber,
     RemoteFile,
 )
+from daemon.rules.causes import Cause, CauseKind
 from daemon.seller.columns import ImportKind
 from daemon.seller.imports import import_file
 from daemon.store.deliveries import DeliveryKind, DeliveryState
@@ -46,6 +51,7 @@ async def set_up(daemon: Asked) -> None:
     await _import(daemon, ImportKind.STOCK, "sku,stock\nLAMP-1,5\nLAMP-2,6\nLAMP-3,7\nLAMP/4,8\n")
     await _import(daemon, ImportKind.PRICES, "sku,price\nLAMP-1,49.90\nLAMP-2,59.90\n")
     await _feed(daemon)
+    await _guard(daemon)
     await _orders(daemon)
     await _deliveries(daemon)
     await _turns(daemon)
@@ -60,14 +66,13 @@ async def _feed(daemon: Asked) -> None:
     """One item feed, of which a report has accepted one listing and rejected two, one of them for good."""
     store, rule = daemon.store, redoute().feed_rules[FeedKind.ITEM]
     feed = await store.feeds.open(REDOUTE, rule, daemon.clocks())
-    assert feed is not None
-    assert not isinstance(feed, timedelta)
+    assert isinstance(feed, Feed)
 
     async def content() -> AsyncIterator[bytes]:
         yield b"<items><item>LAMP-1</item><b>not a page</b></items>"
 
     payload, _ = await store.payloads.write(content(), NOON)
-    spooled = await store.feeds.spooled(feed, "items-1.xml", payload, NOON)  # type: ignore[arg-type]
+    spooled = await store.feeds.spooled(feed, "items-1.xml", payload, NOON)
     await store.feeds.sent(spooled, rule, "B1", daemon.clocks())
 
     async def report() -> AsyncIterator[bytes]:
@@ -84,6 +89,25 @@ async def _feed(daemon: Asked) -> None:
     wrong = [AnswerLine(False, remote_ref="B1", sku="LAMP-3", code="E8", text="PHOTO TROP PETITE")]
     await store.answers.apply(REDOUTE, wrong, NOON, kept.id, block_after=1)
     await store.deliveries.move(kept.id, DeliveryState.APPLIED)
+
+
+async def _guard(daemon: Asked) -> None:
+    """A price that falls to a fifth, which is held back until a person has seen it."""
+    store, account = daemon.store, redoute()
+    rule = account.feed_rules[FeedKind.OFFER]
+    first = await store.feeds.open(REDOUTE, rule, daemon.clocks(), account.offer_terms, account.guard.terms)
+    assert isinstance(first, Feed)
+
+    async def content() -> AsyncIterator[bytes]:
+        yield b"<offers/>"
+
+    payload, _ = await store.payloads.write(content(), NOON)
+    spooled = await store.feeds.spooled(first, "offers-2.xml", payload, NOON)
+    await store.feeds.sent(spooled, rule, "B2", daemon.clocks())
+    await store.answers.apply(REDOUTE, [AnswerLine(True, remote_ref="B2", sku="LAMP-1")], NOON)
+    await _import(daemon, ImportKind.PRICES, "sku,price\nLAMP-1,9.90\n")
+    later = Moment(NOON + timedelta(hours=2), "boot-1", 7_201_000_000_000, synchronised=True)
+    assert await store.feeds.open(REDOUTE, rule, later, account.offer_terms, account.guard.terms) is None
 
 
 async def _orders(daemon: Asked) -> None:
@@ -107,6 +131,16 @@ async def _orders(daemon: Asked) -> None:
     theirs = Order(OrderNumber("J/1"), (line("1", 3, ready),), shipping=customer, ordered_at=NOON)
     delivery = Delivery(RemoteFile("orders", "order-1.txt", 3), b"J/1", (theirs,))
     await daemon.store.orders.keep(LEWIS, [delivery], NOON)
+    request = CancellationRequest(OrderNumber("J/2"), (ClaimLine("1", 2),), reason="changed their mind")
+    asked = Order(OrderNumber("J/2"), (line("1", 3, ready),), shipping=customer, ordered_at=NOON)
+    await daemon.store.orders.keep(LEWIS, [Delivery(RemoteFile("orders", "order-2.txt", 3), b"J/2", (asked,))], NOON)
+    claim = Delivery(RemoteFile("cancellations", "cancel-1.txt", 6), b"cancel", (request,))
+    await daemon.store.claims.keep(LEWIS, [claim], NOON, answer_within=timedelta(hours=24))
+    causes = [
+        Cause(CauseKind.SILENCE, "orders of redoute has not succeeded for 5 h", REDOUTE, "orders"),
+        Cause(CauseKind.SET_ASIDE, "2 files of redoute stand aside", REDOUTE),
+    ]
+    await daemon.store.alerts.observe(causes, NOON, timedelta(minutes=5))
 
 
 async def _deliveries(daemon: Asked) -> None:

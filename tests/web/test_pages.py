@@ -13,6 +13,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from daemon.config import Config
+from daemon.model import Delivery, LineState, Order, OrderLine, OrderNumber, RemoteFile
 from daemon.store import open_store
 from daemon.store.users import Role
 from daemon.web.app import whole_app
@@ -42,7 +43,11 @@ PAGES = {
     "/orders": "O-3",
     "/orders/redoute/O-1": scene.SECRET,
     "/orders/lewis/J%2F1": "Order J/1",
-    "/claims": "Claims",
+    "/claims": "changed their mind",
+    "/alerts": "has not succeeded for 5 h",
+    "/alerts?show=all": "stand aside",
+    "/guard": "case 1",
+    "/guard/1": "LAMP-1",
     "/deliveries?state=set_aside": "bad.xml",
     "/deliveries/2": "O-1.xml",
     "/audit": "Audit",
@@ -331,7 +336,7 @@ def test_many_listings_at_once(stage: Stage) -> None:  # L2 S3
         expect(page).to_have_url(re.compile("only=blocked"))
         page.get_by_role("button", name="Unblock").click()
         expect(page.get_by_role("status")).to_contain_text("Not done: no listing was chosen")
-        page.get_by_label("Choose LAMP-3").check()
+        page.get_by_label("all that the filter finds").check()
         page.get_by_role("button", name="Unblock").click()
         expect(page.get_by_role("status")).to_have_text("Done: 1 listing will be sent again")
 
@@ -339,7 +344,7 @@ def test_many_listings_at_once(stage: Stage) -> None:  # L2 S3
 def test_filters_stand_in_the_address_and_files_hold_what_they_find(stage: Stage) -> None:  # S3
     with stage.signed_in() as page:
         page.goto("/listings")
-        page.get_by_label("Find").fill("lampe bleue")
+        page.get_by_role("searchbox", name="Find").fill("lampe bleue")
         page.get_by_role("button", name="Filter").click()
         expect(page).to_have_url(re.compile("q=lampe\\+bleue"))
         assert page.locator("tbody tr").count() == 1
@@ -397,6 +402,81 @@ def test_jobs_are_run_paused_and_resumed(stage: Stage) -> None:  # D13 S3
         page.goto("/accounts/redoute")
         page.get_by_role("button", name="Resume").click()
         expect(page.get_by_role("status")).to_have_text("Done: resumed: items")
+
+
+def test_a_claim_is_accepted(stage: Stage) -> None:  # J12 S3
+    with stage.signed_in("operator") as page:
+        page.goto("/claims?state=open")
+        page.get_by_role("button", name="Accept claim 1").click()
+        expect(page.get_by_role("status")).to_contain_text("Done: accepted for order J/2: 2 of line 1")
+        page.goto("/orders/lewis/J%2F2")
+        expect(page.locator("section", has=page.get_by_role("heading", name="Claims"))).to_contain_text("accepted")
+
+
+def test_an_alert_is_seen(stage: Stage) -> None:  # D11 S3
+    with stage.signed_in("operator") as page:
+        page.goto("/")
+        page.get_by_role("link", name="all alerts").click()
+        page.get_by_label("Why, for alert 1").fill("on it")
+        page.get_by_role("button", name="Seen: alert 1").click()
+        expect(page.get_by_role("status")).to_contain_text("Done: seen: orders of redoute has not succeeded")
+        expect(page.get_by_text("seen by operator: on it")).to_be_visible()
+
+
+def test_what_the_guard_holds_back_is_decided(stage: Stage) -> None:  # S1 S3
+    with stage.signed_in("operator") as page:
+        page.goto("/")
+        page.get_by_role("link", name="held back").click()
+        row = page.locator("tbody tr").first
+        expect(row).to_contain_text("49.90 EUR")
+        expect(row).to_contain_text("9.90 EUR")
+        page.get_by_role("button", name="It is a mistake").click()
+        expect(page.get_by_role("status")).to_contain_text("Not done: nothing was chosen")
+        page.get_by_label("Choose LAMP-1").check()
+        page.get_by_label("Why").fill("a comma")
+        page.get_by_role("button", name="It is a mistake").click()
+        expect(page.get_by_role("status")).to_contain_text("Done: 1 rejected")
+        expect(page.locator("tbody tr").first).to_contain_text("a comma")
+
+
+def test_a_customer_is_forgotten(stage: Stage) -> None:  # D12 S3
+    with stage.signed_in("operator") as page:
+        page.goto("/orders/redoute/O-3")
+        expect(page.get_by_text(scene.SECRET)).to_be_visible()
+        page.get_by_text("asks to be forgotten").click()
+        page.get_by_label("Why, without a name").fill("by letter of 2 March")
+        page.get_by_role("button", name="Forget").click()
+        expect(page.get_by_role("status")).to_contain_text("Not done")
+        page.get_by_text("asks to be forgotten").click()
+        page.get_by_label("Why, without a name").fill("by letter of 2 March")
+        page.get_by_label("although the order is open").check()
+        page.get_by_role("button", name="Forget").click()
+        expect(page.get_by_role("status")).to_have_text("Done: the customer is forgotten")
+        assert scene.SECRET not in page.content()
+
+
+def test_a_failed_update_is_said_again(stage: Stage) -> None:  # J13 S3
+    store = stage.daemon.store
+    ready = (OrderLine("1", 1, LineState.TO_SHIP, ean="3701234567013"),)
+    order = Order(OrderNumber("J-9"), ready, ordered_at=NOON)
+    stage.ask(store.orders.keep, LEWIS, [Delivery(RemoteFile("orders", "order-9.txt", 3), b"J-9", (order,))], NOON)
+    with stage.signed_in("operator") as page:
+        page.goto("/orders/lewis/J-9")
+        ship = page.locator("details", has=page.get_by_role("heading", name="Ship"))
+        ship.get_by_label("Carrier").fill("Royal Mail")
+        ship.get_by_label("Tracking number").fill("WRONG")
+        ship.get_by_role("button", name="Ship").click()
+        expect(page.get_by_role("status")).to_contain_text("Done: shipped")
+        update = stage.ask(store.views.order, LEWIS, "J-9", personal=False)["updates"][0]["id"]
+        stage.ask(store.updates.failed, update, "no such tracking number", NOON)
+        page.reload()
+        page.locator("summary", has_text="Send again").click()
+        again = page.locator("form[action$='/resend']")
+        again.get_by_label("Tracking number").fill("AB123456789GB")
+        again.get_by_role("button", name="Send again").click()
+        expect(page.get_by_role("status")).to_contain_text("Done: dispatch is said again: 1 of line 1")
+    parcel = stage.ask(store.views.order, LEWIS, "J-9", personal=False)["updates"][1]["parcel"]
+    assert (parcel["carrier"], parcel["tracking_number"]) == ("Royal Mail", "AB123456789GB")
 
 
 def test_a_held_account_is_tried_again(stage: Stage) -> None:  # D10 S3

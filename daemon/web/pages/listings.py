@@ -1,6 +1,6 @@
 """Listings: how each part stands, what is wrong with it and what helps; another try, one by one or many at once."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -13,7 +13,7 @@ from daemon.model import AccountName, ChannelStatus, Part, Sku, SyncState
 from daemon.seller.advice import advise_listing, explained_by
 from daemon.seller.differences import decimal
 from daemon.settings import AccountSettings
-from daemon.store.views import View
+from daemon.store.views import MOST, View
 from daemon.web.api import listings as rest
 from daemon.web.api.asking import Account
 from daemon.web.pages.page import Page, ThePage
@@ -34,6 +34,9 @@ _FILE = Table(
 )
 
 
+_FILTERS = ("part", "state", "status", "error", "q", "only")
+
+
 @router.get("/listings")
 async def listings(
     page: ThePage,
@@ -52,49 +55,57 @@ async def listings(
     name = AccountName(account or next(iter(accounts), ""))
     if account and name not in accounts:
         raise HTTPException(404, f"there is no account {account}")
-    explain = explained_by(accounts)
+    chosen = {"part": part, "state": state, "status": status, "error": error, "q": q, "only": only}
 
     async def fetch(last: str | None, limit: int) -> list[View]:
-        found = await page.control.store.views.listings(
-            name,
-            part=Part(part) if part else None,
-            state=state or None,
-            after=Sku(last) if last else None,
-            limit=limit,
-            warned=only == "warned",
-            blocked=only == "blocked",
-            status=status,
-            error=error,
-            find=q,
-        )
-        return [advise_listing(each, explain) for each in found]
+        return await _find(page, name, chosen, last, limit)
 
     if format:
         return as_file(_FILE, format, whole(fetch, lambda row: row["sku"]))
     rows = await fetch(after, ROWS)
-    chosen = {"account": name, "part": part, "state": state, "status": status, "error": error, "q": q, "only": only}
     return await page.show(
         "listings.html",
         title="Listings",
         rows=rows,
-        chosen=chosen,
+        chosen={"account": name, **chosen},
+        most=MOST,
         parts=list(Part),
         states=list(SyncState),
         statuses=list(ChannelStatus),
         following=rows[-1]["sku"] if len(rows) == ROWS else None,
-        takes_items=_takes_items(accounts.get(name)),
     )
 
 
-def _takes_items(account: AccountSettings | None) -> bool:
-    return account is not None and account.item_limits is not None
+async def _find(page: Page, name: AccountName, chosen: Mapping[str, str], last: str | None, limit: int) -> list[View]:
+    """The listings that a filter finds, behind the last SKU of the page before."""
+    found = await page.control.store.views.listings(
+        name,
+        part=Part(chosen["part"]) if chosen["part"] else None,
+        state=chosen["state"] or None,
+        after=Sku(last) if last else None,
+        limit=limit,
+        warned=chosen["only"] == "warned",
+        blocked=chosen["only"] == "blocked",
+        status=chosen["status"],
+        error=chosen["error"],
+        find=chosen["q"],
+    )
+    explain = explained_by(page.control.config.accounts)
+    return [advise_listing(each, explain) for each in found]
 
 
 @router.post("/listings/{account}")
 async def many(page: ThePage, account: Account) -> Response:
-    """Try several listings again, or unblock them."""
+    """Try several listings again, or unblock them: those that were ticked, or all that the filter finds."""
     form = await page.form()
-    skus = [str(sku) for sku in form.getlist("sku")]
+    if form.get("which") == "all":
+        chosen = {name: str(form.get(f"filter-{name}", "")) for name in _FILTERS}
+        try:
+            skus = [row["sku"] for row in await _find(page, AccountName(account.name), chosen, None, MOST)]
+        except ValueError:
+            raise HTTPException(422, "the filter is not in the form of this page; load the page again") from None
+    else:
+        skus = [str(sku) for sku in form.getlist("sku")]
     unblocks = form.get("verb") == "unblock"
     work = rest.unblock if unblocks else rest.retry
     back = _back(str(form.get("back", "")), account)

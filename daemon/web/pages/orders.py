@@ -298,7 +298,7 @@ def _ticked(form: FormData) -> list[tuple[str, int | None, str]]:
     for ref in refs:
         units, amount = (str(form.get(f"{what}-{ref}", "")).strip() for what in ("units", "amount"))
         if units and not units.isdecimal():
-            raise NotAllowed(f"line {ref}: {units} is no number of units")
+            raise NotAllowed(f"line {ref}: write a whole number of units, or leave it empty for all")
         found.append((ref, int(units) if units else None, amount))
     return found
 
@@ -315,7 +315,7 @@ def _instant(text: str, zone: ZoneInfo) -> datetime | None:
     try:
         return datetime.fromisoformat(text).replace(tzinfo=zone)
     except ValueError:
-        raise NotAllowed(f"{text} is no time; write it as 2026-03-02T12:00") from None
+        raise NotAllowed("when it left is no time; write it as 2026-03-02T12:00") from None
 
 
 def place_of(account: str, number: str) -> str:

@@ -8,7 +8,9 @@ from starlette.responses import Response
 
 from daemon.health import JobVerdict, Verdict
 from daemon.model import SITE, AccountName, Part
+from daemon.store.guard import Suspicion
 from daemon.store.views import View
+from daemon.web.api import alerts as rest_alerts
 from daemon.web.pages import words
 from daemon.web.pages.charts import Series
 from daemon.web.pages.page import ThePage
@@ -21,7 +23,7 @@ _TURNS = 60
 _SOONEST = 8
 
 #: the flows in the order in which goods and orders go
-_FLOWS = ("items", "offers", "reports", "orders", "updates", "refunds", "cancellations", "housekeeping")
+_FLOWS = ("items", "offers", "reports", "orders", "updates", "refunds", "claims", "housekeeping")
 
 _TURN_FILE = Table("turns", plain("id", "account", "job", "started_at", "ended_at", "outcome", "done", "note"))
 
@@ -40,7 +42,8 @@ async def overview(page: ThePage) -> Response:
         flows=flows_of(verdict),
         site=[job for job in verdict.jobs if job.account == SITE],
         grid=_grid(verdict, status["accounts"]),
-        needs=_needs(verdict, status["accounts"]),
+        needs=_needs(verdict, status["accounts"]) + _guarded(await store.guard.cases()),
+        alerts=(await rest_alerts.alerts(page.control))["alerts"],
         turns=list(reversed(await store.overview.turns(outcome="!idle", limit=_TURNS))),
         deadlines=await store.overview.deadlines(now, _SOONEST),
         stock=await store.overview.stock_freshness(now),
@@ -147,6 +150,18 @@ def _waiting_of(row: View) -> list[tuple[str, str, str]]:
         (tone, f"{name}: {_count(number, noun)} {which}", place)
         for tone, number, noun, which, place in counted
         if number
+    ]
+
+
+def _guarded(cases: Sequence[Suspicion]) -> list[tuple[str, str, str]]:
+    """What the change guard holds back."""
+    return [
+        (
+            "warn",
+            f"{case.account}: {_count(case.held, 'change')} held back, for {words.spoken(case.rule)}",
+            f"/guard/{case.id}",
+        )
+        for case in cases
     ]
 
 

@@ -33,7 +33,9 @@ _NEWS_SECONDS = 300
 
 _NAVIGATION = (
     ("/", "Overview"),
+    ("/alerts", "Alerts"),
     ("/listings", "Listings"),
+    ("/guard", "Guard"),
     ("/feeds", "Feeds"),
     ("/orders", "Orders"),
     ("/claims?state=open", "Claims"),

@@ -15,7 +15,7 @@ _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=
 #: state → how it looks: ok, busy, warn, bad or quiet. The word itself is always shown with it
 _TONES: Mapping[str, str] = {
     **dict.fromkeys(("ok", "done", "accepted", "answered", "succeeded", "applied", "shipped", "completed"), "ok"),
-    **dict.fromkeys(("open", "active", "in_time", "offer_integrated"), "ok"),
+    **dict.fromkeys(("open", "active", "in_time", "offer_integrated", "approved"), "ok"),
     **dict.fromkeys(
         ("pending", "sent", "sending", "running", "to_ship", "waiting", "kept", "product_integrated"), "busy"
     ),
@@ -24,7 +24,8 @@ _TONES: Mapping[str, str] = {
         ("never", "due_soon", "held", "lapsed", "in_doubt", "closed", "cut", "paused", "incomplete"), "warn"
     ),
     **dict.fromkeys(
-        ("error", "failed", "failing", "late", "rejected", "refused", "set_aside", "refund_refused"), "bad"
+        ("error", "failed", "failing", "late", "rejected", "refused", "set_aside", "refund_refused", "too_late"),
+        "bad",
     ),
 }
 
