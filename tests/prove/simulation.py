@@ -7,6 +7,7 @@ seed. Everything that happens is drawn by the seed, so a seed replays exactly.
 """
 
 import random
+import traceback
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import suppress
@@ -265,6 +266,7 @@ class Simulation(World):
                 await self._something_happens()
                 event_at = self.passed + timedelta(seconds=self.chance.expovariate(EVENTS_A_DAY / 86_400))
         self._count_changes_of_the_hour(end - days * DAY)
+        self.figures.counts["simulated hours"] += round(days * 24)
 
     async def _turns(self) -> None:
         assert self.due is not None
@@ -278,7 +280,9 @@ class Simulation(World):
             self._count_faults(before, names)
             if self.restarts_counted != boot:
                 # What was due with it died with the process and is due again by the record.
-                break
+                return
+        if "offers" in jobs:
+            await self._compare_if_quiet()
 
     def _count_faults(self, before: Mapping[int, int], names: Mapping[int, str]) -> None:
         after = {id(it): it.left or 0 for it in self._faults.waiting}
@@ -317,7 +321,6 @@ class Simulation(World):
         if step.name == "answers":
             self._count_faults(before, names)
         self.figures.counts["events"] += 1
-        await self._compare_if_quiet()
 
     async def _compare_if_quiet(self) -> None:
         """Where nothing waits and nothing is on its way, what we say is so is what the marketplace has."""
@@ -549,9 +552,9 @@ async def simulate(marketplace: str, seed: int, days: float, tell: Callable[[str
                 await everybody.live(days)
                 await everybody.end()
         except AssertionError as error:
+            tell(traceback.format_exc())
             again = f"python -m tests.prove simulation --marketplace {marketplace} --seed {seed} --days {days:g} --tell"
             figures.broken.append(f"{error} (again: {again})")
         finally:
             structlog.reset_defaults()
-    figures.counts["simulated days"] += round(days)
     return figures
