@@ -172,6 +172,8 @@ class Simulation(World):
     up_again_at: timedelta | None = None
     person_comes_at: timedelta | None = None
     restarts_counted: int = 0
+    #: whether the last turn ended as it should
+    ended_well: bool = True
 
     @property
     def side(self) -> str:
@@ -223,6 +225,7 @@ class Simulation(World):
         outcome = await self.runner.turn(Task(self.scene.account, way, row_name, work))
         if self.dead:
             raise Killed
+        self.ended_well = outcome is not None
         if self.due is not None and outcome is not None and outcome.again_at is not None:
             self.due.booked[row_name] = outcome.again_at
         return outcome or Outcome()
@@ -329,7 +332,8 @@ class Simulation(World):
         # What the far side has taken in silence until now, it may still find wrong.
         await self.answers()
         await self.turn("read_reports")
-        if not await self._unsettled():
+        # A no that cannot be read now, because the far side is down say, is read later.
+        if self.ended_well and not await self._unsettled():
             self.figures.counts["quiet moments compared"] += 1
             await self._check_goods()
 
