@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 from pydantic import AfterValidator, BaseModel, Field, SerializeAsAny, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
-from daemon.alerting import AlertsTable
+from daemon.alerting import AlertsTable, WebhookTable
 from daemon.errors import ConfigError
 from daemon.hostkeys import FILE_NAME, pinned
 from daemon.marketplaces.dialects import DIALECTS, PROFILED, SPEAKS
@@ -29,12 +29,12 @@ from daemon.transports.sftp_keys import parse_private_key, parse_public_key
 
 #: The jobs of an account by what it speaks: what its `every` may name. When each comes by itself is in crontab.py.
 JOBS: Mapping[str, tuple[str, ...]] = {
-    "sellr": ("items", "offers", "reports", "orders", "updates", "refunds", "housekeeping"),
-    "edge": ("offers", "reports", "orders", "updates", "claims", "refunds", "housekeeping"),
+    "sellr": ("items", "offers", "reports", "orders", "updates", "refunds", "exchange", "housekeeping"),
+    "edge": ("offers", "reports", "orders", "updates", "claims", "refunds", "exchange", "housekeeping"),
 }
 
 #: The jobs that belong to no account: what `[every]` may name.
-SITE_JOBS: tuple[str, ...] = ("alerts", "ping", "housekeeping", "backup")
+SITE_JOBS: tuple[str, ...] = ("alerts", "webhooks", "ping", "housekeeping", "backup")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _SHORTEST_EVERY = timedelta(seconds=1)
@@ -181,6 +181,7 @@ class Config(Table):
     #: how often the jobs that belong to no account come
     every: Mapping[str, Duration] = Field(default_factory=dict)
     alerts: AlertsTable = AlertsTable()
+    webhooks: tuple[WebhookTable, ...] = ()
     accounts: Mapping[AccountName, SerializeAsAny[AccountSettings]] = Field(default_factory=dict)
 
     @property
@@ -341,9 +342,23 @@ class _Reading:
         every = shell.every if shell is not None else top.get("every", {})
         self._check_every(every, SITE_JOBS, "of the site", self.path, "every")
         accounts = self._accounts(tables)
+        if shell is not None:
+            self._check_webhooks(shell.webhooks, accounts)
         if shell is None or self.problems:
             return None
         return shell.model_copy(update=self._absolute(shell) | {"accounts": accounts})
+
+    def _check_webhooks(self, hooks: Sequence[WebhookTable], accounts: Mapping[AccountName, AccountSettings]) -> None:
+        names, known = [hook.name for hook in hooks], [str(name) for name in accounts]
+        for place, hook in enumerate(hooks):
+            if hook.name in names[:place]:
+                self._tell(
+                    self.path, f"webhooks[{place}].name = {_shown(hook.name)}: another one has it; choose another"
+                )
+            for account in hook.accounts:
+                if account not in known:
+                    wrong = f"webhooks[{place}].accounts: there is no account {_shown(account)}"
+                    self._tell(self.path, f"{wrong}{_meant(account, known)}")
 
     def _absolute(self, shell: Config) -> dict[str, Table]:
         folder = self.path.absolute().parent
