@@ -327,7 +327,7 @@ def warnings(path: Path, config: Config) -> Iterator[str]:
 def _missing_folders(name: AccountName, account: AccountSettings) -> Iterator[str]:
     for folder in (account.exchange.inbox, account.exchange.outbox):
         if folder is not None and not folder.is_dir():
-            yield f"{name}: the folder {folder} of exchange is not there; make it, and let the daemon's user write in it"
+            yield f"{name}: the folder {folder} of exchange is not there; make it, the daemon's user must write in it"
 
 
 @dataclass(slots=True)

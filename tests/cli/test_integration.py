@@ -101,9 +101,9 @@ def test_a_folder_that_is_not_there_is_worth_a_word(config_path: Path) -> None: 
     with config_path.open("a") as file:
         file.write('[accounts.lewis.exchange]\ninbox = "in"\noutbox = "out"\n')
     found = [warning for warning in check(config_path).warnings if "exchange" in warning]
+    missing = config_path.parent / "out"
     assert found == [
-        f"lewis: the folder {config_path.parent / 'out'} of exchange is not there; make it, and let the daemon's user"
-        " write in it"
+        f"lewis: the folder {missing} of exchange is not there; make it, the daemon's user must write in it",
     ]
 
 
