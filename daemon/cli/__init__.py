@@ -20,6 +20,7 @@ _COMMANDS = {
         "import_",
         "Bring in listings, stock, prices, promotions or dispatches from a file.",
     ),
+    "import": ("daemon.cli.imports", "import_", "Bring in listings, stock, prices, promotions or dispatches."),
     "listings": ("daemon.cli.listings", "listings", "List and show listings, check them, and try failed ones again."),
     "stock": ("daemon.cli.stock", "stock", "Send the stock that has changed, or all of it."),
     "reference": ("daemon.cli.reference", "reference", "Import and list the marketplace's own codes."),
