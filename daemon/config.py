@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 from pydantic import AfterValidator, BaseModel, Field, SerializeAsAny, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
-from daemon.alerting import AlertsTable
+from daemon.alerting import AlertsTable, WebhookTable
 from daemon.errors import ConfigError
 from daemon.hostkeys import FILE_NAME, pinned
 from daemon.marketplaces.dialects import DIALECTS, PROFILED, SPEAKS
@@ -29,12 +29,12 @@ from daemon.transports.sftp_keys import parse_private_key, parse_public_key
 
 #: The jobs of an account by what it speaks: what its `every` may name. When each comes by itself is in crontab.py.
 JOBS: Mapping[str, tuple[str, ...]] = {
-    "sellr": ("items", "offers", "reports", "orders", "updates", "refunds", "housekeeping"),
-    "edge": ("offers", "reports", "orders", "updates", "claims", "refunds", "housekeeping"),
+    "sellr": ("items", "offers", "reports", "orders", "updates", "refunds", "exchange", "housekeeping"),
+    "edge": ("offers", "reports", "orders", "updates", "claims", "refunds", "exchange", "housekeeping"),
 }
 
 #: The jobs that belong to no account: what `[every]` may name.
-SITE_JOBS: tuple[str, ...] = ("alerts", "ping", "housekeeping", "backup")
+SITE_JOBS: tuple[str, ...] = ("alerts", "webhooks", "ping", "housekeeping", "backup")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _SHORTEST_EVERY = timedelta(seconds=1)
@@ -181,6 +181,7 @@ class Config(Table):
     #: how often the jobs that belong to no account come
     every: Mapping[str, Duration] = Field(default_factory=dict)
     alerts: AlertsTable = AlertsTable()
+    webhooks: tuple[WebhookTable, ...] = ()
     accounts: Mapping[AccountName, SerializeAsAny[AccountSettings]] = Field(default_factory=dict)
 
     @property
@@ -338,12 +339,26 @@ class _Reading:
         tables = top.pop("accounts", {})
         self._read_profiles(top.pop("profiles", {}))
         shell = self._valid(Config, top, self.path, "", {"folder": self.path.absolute().parent})
-        if shell is not None:
-            self._check_every(shell.every, SITE_JOBS, "of the site", self.path, "every")
+        every = shell.every if shell is not None else top.get("every", {})
+        self._check_every(every, SITE_JOBS, "of the site", self.path, "every")
         accounts = self._accounts(tables)
+        if shell is not None:
+            self._check_webhooks(shell.webhooks, accounts)
         if shell is None or self.problems:
             return None
         return shell.model_copy(update=self._absolute(shell) | {"accounts": accounts})
+
+    def _check_webhooks(self, hooks: Sequence[WebhookTable], accounts: Mapping[AccountName, AccountSettings]) -> None:
+        names, known = [hook.name for hook in hooks], [str(name) for name in accounts]
+        for place, hook in enumerate(hooks):
+            if hook.name in names[:place]:
+                self._tell(
+                    self.path, f"webhooks[{place}].name = {_shown(hook.name)}: another one has it; choose another"
+                )
+            for account in hook.accounts:
+                if account not in known:
+                    wrong = f"webhooks[{place}].accounts: there is no account {_shown(account)}"
+                    self._tell(self.path, f"{wrong}{_meant(account, known)}")
 
     def _absolute(self, shell: Config) -> dict[str, Table]:
         folder = self.path.absolute().parent
@@ -565,8 +580,11 @@ def _sentence(table: type[BaseModel], problem: ErrorDetails, place: str) -> str:
         # What stands there is not shown: a misspelt password is one too.
         known = [name for near in _tables(_followed(table, problem["loc"][:-1])) for name in near.model_fields]
         return f"{key} is not a key that is known here{_meant(problem['loc'][-1], known)}"
-    message = _FORMS.get(problem["type"]) or problem["msg"].removeprefix("Value error, ").removeprefix(
-        "Input should be "
+    form = f"a text of the form {problem['ctx']['pattern']}" if problem["type"] == "string_pattern_mismatch" else ""
+    message = (
+        form
+        or _FORMS.get(problem["type"])
+        or problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     )
     wanted = message if problem["type"] == "value_error" else f"should be {_lower(message)}"
     value = problem["input"]

@@ -471,3 +471,10 @@ def test_the_examples_of_the_page_about_john_lewis_are_right(folder: Path) -> No
     assert isinstance(harbour, EdgeSettings)
     assert (harbour.marketplace, harbour.updates.shipments) == ("Harbour & Sons", "cumulative")
     assert len(examples) >= 4
+
+
+def test_a_wrong_job_is_told_beside_other_faults(folder: Path) -> None:  # D3
+    path = write(folder, f'[daemon]\ngrase = "1s"\n[every]\nbakcup = "1d"\n[accounts.x]\n{LEWIS.replace("GBP", "gbp")}')
+    problems = "; ".join(check(path).problems)
+    assert "daemon.grase" in problems
+    assert "every.bakcup names no job of the site; did you mean backup?" in problems

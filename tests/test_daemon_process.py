@@ -51,6 +51,8 @@ class Site:
 
     def __init__(self, folder: Path, *, grace: str = "30s") -> None:
         self.folder = folder
+        #: what the daemon is started by, if not by itself
+        self.prefix: list[str] = []
         self.port = free_port()
         self.grace = grace
         self.deadline = DEADLINE
@@ -86,7 +88,7 @@ class Site:
 
     @asynccontextmanager
     async def started(self, **environment: str) -> AsyncIterator["Process"]:
-        command = [sys.executable, "-m", "daemon", "run", "--config", str(self.config)]
+        command = [*self.prefix, sys.executable, "-m", "daemon", "run", "--config", str(self.config)]
         process = await anyio.open_process(
             command,
             stdin=subprocess.DEVNULL,
@@ -127,10 +129,10 @@ class Site:
             body: dict[str, Any] = (await client.get(f"http://127.0.0.1:{self.port}/healthz")).json()
             return body
 
-    async def control(self, method: str, path: str) -> httpx.Response:
+    async def control(self, method: str, path: str, json: object | None = None) -> httpx.Response:
         transport = httpx.AsyncHTTPTransport(uds=str(self.folder / "state" / "control.sock"))
         async with httpx.AsyncClient(base_url="http://sellerd", transport=transport, timeout=DEADLINE) as client:
-            return await client.request(method, path)
+            return await client.request(method, path, json=json)
 
     async def until(self, true: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """Ask for the health until it is as wanted."""
@@ -412,3 +414,25 @@ def _ignores(pid: int, number: signal.Signals) -> bool:
     """Whether a process ignores a signal, or catches it."""
     status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
     return bool((int(status["SigIgn"], 16) | int(status["SigCgt"], 16)) & 1 << (number - 1))
+
+
+async def test_a_paused_job_is_shown_everywhere_and_outlives_a_restart(site: Site) -> None:  # D13
+    async with site.running() as process:
+        said = {"reason": "stock take", "jobs": ["offers"]}
+        assert (await site.control("POST", "/api/v1/accounts/jl/pause", json=said)).status_code == 200
+        body = await site.until(lambda body: body["accounts"]["jl"]["jobs"]["offers"]["state"] == "paused")
+        assert body["accounts"]["jl"]["jobs"]["offers"]["paused_reason"] == "stock take"
+        metrics = (await site.control("GET", "/metrics")).text
+        assert 'sellerd_job_paused{account="jl",flow="offers"} 1.0' in metrics
+        assert 'sellerd_job_state{account="jl",flow="offers",state="paused"} 1.0' in metrics
+        while "1 PAUSED" not in await site.heard("STATUS=1 accounts"):
+            pass
+        refused = await site.control("POST", "/api/v1/accounts/jl/jobs/offers/run")
+        assert (refused.status_code, "is paused: stock take" in refused.text) == (409, True)
+        process.signal(signal.SIGTERM)
+        assert await process.ended() == 0
+    async with site.running():
+        body = await site.health()
+        assert body["accounts"]["jl"]["jobs"]["offers"]["state"] == "paused"
+        assert (await site.control("POST", "/api/v1/accounts/jl/resume", json={})).json()["jobs"] == ["offers"]
+        await site.until(lambda body: body["accounts"]["jl"]["jobs"]["offers"]["state"] != "paused")

@@ -5,8 +5,8 @@ from typing import Any
 import click
 
 from daemon.cli.failures import UNREACHABLE, Failure
-from daemon.cli.noun import Noun
-from daemon.cli.output import LIMIT, json_option, print_json, print_table
+from daemon.cli.noun import Noun, examples
+from daemon.cli.output import LIMIT, print_json, print_table, rows_options
 from daemon.cli.site import Site, address, asynchronous
 
 _COLUMNS = ["id", "severity", "account", "kind", "since", "times", "what"]
@@ -17,10 +17,10 @@ def alerts() -> None:
     """Show what is wrong, say that you have seen it, and try the ways out; docs/alerts.md has every cause."""
 
 
-@alerts.command("list")
+@alerts.command("list", epilog=examples("sellerd alerts", "sellerd alerts list --all --format csv"))
 @click.option("--all", "everything", is_flag=True, help="Also what is resolved, the newest first.")
 @click.option("--limit", type=LIMIT, default=100, show_default=True, help="With --all, at most so many.")
-@json_option
+@rows_options
 @click.pass_obj
 @asynchronous
 async def list_alerts(site: Site, *, everything: bool, limit: int, as_json: bool) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from daemon.cli.noun import Noun
-from daemon.cli.output import LIMIT, json_option, print_json, print_table
+from daemon.cli.output import LIMIT, json_option, print_json, print_table, rows_options
 from daemon.cli.site import Site, address, asynchronous
 
 _RULES = {
@@ -30,7 +30,7 @@ def guard() -> None:
 @click.option("--account", help="Only of this account.")
 @click.option("--all", "everything", is_flag=True, help="Also what is decided.")
 @click.option("--limit", type=LIMIT, default=100, show_default=True, help="At most so many, the newest first.")
-@json_option
+@rows_options
 @click.pass_obj
 @asynchronous
 async def list_cases(site: Site, *, account: str | None, everything: bool, limit: int, as_json: bool) -> None:

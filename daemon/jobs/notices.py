@@ -11,7 +11,7 @@ from daemon.errors import DaemonError, Refused, TransportError
 from daemon.jobs import Outcome, SiteRun
 from daemon.model import Moment
 from daemon.rules.causes import ABOUT, CauseKind
-from daemon.rules.signing import HEADER, signature
+from daemon.rules.signing import signed
 from daemon.store.alerts import Notice, NoticeEntry
 from daemon.transports.mail import Mail, send_mail
 from daemon.transports.outward import Outward
@@ -132,7 +132,7 @@ def merged(notices: Sequence[Notice]) -> list[NoticeEntry]:
 
 async def _by_mail(table: MailTable, notices: Sequence[Notice], entries: Sequence[NoticeEntry], at: datetime) -> None:
     mail = Mail(
-        id=f"sellerd-{int(notices[0].made_at.timestamp())}-{notices[0].id}-{notices[-1].id}",
+        id=f"sellerd-{_name(notices)}",
         sender=table.sender,
         recipients=table.recipients,
         subject=subject(entries),
@@ -145,24 +145,24 @@ async def _by_mail(table: MailTable, notices: Sequence[Notice], entries: Sequenc
 async def _by_webhook(
     table: HookTable, notices: Sequence[Notice], entries: Sequence[NoticeEntry], at: datetime
 ) -> None:
-    body = json.dumps(
-        {
-            "version": 1,
-            "what": "alerts",
-            "notices": [notice.id for notice in notices],
-            "sent_at": _iso(at),
-            "host": socket.gethostname(),
-            "alerts": [{**entry, **_about(entry)} for entry in entries],
-        },
-        ensure_ascii=False,
-    ).encode()
-    headers = {"content-type": "application/json"}
-    if table.secret is not None:
-        headers[HEADER] = signature(table.secret.reveal(), body, at)
+    data = {
+        "version": 1,
+        "notices": [notice.id for notice in notices],
+        "host": socket.gethostname(),
+        "alerts": [{**entry, **_about(entry)} for entry in entries],
+    }
+    body = json.dumps({"type": "alerts", "timestamp": _iso(at), "data": data}, ensure_ascii=False).encode()
+    secret = table.secret.reveal() if table.secret is not None else ""
+    headers = {"content-type": "application/json", **signed(secret, _name(notices), at, body)}
     outward = Outward(private=table.allow_private, authority=table.authority)
     reply = await outward.post(table.url.reveal(), headers=headers, body=body)
     if reply.status not in _SUCCESS:
         raise Refused(f"the webhook answered with status {reply.status}", code=str(reply.status))
+
+
+def _name(notices: Sequence[Notice]) -> str:
+    """What the same message is called when it is sent again, and no other ever is."""
+    return f"{int(notices[0].made_at.timestamp())}-{notices[0].id}-{notices[-1].id}"
 
 
 def subject(entries: Sequence[NoticeEntry]) -> str:

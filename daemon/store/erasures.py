@@ -5,6 +5,7 @@ bytes of every delivery and update that names the order. Bytes of a reply that b
 hash and size stay, and so do the figures of the order.
 """
 
+import json
 import sqlite3
 import zlib
 from collections.abc import Iterable, Sequence
@@ -14,6 +15,7 @@ from functools import partial
 
 from daemon.errors import NotAllowed
 from daemon.model import AccountName, OrderNumber
+from daemon.rules.quotes import unquoted
 from daemon.store.database import Database
 from daemon.store.events import tell
 from daemon.store.payloads import drop
@@ -53,6 +55,7 @@ class Erasures:
             customer = db.execute('DELETE FROM customers WHERE "order" = ?', (order,)).rowcount
             _forget_texts(db, order)
             payloads = drop(db, {*found, *_of_updates(db, order)})
+            _forget_quotes(db, account, "payload IN (SELECT value FROM json_each(?))", json.dumps(found))
             db.execute(
                 'INSERT INTO erasures ("order", account, at, reason, payloads, repeated_at) VALUES (?, ?, ?, ?, ?, ?)',
                 (order, account, to_us(at), reason, payloads, to_us(at)),
@@ -78,6 +81,12 @@ class Erasures:
             found = await self._naming(account, OrderNumber(row["number"]), since=from_us(int(row["repeated_at"])))
             dropped += await self._database.write(partial(_repeat, erasure=row["id"], found=found, at=at))
         return dropped
+
+    async def forget_quotes(self, account: AccountName, before: datetime) -> int:
+        """Take out what the reasons of deliveries received before then quote of customers; returns of how many."""
+        return await self._database.write(
+            lambda db: _forget_quotes(db, account, "received_at < ? LIMIT 500", to_us(before))
+        )
 
     async def _naming(self, account: AccountName, number: OrderNumber, since: datetime | None) -> list[int]:
         """The payloads of deliveries of orders that hold the number, kept since an instant."""
@@ -123,6 +132,17 @@ def _forget_texts(db: sqlite3.Connection, order: int) -> None:
     db.execute(
         "UPDATE claim_lines SET reason = '' WHERE claim IN (SELECT id FROM claims WHERE \"order\" = ?)", (order,)
     )
+
+
+def _forget_quotes(db: sqlite3.Connection, account: str, which: str, value: object) -> int:
+    rows = db.execute(
+        "SELECT id, reason FROM deliveries WHERE account = ? AND kind = 'order' AND state = 'set_aside'"  # noqa: S608
+        f" AND (reason LIKE '%\"_%\"%' OR reason LIKE '%''_%''%') AND reason NOT LIKE '%\"…\"%' AND {which}",
+        (account, value),
+    ).fetchall()
+    plain = [(unquoted(row["reason"]), row["id"]) for row in rows if unquoted(row["reason"]) != row["reason"]]
+    db.executemany("UPDATE deliveries SET reason = ? WHERE id = ?", plain)
+    return len(plain)
 
 
 def _of_updates(db: sqlite3.Connection, order: int) -> Iterable[int]:

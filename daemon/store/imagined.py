@@ -57,6 +57,7 @@ _HIDDEN: dict[str, str] = {
     "order_updates": _OF_ORDERS,
     "claims": _OF_ORDERS,
     "claim_lines": "claim IN (SELECT id FROM temp.claims)",
+    "order_errors": _OF_ORDERS,
     "update_lines": '"update" IN (SELECT id FROM temp.order_updates)',
 }
 

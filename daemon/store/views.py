@@ -47,6 +47,8 @@ from daemon.store.times import from_us, to_us
 from daemon.store.times import iso as _iso
 
 View = dict[str, Any]
+#: a change of an order among the others of its account: when (UTC microseconds), and the row of the order
+Place = tuple[int, int]
 
 #: Things of one page, unless told otherwise, and at most.
 PAGE = 100
@@ -294,6 +296,25 @@ class Views:
                 return
             yield page
 
+    async def order_changes(
+        self, account: AccountName, after: Place, *, personal: bool, limit: int = PAGE
+    ) -> tuple[list[View], Place]:
+        """Orders that changed behind the place `after`, the oldest change first, and the place to go on from (S2).
+
+        A later change always stands behind every earlier one (`change_stamp`), so that nobody who keeps the last place
+        misses a change or sees one twice. An order that changed more than once comes once, as it is now.
+        """
+
+        def work(db: sqlite3.Connection) -> tuple[list[View], Place]:
+            rows = db.execute(
+                "SELECT * FROM orders WHERE account = ? AND (changed_at, id) > (?, ?) ORDER BY changed_at, id LIMIT ?",
+                (account, *after, min(limit, MOST)),
+            ).fetchall()
+            place = (rows[-1]["changed_at"], rows[-1]["id"]) if rows else after
+            return [_order(db, row, personal=personal) for row in rows], place
+
+        return await self._database.read(work)
+
     async def deliveries(
         self,
         account: AccountName | None = None,
@@ -347,7 +368,9 @@ def _instants(row: sqlite3.Row, *names: str) -> View:
 
 def _status(db: sqlite3.Connection, now: Moment) -> View:
     gates = _gates(db, now)
-    aside = _counts(db, "SELECT account, count(*) AS n FROM deliveries WHERE state = 'set_aside' GROUP BY account")
+    # The partial index's own words, so that SQLite uses it.
+    unsettled = "state = 'set_aside' AND state IN ('kept', 'waiting', 'set_aside')"
+    aside = _counts(db, f"SELECT account, count(*) AS n FROM deliveries WHERE {unsettled} GROUP BY account")  # noqa: S608
     waiting = _waiting(db, now.at)
     attention = claim_views.attention(db)
     wrong = _order_errors(db)
@@ -760,6 +783,11 @@ def _parcel(text: str | None) -> View | None:
         return None
     parcel: View = json.loads(text)
     return {**parcel, "shipped_at": _iso(parcel["shipped_at"])}
+
+
+def whole_order(db: sqlite3.Connection, row: sqlite3.Row) -> View:
+    """An order with personal data, as `export_orders` gives it."""
+    return _order(db, row, personal=True)
 
 
 def _order_page(db: sqlite3.Connection, sql: str, values: View) -> tuple[list[View], View]:

@@ -27,6 +27,7 @@ from daemon.store import Store
 from daemon.store.audit import Action, AuditId, Outcome
 from daemon.store.users import EVERY_RIGHT, Right, Role, rights_of
 from daemon.web.caller import SCOPE, Caller
+from daemon.web.problems import BY_STATUS, PROBLEM, as_problem
 from daemon.web.serve import user_name
 
 #: the key of what the audit trail says of a request, in its scope
@@ -392,8 +393,8 @@ def _challenge(request: Request) -> Response:
 
 
 def _problem(status: int, title: str, detail: str) -> Response:
-    content = {"title": title, "status": status, "detail": detail}
-    return JSONResponse(content, status, media_type="application/problem+json")
+    content = as_problem(status, BY_STATUS[status], detail) | {"title": title}
+    return JSONResponse(content, status, media_type=PROBLEM)
 
 
 def _outcome(status: int) -> Outcome:

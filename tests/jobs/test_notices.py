@@ -1,5 +1,6 @@
 """Notices over real sockets: one message for a storm, each way by itself, and a ping only while we are well."""
 
+import base64
 import hashlib
 import hmac
 import json
@@ -16,6 +17,7 @@ from daemon.jobs import SiteRun
 from daemon.jobs.notices import NotTold, last_words, merged, ping, subject, tell, try_ways
 from daemon.model import AccountName, Moment
 from daemon.rules.causes import Cause, CauseKind
+from daemon.rules.signing import signed
 from daemon.store import Store, open_store
 from daemon.store.alerts import Notice
 from tests.smtp import mail_server
@@ -101,13 +103,14 @@ async def test_a_webhook_gets_the_same_as_json_signed(store: Store, monkeypatch:
 
     ((first, headers, body),) = server.requests
     assert (first, headers["content-type"]) == ("POST /feed HTTP/1.1", "application/json")
-    seconds, digest = headers["sellerd-signature"].split(",")
-    assert seconds == f"t={int((NOON + MINUTE).timestamp())}"
-    wanted = hmac.new(b"Open Sesame", seconds[2:].encode() + b"." + body, hashlib.sha256).hexdigest()
-    assert digest == f"v1={wanted}"
+    at = str(int((NOON + MINUTE).timestamp()))
+    assert (headers["webhook-id"], headers["webhook-timestamp"]) == (f"{at}-1-1", at)
+    content = f"{at}-1-1.{at}.".encode() + body
+    wanted = base64.b64encode(hmac.new(b"Open Sesame", content, hashlib.sha256).digest()).decode()
+    assert headers["webhook-signature"] == f"v1,{wanted}"
     said = json.loads(body)
-    assert (said["version"], said["what"], said["notices"]) == (1, "alerts", [1])
-    (alert,) = said["alerts"]
+    assert (said["type"], said["timestamp"], said["data"]["notices"]) == ("alerts", "2026-03-02T12:01:00Z", [1])
+    (alert,) = said["data"]["alerts"]
     assert {name: alert[name] for name in ("change", "kind", "account", "severity", "times", "first_seen_at")} == {
         "change": "opened",
         "kind": "held",
@@ -117,6 +120,14 @@ async def test_a_webhook_gets_the_same_as_json_signed(store: Store, monkeypatch:
         "first_seen_at": "2026-03-02T12:00:00Z",
     }
     assert "sellerd reload" in alert["fix"]
+
+
+def test_a_secret_in_the_form_of_standard_webhooks_stands_for_its_bytes() -> None:
+    # The example of the specification's own libraries.
+    secret, message = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "msg_p5jXN8AQM9LWM0D4loKWxJek"
+    headers = signed(secret, message, datetime.fromtimestamp(1614265330, UTC), b'{"test": 2432232314}')
+    assert headers["webhook-signature"] == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+    assert "webhook-signature" not in signed("", message, NOON, b"")
 
 
 async def test_the_end_is_told_once(store: Store) -> None:
@@ -131,7 +142,7 @@ async def test_the_end_is_told_once(store: Store) -> None:
         "[sellerd] CRITICAL: lr needs a person: the password was refused",
         "[sellerd] resolved: lr needs a person: the password was refused",
     ]
-    assert [json.loads(body)["alerts"][0]["change"] for _, _, body in server.requests] == ["opened", "resolved"]
+    assert [json.loads(body)["data"]["alerts"][0]["change"] for _, _, body in server.requests] == ["opened", "resolved"]
 
 
 async def test_a_mail_server_that_fails_keeps_the_webhook_from_nothing(store: Store) -> None:
@@ -217,7 +228,7 @@ async def test_the_last_words_go_out_by_every_way_that_works(store: Store) -> No
         await last_words(site.config.alerts, "disk I/O error", NOON)
 
     assert inbox.mails == []
-    (alert,) = json.loads(server.requests[0][2])["alerts"]
+    (alert,) = json.loads(server.requests[0][2])["data"]["alerts"]
     assert alert["text"] == "The daemon ends because its storage failed: disk I/O error"
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from daemon.model import StockKnobs
 from tests.jobs.scene import EAN
-from tests.jobs.world import GOODS, Step, world
+from tests.jobs.world import GOODS, Step, World, world
 
 GOOD = st.integers(0, len(GOODS) - 1)
 ORDER = st.integers(0, 2)
@@ -136,6 +136,8 @@ LA_REDOUTE = steps(
     step("configures", ACCOUNT),
     step("configures", ACCOUNT),
     step("unblocks", GOOD),
+    step("means_it"),
+    step("is_mistaken"),
     step("is_rejected_again_and_again", GOOD),
     step("order_is_accepted", st.integers(1, 3)),
     step("order_is_accepted", st.integers(1, 3), st.integers(1, 3)),
@@ -201,7 +203,7 @@ LEWIS_ACCOUNT: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
 
 async def play(dialect: str, story: list[Step], account: Mapping[str, Any] = MappingProxyType({})) -> None:
     with TemporaryDirectory() as folder:
-        async with world(Path(folder), dialect, account) as everybody:
+        async with world(Path(folder), dialect, account, World) as everybody:
             for each in story:
                 await everybody.do(each)
             await everybody.settle()

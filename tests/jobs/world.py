@@ -13,13 +13,12 @@ from decimal import Decimal
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from hypothesis import note
 
 from daemon.errors import DaemonError, NotAllowed
-from daemon.jobs import Job, Run
+from daemon.jobs import Job, Outcome, Run
 from daemon.jobs.claims import read_claims
 from daemon.jobs.feeds import send_items, send_offers
 from daemon.jobs.orders import download_orders
@@ -134,6 +133,8 @@ class World:
     vouched: set[str] = field(default_factory=set)
     #: requests to cancel, by file name
     requests: list[str] = field(default_factory=list)
+    #: where what happens is told
+    tell: Callable[[str], None] = note
 
     # Time.
 
@@ -173,16 +174,16 @@ class World:
 
         scene, started, killed, held_until = self.scene, self.passed, False, None
         try:
-            outcome = await JOBS[job](Run(scene.account, self.now(), scene.store, scene.marketplace, clock))
+            outcome = await self.give_turn(job, clock)
         except Killed:
             killed = True
-            note(f"    {job}: killed")
+            self.tell(f"    {job}: killed")
         except DaemonError as error:
-            note(f"    {job}: {type(error).__name__}: {error}")
+            self.tell(f"    {job}: {type(error).__name__}: {error}")
         else:
             held_until = outcome.held_until
             if outcome.done or held_until:
-                note(f"    {job}: {outcome.done} done, {outcome.note}")
+                self.tell(f"    {job}: {outcome.done} done, {outcome.note}")
         self._notice_given(started)
         self.passed += scene.send_takes if looked else timedelta()
         arrived = [feed for feed in scene.sandbox.laredoute.feeds if feed.kind == "offers"]
@@ -192,6 +193,11 @@ class World:
         if killed:
             await self.restart()
         return held_until
+
+    async def give_turn(self, job: str, clock: Callable[[], Moment]) -> Outcome:
+        """Run the job by itself; `clock` is what it looks at within its turn."""
+        scene = self.scene
+        return await JOBS[job](Run(scene.account, self.now(), scene.store, scene.marketplace, clock))
 
     def _notice_given(self, at: timedelta) -> None:
         """Every update that lies in The Edge's folder with its marker was given to it in the turn that began then."""
@@ -294,7 +300,7 @@ class World:
         if known and not in_the_way:
             windows[promotion.starts_at] = promotion
         else:
-            note(f"    {change}")
+            self.tell(f"    {change}")
 
     def _money(self, cents: int) -> Money:
         return Money(cents, self.scene.account.currency)
@@ -305,7 +311,7 @@ class World:
     async def tries_again(self, good: int) -> None:
         if await self._kept(good) is not None:
             retried = await self.scene.store.listings.retry(self.scene.name, GOODS[good][0], self.now().at)
-            note(f"    {retried}")
+            self.tell(f"    {retried}")
 
     async def is_rejected_again_and_again(self, good: int) -> None:
         """The marketplace says no to the same offer each hour, and the seller asks for another try each time."""
@@ -318,7 +324,17 @@ class World:
     async def unblocks(self, good: int) -> None:
         if await self._kept(good) is not None:
             freed = await self.scene.store.listings.unblock(self.scene.name, GOODS[good][0], self.now().at)
-            note(f"    {freed}")
+            self.tell(f"    {freed}")
+
+    async def means_it(self) -> None:
+        """A person says that every change that the guard held back is meant."""
+        for case in await self.scene.store.guard.cases(self.scene.name):
+            await self.scene.store.guard.approve(case.id, None, "seller", "it is meant", self.now().at)
+
+    async def is_mistaken(self) -> None:
+        """A person says that what the guard held back last is a mistake."""
+        for case in await self.scene.store.guard.cases(self.scene.name, limit=1):
+            await self.scene.store.guard.reject(case.id, None, "seller", "a mistake", self.now().at)
 
     async def decides(self, order: int, kind: str, units: int) -> None:
         """Decide the whole order, or so many units of its first line; what is not legal is turned down."""
@@ -345,7 +361,7 @@ class World:
                 parcel=parcel if kind == UpdateKind.DISPATCH else None,
             )
         except NotAllowed as error:
-            note(f"    not allowed: {error}")
+            self.tell(f"    not allowed: {error}")
 
     async def cancels(self, order: int, first_only: bool) -> None:
         """The one request to cancel or refund, for the first line or all of an order, at whatever state (L14)."""
@@ -373,7 +389,7 @@ class World:
                 at=self.now().at,
             )
         except NotAllowed as error:
-            note(f"    not allowed: {error}")
+            self.tell(f"    not allowed: {error}")
         else:
             done = {(update.kind, line.ref) for update in request.updates for line in update.lines}
         assert wanted in (None, done), f"{wanted} could be done, and {done} was"
@@ -400,7 +416,7 @@ class World:
         try:
             await decision
         except NotAllowed as error:
-            note(f"    not allowed: {error}")
+            self.tell(f"    not allowed: {error}")
 
     async def _put_item(
         self,
@@ -521,14 +537,14 @@ class World:
         try:
             laredoute.portal_change(line.id, status)
         except Exception as error:  # noqa: BLE001 - the sandbox's own Mistake
-            note(f"    not possible: {error}")
+            self.tell(f"    not possible: {error}")
         else:
             self.touched.add(line.id)
 
     # What must be true after every step.
 
     async def do(self, step: Step) -> None:
-        note(f"{NOON + self.passed:%d %H:%M:%S} {step}")
+        self.tell(f"{NOON + self.passed:%d %H:%M:%S} {step}")
         await getattr(self, step.name)(*step.arguments)
         await self.check()
 
@@ -686,10 +702,12 @@ class World:
             assert legal or (order, line, after, before) in moved, f"{line} went from {before} to {after}"
             moved.add((order, line, before, after))
             at[place] = after
-        now = await self._read("SELECT \"order\", 'line ' || ref, state, shipped, quantity FROM order_lines")
-        for order, line, state, shipped, quantity in now:
+        now = await self._read(
+            "SELECT \"order\", 'line ' || ref, state, shipped + cancelled, quantity FROM order_lines"
+        )
+        for order, line, state, gone, quantity in now:
             assert at.get((order, line), state) == state, f"{line} is {state}, and was told to be {at[order, line]}"
-            assert shipped == quantity or state != LineState.SHIPPED, f"{line} is shipped with {shipped} of {quantity}"
+            assert gone == quantity or state != LineState.SHIPPED, f"{line} is shipped with {gone} of {quantity} gone"
         if self.scene.account.speaks == "sellr":
             for ref, state in await self._read("SELECT ref, state FROM order_lines"):
                 theirs = self._state_there(ref)
@@ -730,7 +748,7 @@ class World:
     # The end: everything goes right from here on, and nobody changes anything.
 
     async def settle(self) -> None:
-        note("faults stop, the seller is quiet, time goes on")
+        self.tell("faults stop, the seller is quiet, time goes on")
         sandbox = self.scene.sandbox
         sandbox.laredoute.faults.clear()
         sandbox.johnlewis.faults.clear()
@@ -741,7 +759,7 @@ class World:
         await self._go_on_until_settled()
         ahead = {moment for each in self.windows for it in each.values() for moment in (it.starts_at, it.ends_at)}
         for moment in sorted(each for each in ahead if each > self.now().at)[:AWAITED]:
-            note(f"a promotion begins or ends at {moment:%d %H:%M:%S}")
+            self.tell(f"a promotion begins or ends at {moment:%d %H:%M:%S}")
             # The turns of the next tick are the first behind the moment.
             self.passed = max(self.passed, moment - NOON - TICK)
             await self._go_on_until_settled()
@@ -768,6 +786,7 @@ class World:
             await self.scene.store.claims.close(self.scene.name, ClaimId(claim), "asked John Lewis", self.now().at)
         await self.all_goes_round()
         await self._person_settles_doubts()
+        await self.means_it()
         await self.check()
 
     async def _person_settles_doubts(self) -> None:
@@ -785,7 +804,7 @@ class World:
                 arrived = all(reachable(leads_to, self._state_there(ref)) for ref in refs.split(","))
             else:
                 arrived = name in taken
-            note(f"    a person says that {name} {'is' if arrived else 'is not'} there")
+            self.tell(f"    a person says that {name} {'is' if arrived else 'is not'} there")
             self.vouched |= {name} if arrived else set()
             await self.scene.store.updates.resolve(
                 self.scene.name, OrderNumber(number), arrived=arrived, at=self.now().at
@@ -930,9 +949,12 @@ class World:
             )
 
 
+W = TypeVar("W", bound=World)
+
+
 @asynccontextmanager
-async def world(folder: Path, dialect: str, changes: Mapping[str, Any] = MappingProxyType({})) -> AsyncIterator[World]:
-    """A world whose first listing is known at the marketplace with its stock and price."""
+async def world(folder: Path, dialect: str, changes: Mapping[str, Any], made: Callable[..., W]) -> AsyncIterator[W]:
+    """A world whose first listing is known at the marketplace with its stock and price; `made` is its class."""
     sides = LaRedouteSettings(delay=None), JohnLewisSettings(poll_every=None)
     async with Sandbox(SandboxSettings(folder / "sandbox", laredoute=sides[0], johnlewis=sides[1])) as sandbox:
 
@@ -955,7 +977,7 @@ async def world(folder: Path, dialect: str, changes: Mapping[str, Any] = Mapping
             settings = account(changes)
             store, marketplace = await open_again(settings)
             await store.accounts.configure(AccountName(settings.name), settings.marketplace, "fingerprint", NOON)
-            all_of_it = World(Scene(sandbox, store, settings, marketplace), open_again, account)
+            all_of_it = made(Scene(sandbox, store, settings, marketplace), open_again, account)
             await all_of_it.scene.want()
             if dialect == "sellr":
                 await all_of_it.reprices(0, 1000, 2000)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.errors import NotAllowed
+from daemon.errors import NotAllowed, Unreadable
 from daemon.model import (
     Customer,
     Delivery,
@@ -118,3 +118,30 @@ async def test_an_open_order_keeps_its_customer_unless_it_is_said(tmp_path: Path
             await store.erasures.erase(REDOUTE, OrderNumber("O-9"), "asked", NOON)
         erased = await store.erasures.erase(REDOUTE, OrderNumber("O-1"), "asked", NOON, although_open=True)
         assert erased.customer
+
+
+async def test_what_a_reason_quotes_is_forgotten_too(tmp_path: Path) -> None:  # D12
+    async with open_store(tmp_path / "sellerd.db") as store:
+        await store.accounts.configure(REDOUTE, "laredoute", "", NOON)
+        await store.orders.keep(REDOUTE, [reply("one", order("O-1"))], NOON)
+        for name in ("two", "three"):
+            said = Unreadable(f'line 4, quantity: a number was expected, "{SECRET}" read')
+            content = f"O-1 {name} {SECRET}".encode()
+            await store.orders.keep(REDOUTE, [Delivery[Order](RemoteFile("in", name, 1), content, said)], NOON)
+        assert SECRET not in json.dumps(await store.views.deliveries(REDOUTE))
+
+        await store.erasures.erase(REDOUTE, OrderNumber("O-1"), "asked", NOON)
+
+        sql = "SELECT reason FROM deliveries WHERE state = 'set_aside'"
+        rows = await store.database.read(lambda db: db.execute(sql).fetchall())
+        assert {row["reason"] for row in rows} == {'line 4, quantity: a number was expected, "…" read'}
+
+
+async def test_quotes_end_with_the_retention_of_personal_data(tmp_path: Path) -> None:  # D12
+    async with open_store(tmp_path / "sellerd.db") as store:
+        await store.accounts.configure(REDOUTE, "laredoute", "", NOON)
+        said = Unreadable(f"line 4: OrderDate '{SECRET}' is no time")
+        await store.orders.keep(REDOUTE, [Delivery[Order](RemoteFile("in", "one", 1), b"x", said)], NOON)
+        assert await store.erasures.forget_quotes(REDOUTE, NOON) == 0
+        assert await store.erasures.forget_quotes(REDOUTE, NOON + DAY) == 1
+        assert await store.erasures.forget_quotes(REDOUTE, NOON + DAY) == 0

@@ -13,6 +13,7 @@ from daemon.store import Store, open_store
 from daemon.store.feeds import GateClosed
 from daemon.store.generation import mark_of
 from daemon.store.listings import StockRow
+from daemon.store.users import Role
 from tests.store.conftest import NOON, OFFER_RULE, REDOUTE, moment
 from tests.store.test_feeds import HOUR, LAMP, MINUTE, a_listing
 
@@ -133,3 +134,18 @@ async def test_without_its_mark_nothing_is_sent(tmp_path: Path) -> None:
             await store.feeds.open(REDOUTE, OFFER_RULE, moment())
         with pytest.raises(StoreError, match="mark cannot be written"):
             await store.database.beat()
+
+
+async def test_whoever_was_signed_out_since_is_not_signed_in_again(tmp_path: Path) -> None:
+    path, copy = tmp_path / "sellerd.db", tmp_path / "copy.db"
+    async with open_store(path) as store:
+        await prepared(store)
+        await store.users.add("anna", "hash", Role.ADMIN, NOON, personal=True)
+        token = await store.sessions.open("anna", "127.0.0.1", NOON, DAY)
+        await store.database.checkpoint()
+        shutil.copy(path, copy)
+        await send(store, timedelta())
+    shutil.copy(copy, path)
+    async with open_store(path) as store:
+        assert token is not None
+        assert await store.database.read(lambda db: db.execute("SELECT count(*) FROM sessions").fetchone()[0]) == 0
