@@ -12,7 +12,7 @@ import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from daemon.config import Config
+from daemon.config import Config, DaemonTable
 from daemon.model import Delivery, LineState, Order, OrderLine, OrderNumber, RemoteFile
 from daemon.store import open_store
 from daemon.store.users import Role
@@ -65,7 +65,8 @@ class _Site:
     async def __aenter__(self) -> tuple[Asked, str]:
         self._opening = open_store(self._folder / "sellerd.db")
         store = await self._opening.__aenter__()
-        daemon = Asked(store, Config(accounts={REDOUTE: redoute(), LEWIS: lewis()}))
+        kept_at = DaemonTable(state_dir=self._folder)
+        daemon = Asked(store, Config(daemon=kept_at, accounts={REDOUTE: redoute(), LEWIS: lewis()}))
         for name, marketplace in ((REDOUTE, "laredoute"), (LEWIS, "johnlewis")):
             settings = daemon.config.accounts[name]
             await store.accounts.configure(name, marketplace, "", NOON, settings.deadlines)
@@ -551,6 +552,8 @@ def test_admins_manage_who_may_do_what(stage: Stage) -> None:  # S3
         assert str(made) not in page.content()
         page.get_by_role("button", name="Reload it").click()
         expect(page.get_by_role("status")).to_contain_text("the configuration in the files is the one that runs")
+        page.get_by_role("button", name="Back up now").click()
+        expect(page.get_by_role("status")).to_contain_text("Done: copied to ")
         page.get_by_text("What is in force").click()
         expect(page.get_by_role("cell", name="accounts.redoute.login.password")).to_be_visible()
         assert "made up" not in page.content()
