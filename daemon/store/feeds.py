@@ -145,7 +145,8 @@ class Feeds:
         """After a start: what was being sent is in doubt; what was not even spooled never left (house law 6)."""
 
         def work(db: sqlite3.Connection) -> int:
-            rows = db.execute("SELECT id, spooled_at FROM feeds WHERE state = 'sending'").fetchall()
+            unsettled = f"state = 'sending' AND state IN {_OPEN}"
+            rows = db.execute(f"SELECT id, spooled_at FROM feeds WHERE {unsettled}").fetchall()  # noqa: S608
             for row in rows:
                 _abandon(db, row, "the daemon ended", now)
             return len(rows)

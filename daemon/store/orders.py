@@ -27,9 +27,9 @@ from daemon.store.payloads import keep
 from daemon.store.standings import change_stamp, put_standing, standing
 from daemon.store.times import from_us, to_us
 
-# A line in one of these still has something before it.
 #: customers of one transaction
 _ERASED_AT_ONCE = 500
+#: a line in one of these still has something before it; the words of the partial index
 _OPEN = "('new', 'accepted', 'to_ship', 'to_cancel', 'refunding')"
 
 
@@ -50,8 +50,8 @@ class Orders:
     async def oldest_open(self, account: AccountName) -> datetime | None:
         """When the oldest order that is still open was placed; None where none is."""
         sql = (
-            "SELECT min(coalesce(o.ordered_at, o.received_at)) FROM orders o WHERE o.account = ?"  # noqa: S608 - our own words
-            f' AND EXISTS (SELECT 1 FROM order_lines l WHERE l."order" = o.id AND l.state IN {_OPEN})'
+            "SELECT min(coalesce(o.ordered_at, o.received_at)) FROM orders o WHERE +o.account = ?"  # noqa: S608 - our own words
+            f' AND o.id IN (SELECT l."order" FROM order_lines l WHERE l.state IN {_OPEN})'
         )
         row = await self._database.read(lambda db: db.execute(sql, (account,)).fetchone())
         oldest: int | None = row[0]

@@ -702,10 +702,12 @@ class World:
             assert legal or (order, line, after, before) in moved, f"{line} went from {before} to {after}"
             moved.add((order, line, before, after))
             at[place] = after
-        now = await self._read("SELECT \"order\", 'line ' || ref, state, shipped, quantity FROM order_lines")
-        for order, line, state, shipped, quantity in now:
+        now = await self._read(
+            "SELECT \"order\", 'line ' || ref, state, shipped + cancelled, quantity FROM order_lines"
+        )
+        for order, line, state, gone, quantity in now:
             assert at.get((order, line), state) == state, f"{line} is {state}, and was told to be {at[order, line]}"
-            assert shipped == quantity or state != LineState.SHIPPED, f"{line} is shipped with {shipped} of {quantity}"
+            assert gone == quantity or state != LineState.SHIPPED, f"{line} is shipped with {gone} of {quantity} gone"
         if self.scene.account.speaks == "sellr":
             for ref, state in await self._read("SELECT ref, state FROM order_lines"):
                 theirs = self._state_there(ref)

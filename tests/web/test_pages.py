@@ -271,6 +271,27 @@ def test_a_refund_is_asked_for_and_a_second_press_changes_nothing(stage: Stage) 
         assert page.locator("#updates ~ ol li").count() == 1
 
 
+def test_a_form_that_was_refused_is_mended_and_sent_again(stage: Stage) -> None:  # S3
+    with stage.signed_in("operator") as page:
+        page.goto("/accounts/lewis")
+        sent = page.evaluate(
+            """async () => {
+                const form = document.querySelector('form[action$="/pause"]');
+                const send = async reason => {
+                    const body = new URLSearchParams(new FormData(form));
+                    body.set('reason', reason);
+                    body.set('job', 'orders');
+                    const text = await (await fetch(form.action, {method: 'POST', body})).text();
+                    return text.match(/class="news.*?>(.*?)</)[1];
+                };
+                return [await send(''), await send('stocktaking'), await send('again')];
+            }"""
+        )
+        assert sent == ["Not done: say why, for who finds it paused", *["Done: paused: orders"] * 2]
+    (pause,) = [each for each in stage.ask(stage.daemon.store.pauses.in_force, NOON) if each.account == LEWIS]
+    assert pause.reason == "stocktaking"
+
+
 def test_the_overview_shows_what_needs_a_person(stage: Stage) -> None:  # D5 S3
     with stage.signed_in("viewer") as page:
         page.goto("/")
