@@ -20,14 +20,20 @@ _LISTINGS = (
 )
 #: closed orders, each with its update
 _ORDERS = (
-    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :many)"
-    " INSERT INTO orders (account, number, received_at, changed_at, incomplete, delivery)"
-    " SELECT 'lewis', 'Y' || i, i, i, '', NULL FROM n WHERE i > (SELECT count(*) FROM orders)",
-    'INSERT INTO order_lines ("order", ref, position, quantity, state, since, listing)'
-    " SELECT id, '1', 0, 2, 'completed', 0, 1 FROM orders WHERE id NOT IN (SELECT \"order\" FROM order_lines)",
-    'INSERT INTO order_updates ("order", account, kind, state, name, created_at, settled_at)'
-    " SELECT id, account, 'acknowledgement', 'succeeded', 'u' || id, id, 0 FROM orders"
-    ' WHERE id NOT IN (SELECT "order" FROM order_updates)',
+    (
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :many)"
+        " INSERT INTO orders (account, number, received_at, changed_at, incomplete, delivery)"
+        " SELECT 'lewis', 'Y' || i, i, i, '', NULL FROM n WHERE i > (SELECT count(*) FROM orders)"
+    ),
+    (
+        'INSERT INTO order_lines ("order", ref, position, quantity, state, since, listing)'
+        " SELECT id, '1', 0, 2, 'completed', 0, 1 FROM orders WHERE id NOT IN (SELECT \"order\" FROM order_lines)"
+    ),
+    (
+        'INSERT INTO order_updates ("order", account, kind, state, name, created_at, settled_at)'
+        " SELECT id, account, 'acknowledgement', 'succeeded', 'u' || id, id, 0 FROM orders"
+        ' WHERE id NOT IN (SELECT "order" FROM order_updates)'
+    ),
 )
 _GUARD = GuardTerms(price_fall=30, price_rise=30, zero_share=20, end_share=20)
 _RESERVING = OfferTerms(reserve_open_orders=True)
