@@ -51,6 +51,8 @@ class Site:
 
     def __init__(self, folder: Path, *, grace: str = "30s") -> None:
         self.folder = folder
+        #: what the daemon is started by, if not by itself
+        self.prefix: list[str] = []
         self.port = free_port()
         self.grace = grace
         self.deadline = DEADLINE
@@ -86,7 +88,7 @@ class Site:
 
     @asynccontextmanager
     async def started(self, **environment: str) -> AsyncIterator["Process"]:
-        command = [sys.executable, "-m", "daemon", "run", "--config", str(self.config)]
+        command = [*self.prefix, sys.executable, "-m", "daemon", "run", "--config", str(self.config)]
         process = await anyio.open_process(
             command,
             stdin=subprocess.DEVNULL,

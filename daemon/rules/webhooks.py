@@ -1,7 +1,7 @@
 """What receivers of webhooks are told: which events are worth a message, and how it is tried again.
 
-The form is that of Standard Webhooks: signed (`signing.py`), with a body of type, timestamp and data. Messages hold
-ids and states, never personal data: who wants more asks by the link (D12).
+The body is type, timestamp and data, the headers are those of `signing.py`. Messages hold ids and states, never
+personal data: who wants more asks by the link (D12).
 """
 
 from collections.abc import Mapping

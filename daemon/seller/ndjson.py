@@ -18,9 +18,12 @@ class NdjsonTable(Table):
     that misspells one would otherwise never hear of it.
     """
 
-    def __init__(self, file: BinaryIO, columns: Collection[str], required: Collection[str]) -> None:
+    def __init__(
+        self, file: BinaryIO, columns: Collection[str], required: Collection[str], many_lines: Collection[str] = ()
+    ) -> None:
         """`file` must be able to seek."""
         super().__init__(1, list(columns), columns, required)
+        self.many_lines = frozenset(many_lines)
         file.seek(0)
         self._file = file
         self._required = tuple(required)

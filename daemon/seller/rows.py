@@ -80,6 +80,8 @@ class Table:
 
     #: what stood between the cells, where the file was CSV
     delimiter = ","
+    #: the columns whose cells may hold line breaks
+    many_lines: Collection[str] = ()
 
     def __init__(
         self,
@@ -138,8 +140,10 @@ class Table:
             if name in self.columns
         }
         for name, cell in named.items():
-            if _CONTROL.search(cell):
-                problem = "the cell holds a control character, which no text has"
+            broken = "\n" in cell or "\r" in cell
+            if _CONTROL.search(cell) or (broken and name not in self.many_lines):
+                what = "a line break" if broken else "a control character"
+                problem = f"the cell holds {what}, which no such text has"
                 fault = Fault(line, problem, "type the text once more", name, repr(cell), code="broken_row")
                 return BrokenRow(tuple(cells), fault)
         return Row(line, tuple(cells), named)

@@ -202,7 +202,8 @@ def _is_behind(db: sqlite3.Connection, name: str, at: datetime) -> bool:
     row = db.execute("SELECT last_event, seen_at FROM webhook_receivers WHERE name = ?", (name,)).fetchone()
     if row is None or to_us(at) - row["seen_at"] > _SEEN_EVERY // timedelta(microseconds=1):
         return True
-    return _newest(db) > int(row["last_event"])
+    # Where the record has forgotten everything, its numbers begin anew.
+    return _newest(db) != int(row["last_event"])
 
 
 def _collect(db: sqlite3.Connection, receiver: Wanted, at: datetime) -> int:
@@ -215,15 +216,16 @@ def _collect(db: sqlite3.Connection, receiver: Wanted, at: datetime) -> int:
             (receiver.name, newest, to_us(at)),
         )
         return 0
-    upto = min(newest, row["last_event"] + BATCH)
-    for event in db.execute(_WORTH, (row["last_event"], upto)).fetchall():
+    last = min(row["last_event"], newest)
+    upto = min(newest, last + BATCH)
+    for event in db.execute(_WORTH, (last, upto)).fetchall():
         told = type_of(event["subject"], event["what"], event["to"], event["why"])
         if told and _is_wanted(receiver, told, event["account"]):
             _put(db, receiver.name, told, event, at)
     db.execute(
         "UPDATE webhook_receivers SET last_event = ?, seen_at = ? WHERE name = ?", (upto, to_us(at), receiver.name)
     )
-    return int(upto - row["last_event"])
+    return int(upto - last)
 
 
 #: events that may be worth a message; a feed of a catalogue leaves one of each listing, and they are not

@@ -31,6 +31,7 @@ TITLES: Mapping[str, str] = {
     "too_many_requests": "too many requests",
     "unauthenticated": "who asks is not known",
     "unreadable": "the file cannot be read",
+    "unsupported_media_type": "not in a form that is taken here",
     "wrong_configuration": "the configuration is wrong",
 }
 
@@ -41,6 +42,7 @@ BY_STATUS: Mapping[int, str] = {
     404: "not_found",
     405: "method_not_allowed",
     413: "too_large",
+    415: "unsupported_media_type",
     429: "too_many_requests",
     503: "store_failed",
 }

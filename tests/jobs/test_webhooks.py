@@ -327,6 +327,16 @@ def test_secrets_and_events_are_checked_when_they_are_read() -> None:  # D3
         hook("erp", "https://hooks.example.test/", events=["order.recieved"])
 
 
+async def test_events_are_heard_of_after_the_record_has_forgotten_all_before(store: Store) -> None:  # S3
+    await an_order(store, "O-1")
+    await store.webhooks.collect(Wanted("erp"), NOON)
+    await store.database.write(lambda db: db.execute("DELETE FROM events").rowcount)
+    assert await store.webhooks.collect(Wanted("erp"), NOON) == 0
+    await an_order(store, "O-2")
+    assert await store.webhooks.collect(Wanted("erp"), NOON) == 1
+    assert [each["payload"]["data"]["order"] for each in await store.webhooks.messages("erp")] == ["O-2"]
+
+
 async def test_a_catalogue_of_events_is_passed_over_in_portions(store: Store) -> None:  # S3
     await store.webhooks.collect(Wanted("erp"), NOON)
     row = "(1, 'redoute', 'listing', 1, 'item feed 1', 'pending', 'sent', '')"

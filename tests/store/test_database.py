@@ -226,3 +226,10 @@ async def test_a_fold_that_fails_is_a_storage_error(database: Database) -> None:
     await database._writer.call(begin)
     with pytest.raises(StoreError, match="locked"):
         await database.checkpoint()
+
+
+async def test_a_commit_is_on_the_disk_before_it_is_told(database: Database) -> None:  # D9 L8
+    """FULL: every commit waits for the disk, also where a log is written ahead (P8); what is erased is overwritten."""
+    asked = ("synchronous", "journal_mode", "foreign_keys", "secure_delete", "trusted_schema")
+    told = await database.write(lambda db: [db.execute(f"PRAGMA {name}").fetchone()[0] for name in asked])
+    assert told == [2, "wal", 1, 1, 0]

@@ -10,6 +10,7 @@ from anyio import to_thread
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
 
 from daemon.errors import DaemonError
 from daemon.seller.columns import KEYS, ImportKind, open_import, open_lines
@@ -116,10 +117,12 @@ async def bulk(
     what would be.
     """
     check_kind(account, kind)
+    said = request.headers.get("content-type", "").partition(";")[0].strip().casefold()
+    if said == "application/json":
+        raise HTTPException(415, f"write one JSON object a line, and send it as {NDJSON}")
     async with AsyncExitStack() as stack:
         file = stack.enter_context(TemporaryFile())  # noqa: SIM115 - the stack closes it
         await spool(request, file)
-        said = request.headers.get("content-type", "").partition(";")[0].strip().casefold()
         table = await to_thread.run_sync(open_lines if said in _LINES else open_import, kind, file)
         stack.callback(table.close)
         lines = _answered(control.store, account, kind, table, now, dry_run=dry_run)

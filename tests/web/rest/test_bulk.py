@@ -85,6 +85,8 @@ async def test_tables_come_in_bulk_too_and_a_dry_run_shows_the_difference(
         *(rest, "POST", "/accounts/redoute/bulk/prices", 422), content=pieces(b"PK\x03\x04"), content_type=XLSX
     )
     assert refused["type"] == "urn:sellerd:problem:unreadable"
+    document = await told(rest, "POST", "/accounts/redoute/bulk/stock", 415, json=[{"sku": "SKU-0", "stock": 1}])
+    assert document["code"] == "unsupported_media_type"
     unknown = await told(rest, "POST", "/accounts/lewis/bulk/prices", 409, content=pieces(b""))
     assert unknown["code"] == "not_allowed"
 

@@ -1,0 +1,117 @@
+"""docs/promises.md, written from the promises and the figures that were measured last."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tests.prove.mutants import MUTANTS
+from tests.prove.promises import PROMISES, Promise
+from tests.prove.simulation import SOMETIMES
+
+ROOT = Path(__file__).parents[2]
+MEASURED = Path(__file__).parent / "measured.json"
+DOCUMENT = ROOT / "docs" / "promises.md"
+
+_HEAD = """\
+# Promises
+
+What sellerd promises, how each promise is shown, and what came of it. `make prove` runs the methods in their long form and
+writes this page; `make test` runs each of them in a short one. Every figure is from the record of the far side (what the
+sandbox received, and when), never from our own tables, but where the tables themselves are what is promised.
+
+Nothing failed in N independent trials means, at 95 %, fewer than 3 in N.
+"""
+
+
+def measured() -> dict[str, Any]:
+    """The figures of every method as they were measured last."""
+    return dict(json.loads(MEASURED.read_text("utf-8"))) if MEASURED.exists() else {}
+
+
+def record(method: str, command: str, figures: dict[str, Any]) -> None:
+    """Keep the figures of a method in the place of its former ones, and write the page anew."""
+    MEASURED.write_text(
+        json.dumps({**measured(), method: {"command": command, **figures}}, indent=2, sort_keys=True) + "\n", "utf-8"
+    )
+    DOCUMENT.write_text(written(), "utf-8")
+
+
+def written() -> str:
+    """The whole page."""
+    found = measured()
+    rows = [_row(number, promise, found) for number, promise in enumerate(PROMISES, 1)]
+    table = "\n".join(
+        [
+            "| | The promise | Shown by `make prove` | Shown on every change by | Not shown, or not promised |",
+            "|-|-|-|-|-|",
+            *rows,
+        ]
+    )
+    return (
+        "\n\n".join([_HEAD.rstrip(), "## The thirty", table, _methods(found), _sometimes(found), _mutants(found)])
+        + "\n"
+    )
+
+
+def _row(number: int, promise: Promise, found: dict[str, Any]) -> str:
+    shown = []
+    for method, count in promise.shown:
+        if method not in found:
+            shown.append(f"{method}: not measured yet")
+            continue
+        broken = len(found[method]["broken"])
+        shown.append(f"{broken} broken in {found[method]['counts'].get(count, 0):,} {count} ({method})")
+    tests = "<br>".join(f"`{path}`" for path in promise.tests) or "not measured yet"
+    words = "<br>".join(
+        filter(None, [promise.left, promise.instead and f"Cannot be promised; instead: {promise.instead}"])
+    )
+    return f"| P{number} | {promise.sentence} | {'<br>'.join(shown) or 'no long form yet'} | {tests} | {words} |"
+
+
+def _methods(found: dict[str, Any]) -> str:
+    parts = ["## The methods, and their figures"]
+    for method in sorted(found):
+        told = found[method]
+        counts = "\n".join(f"- {count:,} {name}" for name, count in sorted(told["counts"].items()))
+        broken = "\n".join(f"- **{text}**" for text in told["broken"]) or "- nothing was broken"
+        parts.append(f"### {method}\n\n`{told['command']}`\n\n{counts}\n{broken}")
+    return "\n\n".join(parts)
+
+
+def _sometimes(found: dict[str, Any]) -> str:
+    rows = []
+    for side, wanted in SOMETIMES.items():
+        hit = found.get(f"simulation {side}", {}).get("hit", {})
+        rows += [f"| {side} | {name} | {hit.get(name, 0) or '**never**'} |" for name in sorted(wanted)]
+    return "\n".join(
+        [
+            "## What the simulation really met",
+            "",
+            "A long run that never met one of these fails: what did not happen was not survived.",
+            "",
+            "| Marketplace | What | Times |",
+            "|-|-|-|",
+            *rows,
+        ]
+    )
+
+
+def _mutants(found: dict[str, Any]) -> str:
+    hit = found.get("mutants", {}).get("hit", {})
+    by = {name.partition(": ")[0]: name.partition(": ")[2] for name in hit}
+    rows = [f"| {mutant.name} | `{mutant.file}` | {_noticed(by.get(mutant.name))} |" for mutant in MUTANTS]
+    return "\n".join(
+        [
+            "## Mistakes that the tests notice",
+            "",
+            f"Each is put into a copy of the tree by `python -m tests.prove mutants`; {len(by)} of {len(MUTANTS)} are noticed.",
+            "",
+            "| The mistake | Where it is made | Noticed by |",
+            "|-|-|-|",
+            *rows,
+        ]
+    )
+
+
+def _noticed(by: str | None) -> str:
+    return "**not noticed yet**" if by is None else f"`{by}`" if "::" in by else by
