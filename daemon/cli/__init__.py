@@ -15,7 +15,6 @@ _COMMANDS = {
     "check-config": ("daemon.cli.run", "check_config", "Say everything that is wrong with the configuration."),
     "status": ("daemon.cli.status", "status", "Show how every account stands."),
     "accounts": ("daemon.cli.accounts", "accounts", "List and check accounts, trust their servers, release held ones."),
-    "import": ("daemon.cli.imports", "import_", "Bring in listings, stock, prices, promotions or dispatches."),
     "import": (
         "daemon.cli.imports",
         "import_",
