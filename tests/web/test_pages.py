@@ -76,7 +76,7 @@ class _Site:
         await daemon.user("blind", Role.OPERATOR, personal=False)
         listener = listen_on("127.0.0.1", 0)
         port = listener.getsockname()[1]
-        self._serving = serving(whole_app(daemon, "web", daemon.clocks), listener)
+        self._serving = serving(whole_app(daemon, "web", daemon.clocks, patience=0), listener)
         await self._serving.__aenter__()
         return daemon, f"http://127.0.0.1:{port}"
 
