@@ -33,6 +33,9 @@ JOBS: Mapping[str, tuple[str, ...]] = {
     "edge": ("offers", "reports", "orders", "updates", "claims", "refunds", "exchange", "housekeeping"),
 }
 
+#: Those of them that never speak to the marketplace: they go on while the account waits for a person (D10).
+LOCAL_JOBS = frozenset({"exchange", "housekeeping"})
+
 #: The jobs that belong to no account: what `[every]` may name.
 SITE_JOBS: tuple[str, ...] = ("alerts", "webhooks", "ping", "housekeeping", "backup")
 
@@ -311,6 +314,7 @@ def warnings(path: Path, config: Config) -> Iterator[str]:
                 f"{name}: payload_retention is longer than personal_data_retention, so addresses that are erased from"
                 " orders stay in the bytes that were received; make payload_retention no longer than that"
             )
+        yield from _missing_folders(name, account)
         trusted = host_keys(config, account)
         for place, login in account.sftp_logins.items():
             if not login.host_keys and not trusted[place]:
@@ -318,6 +322,12 @@ def warnings(path: Path, config: Config) -> Iterator[str]:
                     f"{name}: no host key of {place} ({login.host}) is trusted, so no connection will be made; "
                     f"run: sellerd accounts trust {name}"
                 )
+
+
+def _missing_folders(name: AccountName, account: AccountSettings) -> Iterator[str]:
+    for folder in (account.exchange.inbox, account.exchange.outbox):
+        if folder is not None and not folder.is_dir():
+            yield f"{name}: the folder {folder} of exchange is not there; make it, the daemon's user must write in it"
 
 
 @dataclass(slots=True)

@@ -15,11 +15,7 @@ _COMMANDS = {
     "check-config": ("daemon.cli.run", "check_config", "Say everything that is wrong with the configuration."),
     "status": ("daemon.cli.status", "status", "Show how every account stands."),
     "accounts": ("daemon.cli.accounts", "accounts", "List and check accounts, trust their servers, release held ones."),
-    "import": (
-        "daemon.cli.imports",
-        "import_",
-        "Bring in listings, stock, prices, promotions or dispatches from a file.",
-    ),
+    "import": ("daemon.cli.imports", "import_", "Bring in listings, stock, prices, promotions or dispatches."),
     "listings": ("daemon.cli.listings", "listings", "List and show listings, check them, and try failed ones again."),
     "stock": ("daemon.cli.stock", "stock", "Send the stock that has changed, or all of it."),
     "reference": ("daemon.cli.reference", "reference", "Import and list the marketplace's own codes."),

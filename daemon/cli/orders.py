@@ -78,13 +78,16 @@ def orders() -> None:
 @orders.command(
     "list",
     epilog=examples(
-        "sellerd orders list --late", "sellerd orders list --account johnlewis-gb --state to_ship --format csv"
+        "sellerd orders list --late",
+        "sellerd orders list --stuck",
+        "sellerd orders list --account johnlewis-gb --state to_ship --format csv",
     ),
 )
 @click.option("--account", help="Only of this account.")
 @click.option("--state", help="Only orders of which a line is in this state: new, accepted, to_ship, shipped, …")
 @click.option("--late", is_flag=True, help="Only orders that should have been accepted or shipped by now.")
 @click.option("--errors", is_flag=True, help="Only orders of which something is wrong: incomplete, say.")
+@click.option("--stuck", is_flag=True, help="Only orders of which an update failed or is in doubt, and waits for you.")
 @click.option("--limit", type=LIMIT, default=100, show_default=True, help="At most so many, the newest first.")
 @click.option("--before", type=NUMBER, help="Go on behind this order: the id of the last one of the list before.")
 @rows_options
@@ -97,6 +100,7 @@ async def list_orders(
     state: str | None,
     late: bool,
     errors: bool,
+    stuck: bool,
     limit: int,
     before: int | None,
     as_json: bool,
@@ -111,7 +115,7 @@ async def list_orders(
         name = AccountName(account) if account else None
         now = read_clocks().at
         found = await store.views.orders(
-            name, state=state, limit=limit, before=before, now=now, late=late, errors=errors
+            name, state=state, limit=limit, before=before, now=now, late=late, errors=errors, stuck=stuck
         )
     if as_json:
         print_json(orders=found)
@@ -138,6 +142,9 @@ def _note(order: Mapping[str, Any]) -> str:
             kind = error["kind"].upper() if error["severity"] == "high" else error["kind"]
             line = f"line {error['line']}: " if error["line"] else ""
             told.append(f"{kind}: {line}{error['text']}")
+    for update in order["stuck"]:
+        how = "FAILED" if update["state"] == "failed" else "IN DOUBT"
+        told.append(f"{update['kind']} {update['id']} {how}: {update['error']}")
     return "; ".join(told)
 
 

@@ -301,7 +301,8 @@ def due_condition(rule: FeedRule) -> str:
     if rule.needs_price:
         conditions.append(sellable())
     if rule.needs_channel_item_id:
-        conditions.append("channel_item_id <> '' AND item_state <> 'error'")
+        # With a plus, because SQLite would take the index of all article numbers for the best, and walk through it.
+        conditions.append("+channel_item_id <> '' AND item_state <> 'error'")
     return " AND ".join(conditions)
 
 

@@ -157,8 +157,10 @@ def begin_and_end(db: sqlite3.Connection, account: AccountName, at: datetime) ->
             named,
         )
         db.execute(
-            "UPDATE listings SET promotion = t.promotion, price_state = 'pending', price_error = '',"
-            " price_revision = price_revision + 1, changed_at = :now FROM temp.turned t WHERE listings.id = t.listing",
+            # Not as a join, for which SQLite would begin with every listing there is.
+            "UPDATE listings SET promotion = (SELECT t.promotion FROM temp.turned t WHERE t.listing = listings.id),"
+            " price_state = 'pending', price_error = '', price_revision = price_revision + 1, changed_at = :now"
+            " WHERE id IN (SELECT listing FROM temp.turned)",
             named,
         )
     finally:

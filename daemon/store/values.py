@@ -251,14 +251,14 @@ def follow_terms(db: sqlite3.Connection, account: AccountName, terms: OfferTerms
     _pend(
         db,
         Part.STOCK,
-        f"stock IS NOT NULL AND {offered()} <> {offered('old_')}",
+        f"account = :account AND stock IS NOT NULL AND {offered()} <> {offered('old_')}",
         figures,
         at,
         "the account's stock rules",
     )
     if price:
         for changed, why in _PRICE_CHANGES.items():
-            _pend(db, Part.PRICE, f"price_minor IS NOT NULL AND {changed}", figures, at, why)
+            _pend(db, Part.PRICE, f"account = :account AND price_minor IS NOT NULL AND {changed}", figures, at, why)
 
 
 #: which changed terms give another price, or another figure beside it, and what is said of that; of a VAT rate that was
@@ -299,7 +299,7 @@ def reserve(db: sqlite3.Connection, account: AccountName, terms: OfferTerms, at:
     _pend(
         db,
         Part.STOCK,
-        f"stock IS NOT NULL AND id IN ({some}) AND stock_reserved <> {wanted}",
+        f"+account = :account AND stock IS NOT NULL AND id IN ({some}) AND stock_reserved <> {wanted}",
         {"account": account},
         at,
         "units of open orders",
@@ -310,14 +310,13 @@ def reserve(db: sqlite3.Connection, account: AccountName, terms: OfferTerms, at:
 def _pend(
     db: sqlite3.Connection,
     part: Part,
-    condition: str,
+    where: str,
     values: Mapping[str, object],
     at: datetime,
     why: str,
     also: str = "",
 ) -> None:
     values = {**values, "at": to_us(at), "why": why}
-    where = f"account = :account AND {condition}"
     db.execute(
         'INSERT INTO events (at, account, subject, subject_id, what, "from", "to", why)'  # noqa: S608 - our own words
         f" SELECT :at, account, 'listing', id, '{part}', {part}_state, 'pending', :why FROM listings WHERE {where}",

@@ -207,16 +207,20 @@ class Views:
         now: datetime | None = None,
         late: bool = False,
         errors: bool = False,
+        stuck: bool = False,
         find: str = "",
     ) -> list[View]:
         """Orders without personal data, the newest first; those of which a line is in `state`.
 
         With `now` each says whether it is in time for its deadlines; with `late` too, only those that are not; with
-        `errors`, only those of which something is wrong (J6). `find` stands in their number, or in the SKU or EAN of a
+        `errors`, only those of which something is wrong (J6), with `stuck` those of which an update has failed or is in
+        doubt and waits for a person (J13). `find` stands in their number, or in the SKU or EAN of a
         line, without regard to case.
         """
         sql = (
             "SELECT * FROM orders o WHERE (:account IS NULL OR account = :account)"  # noqa: S608 - our own words
+            ' AND (NOT :stuck OR EXISTS (SELECT 1 FROM order_updates u WHERE u."order" = o.id'
+            f" AND {claim_views.STUCK}))"
             f' AND (NOT :errors OR EXISTS (SELECT 1 FROM order_errors e WHERE e."order" = o.id AND {OPEN}))'
             ' AND (:state IS NULL OR EXISTS (SELECT 1 FROM order_lines WHERE "order" = o.id AND state = :state))'
             " AND (:late IS NULL OR id IN (SELECT value FROM json_each(:late)))"
@@ -231,6 +235,7 @@ class Views:
             "before": before,
             "limit": min(limit, MOST),
             "errors": errors,
+            "stuck": stuck,
             "find": find,
         }
 
@@ -704,6 +709,7 @@ def _order(db: sqlite3.Connection, row: sqlite3.Row, *, personal: bool, now: dat
         "test": bool(row["test"]),
         "lines": [_line(line, deadlines, now, personal=personal) for line in lines],
         "errors": _errors_of(db, row["id"]),
+        "stuck": claim_views.stuck(db, row["id"]),
     }
     dues = [line["due_at"] for line in view["lines"] if line["due_at"]]
     view["due_at"] = min(dues, default=None)

@@ -96,6 +96,17 @@ def test_nobody_to_be_told_is_said(say: Say) -> None:  # S3
     say("webhooks")
 
 
+def test_a_folder_that_is_not_there_is_worth_a_word(config_path: Path) -> None:  # D3
+    (config_path.parent / "in").mkdir()
+    with config_path.open("a") as file:
+        file.write('[accounts.lewis.exchange]\ninbox = "in"\noutbox = "out"\n')
+    found = [warning for warning in check(config_path).warnings if "exchange" in warning]
+    missing = config_path.parent / "out"
+    assert found == [
+        f"lewis: the folder {missing} of exchange is not there; make it, the daemon's user must write in it",
+    ]
+
+
 def test_wrong_webhooks_are_told_with_their_place(hooked: Path) -> None:  # D3
     text = hooked.read_text()
     hooked.write_text(HOOK.replace("redoute", "redout") + text)

@@ -309,12 +309,16 @@ async def orders(
     state: str | None = None,
     late: bool = False,
     errors: bool = False,
+    stuck: bool = False,
     limit: Limit = PAGE,
     before: Before = None,
 ) -> View:
-    """Orders without personal data, the newest first; `late`: past a deadline, `errors`: with something wrong."""
+    """Orders without personal data, the newest first; `late`: past a deadline, `errors`: with something wrong.
+
+    `stuck`: with an update that failed or is in doubt, and waits for a person.
+    """
     name = AccountName(account) if account else None
     page = await control.store.views.orders(
-        name, state=state, limit=limit, before=before, now=now.at, late=late, errors=errors
+        name, state=state, limit=limit, before=before, now=now.at, late=late, errors=errors, stuck=stuck
     )
     return {"version": 1, "orders": page, "next": page[-1]["id"] if len(page) == limit else None}
