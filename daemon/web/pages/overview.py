@@ -161,11 +161,11 @@ def _waiting_of(row: View) -> list[tuple[str, str, str]]:
     counted: list[tuple[str, int, str, str, str]] = [
         ("bad", waiting["late"], "order", "past the deadline", f"{orders}&late=1"),
         ("bad", row["order_errors"]["high"], "serious error", "in orders", f"{orders}&errors=1"),
-        ("bad", row["updates_failed"], "order update", "that failed", orders),
+        ("bad", row["updates_failed"], "order update", "that failed", f"{orders}&stuck=1"),
         ("bad", claims["too_late"], "claim", "that came too late", f"/claims?account={name}&state=too_late"),
         ("warn", claims["open"], "claim", "to be decided", f"/claims?account={name}&state=open"),
         ("warn", waiting["due_soon"], "order", "due soon", f"{orders}&state=new"),
-        ("warn", row["updates_in_doubt"], "order update", "in doubt", orders),
+        ("warn", row["updates_in_doubt"], "order update", "in doubt", f"{orders}&stuck=1"),
         ("warn", row["set_aside"], "file", "that could not be read", f"/deliveries?state=set_aside&account={name}"),
     ]
     for part in Part:
