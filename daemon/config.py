@@ -28,10 +28,7 @@ from daemon.settings import AccountSettings, Duration, Secret, SftpTable, Table
 from daemon.transports.sftp_keys import parse_private_key, parse_public_key
 
 #: The jobs of an account by what it speaks: what its `every` may name. When each comes by itself is in crontab.py.
-JOBS: Mapping[str, tuple[str, ...]] = {
-    "sellr": ("items", "offers", "reports", "orders", "updates", "refunds", "exchange", "housekeeping"),
-    "edge": ("offers", "reports", "orders", "updates", "claims", "refunds", "exchange", "housekeeping"),
-}
+JOBS: Mapping[str, tuple[str, ...]] = {wire: dialect.jobs for wire, dialect in DIALECTS.items()}
 
 #: Those of them that never speak to the marketplace: they go on while the account waits for a person (D10).
 LOCAL_JOBS = frozenset({"exchange", "housekeeping"})

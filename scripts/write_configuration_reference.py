@@ -15,10 +15,9 @@ from pydantic_core import PydanticUndefined
 
 from daemon.alerting import AlertsTable, WebhookTable
 from daemon.config import SITE_JOBS, BackupTable, DaemonTable, LogTable, RetentionTable, WebTable
-from daemon.marketplaces.edge import EdgeSettings
+from daemon.marketplaces.dialects import DIALECTS, PROFILED
 from daemon.marketplaces.edge.profiles import shipped
 from daemon.marketplaces.edge.settings import Column, Place
-from daemon.marketplaces.sellr import SellrSettings
 from daemon.rules.catalogue import Catalogue
 from daemon.settings import AccountSettings, Secret
 
@@ -64,9 +63,11 @@ def written() -> str:
     parts.append(_every())
     parts.append(_section("[alerts]", AlertsTable))
     parts.append(_section("[[webhooks]]", WebhookTable))
-    parts.append(_section('[accounts.NAME], speaks = "sellr" (marketplace = "laredoute")', SellrSettings))
-    title = '[accounts.NAME], speaks = "edge" (marketplace = "johnlewis", whose profile gives the defaults)'
-    parts.append(_section(title, EdgeSettings, shipped()["johnlewis"]))
+    for wire, dialect in DIALECTS.items():
+        name, profiled = dialect.marketplaces[0], wire == PROFILED
+        known = f'marketplace = "{name}"' + ", whose profile gives the defaults" * profiled
+        title = f'[accounts.NAME], speaks = "{wire}" ({known})'
+        parts.append(_section(title, dialect.settings, shipped()[name] if profiled else None))
     parts.append(PROFILES.format(names=" or ".join(f"`{name}`" for name in sorted(shipped()))))
     return "\n".join(parts)
 
