@@ -3,13 +3,11 @@
 import json
 import sqlite3
 from datetime import datetime
-from typing import Any
 
 from daemon.model import ClaimState
 from daemon.store.claim_fates import meant
+from daemon.store.plain import View
 from daemon.store.times import iso, to_us
-
-View = dict[str, Any]
 
 #: claims that a person may have to do something about
 NEEDS_A_PERSON = (ClaimState.OPEN, ClaimState.TOO_LATE, ClaimState.WAITING, ClaimState.INCOMPLETE)

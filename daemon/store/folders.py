@@ -9,8 +9,9 @@ from typing import Any
 
 from daemon.model import AccountName
 from daemon.store.database import Database
+from daemon.store.order_views import whole_order
+from daemon.store.plain import View
 from daemon.store.times import from_us, to_us
-from daemon.store.views import View, whole_order
 
 
 @dataclass(frozen=True, slots=True)

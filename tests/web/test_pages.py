@@ -76,7 +76,7 @@ class _Site:
         await daemon.user("blind", Role.OPERATOR, personal=False)
         listener = listen_on("127.0.0.1", 0)
         port = listener.getsockname()[1]
-        self._serving = serving(whole_app(daemon, "web", daemon.clocks), listener)
+        self._serving = serving(whole_app(daemon, "web", daemon.clocks, patience=0), listener)
         await self._serving.__aenter__()
         return daemon, f"http://127.0.0.1:{port}"
 
@@ -491,7 +491,9 @@ def test_a_failed_update_is_said_again(stage: Stage) -> None:  # J13 S3
         expect(page.get_by_role("status")).to_contain_text("Done: shipped")
         update = stage.ask(store.views.order, LEWIS, "J-9", personal=False)["updates"][0]["id"]
         stage.ask(store.updates.failed, update, "no such tracking number", NOON)
-        page.reload()
+        page.goto("/")
+        page.get_by_role("link", name="lewis: 1 order update that failed").click()
+        page.get_by_role("link", name="J-9").click()
         page.locator("summary", has_text="Send again").click()
         again = page.locator("form[action$='/resend']")
         again.get_by_label("Tracking number").fill("AB123456789GB")

@@ -60,6 +60,7 @@ async def orders(
     state: LineState | Literal[""] = "",
     late: bool = False,
     errors: bool = False,
+    stuck: bool = False,
     q: str = "",
     before: int | None = None,
     format: Form = "",  # noqa: A002 - the word of the address
@@ -70,7 +71,15 @@ async def orders(
 
     async def fetch(last: int | None, limit: int) -> list[View]:
         return await views.orders(
-            name, state=state or None, late=late, errors=errors, find=q, before=last, limit=limit, now=page.now.at
+            name,
+            state=state or None,
+            late=late,
+            errors=errors,
+            stuck=stuck,
+            find=q,
+            before=last,
+            limit=limit,
+            now=page.now.at,
         )
 
     if format:
@@ -80,7 +89,7 @@ async def orders(
         "orders.html",
         title="Orders",
         rows=[{**row, "states": _states(row)} for row in rows],
-        chosen={"account": account, "state": state, "late": late, "errors": errors, "q": q},
+        chosen={"account": account, "state": state, "late": late, "errors": errors, "stuck": stuck, "q": q},
         states=list(LineState),
         following=rows[-1]["id"] if len(rows) == ROWS else None,
     )
