@@ -46,7 +46,7 @@ async def doctor(site: Site, *, offline: bool, connect: bool, quick: bool, every
         rows = [(finding.what, finding.verdict, finding.found, finding.fix) for finding in told]
         print_table(["what", "how", "found", "fix"], rows, empty="Everything is well.")
         well = len(found) - len(wrong) - len(doubtful)
-        click.echo(f"{len(wrong)} things are wrong, {len(doubtful)} doubtful, {well} are well.", err=True)
+        click.echo(f"{len(wrong)} wrong, {len(doubtful)} doubtful, {well} well.", err=True)
     if wrong:
         raise click.exceptions.Exit(REFUSED)
 

@@ -94,7 +94,8 @@ def _tell(report: Mapping[str, Any]) -> None:
         hint = f"; did you mean {near}?" if near else ""
         click.echo(f"note: the column {shown(title)} is not one that is known, and was passed over{hint}", err=True)
     counts = ", ".join(f"{report[what]} {what}" for what in ("created", "changed", "unchanged", "refused"))
-    click.echo(f"{report['rows']} rows{' would do this' if report['dry_run'] else ''}: {counts}.")
+    rows = "1 row" if report["rows"] == 1 else f"{report['rows']} rows"
+    click.echo(f"{rows}{' would do this' if report['dry_run'] else ''}: {counts}.")
     shortly = _SHOWN if sys.stdout.isatty() else None
     if report["differences"]:
         click.echo("It would change:")
