@@ -29,7 +29,7 @@ from tests.test_daemon_process import Site
 #: the calls at which the process is killed: the end of a commit, and every send on a socket
 CALLS = ("fdatasync", "sendto")
 #: seconds within which everything must have settled after the restart, on a machine that does other things too
-SETTLES_WITHIN = 90
+SETTLES_WITHIN = 240
 _STRACE = ["strace", "-f", "-qqq"]
 NUMBERS = "2026000001", "Y200000001"
 
