@@ -1,6 +1,7 @@
 """`[alerts]` of the configuration: to whom the site's alerts are told, how often, and from when on it is worth one."""
 
 from datetime import timedelta
+from difflib import get_close_matches
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -8,6 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from daemon.rules.signing import key_of
+from daemon.rules.webhooks import TYPES
 from daemon.settings import Duration, Host, Secret, Table
 from daemon.transports.mail import MailServer, Security
 from daemon.transports.outward import address_fault
@@ -15,6 +17,19 @@ from daemon.transports.tls import trusting
 
 Way = Literal["mail", "webhook"]
 WAYS: tuple[Way, ...] = ("mail", "webhook")
+
+
+_SHORTEST_KEY = 16
+
+
+def _is_event(name: str) -> str:
+    if name not in TYPES:
+        near = get_close_matches(name, TYPES, n=1)
+        raise ValueError(f"did you mean {near[0]}?" if near else f"there are {', '.join(TYPES)}")
+    return name
+
+
+EventType = Annotated[str, AfterValidator(_is_event)]
 
 
 def _an_address(address: str) -> str:
@@ -129,6 +144,27 @@ class PingTable(_Address):
 
     Whoever is pinged raises the alarm when that stops. `allow_private` and `authority` are those of the webhook.
     """
+
+
+class WebhookTable(_Address):
+    """`[[webhooks]]`: somebody who is told what happens, by signed messages (docs/rest-and-webhooks.md).
+
+    `events` and `accounts` say what he hears of; without them it is everything. The key of the signature is `secret`,
+    as Standard Webhooks has it. `url`, `allow_private` and `authority` are those of `[alerts.webhook]`.
+    """
+
+    name: str = Field(pattern="^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
+    secret: Secret
+    events: tuple[EventType, ...] = ()
+    accounts: tuple[str, ...] = ()
+    active: bool = True
+
+    @field_validator("secret")
+    @classmethod
+    def _is_a_key(cls, secret: Secret) -> Secret:
+        if len(key_of(secret.reveal())) < _SHORTEST_KEY:
+            raise ValueError(f"shorter than {_SHORTEST_KEY} bytes; make one with: openssl rand -base64 32")
+        return secret
 
 
 class AlertsTable(Table):

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 from pydantic import AfterValidator, BaseModel, Field, SerializeAsAny, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
-from daemon.alerting import AlertsTable
+from daemon.alerting import AlertsTable, WebhookTable
 from daemon.errors import ConfigError
 from daemon.hostkeys import FILE_NAME, pinned
 from daemon.marketplaces.dialects import DIALECTS, PROFILED, SPEAKS
@@ -28,13 +28,13 @@ from daemon.settings import AccountSettings, Duration, Secret, SftpTable, Table
 from daemon.transports.sftp_keys import parse_private_key, parse_public_key
 
 #: The jobs of an account by what it speaks: what its `every` may name. When each comes by itself is in crontab.py.
-JOBS: Mapping[str, tuple[str, ...]] = {
-    "sellr": ("items", "offers", "reports", "orders", "updates", "refunds", "housekeeping"),
-    "edge": ("offers", "reports", "orders", "updates", "claims", "refunds", "housekeeping"),
-}
+JOBS: Mapping[str, tuple[str, ...]] = {wire: dialect.jobs for wire, dialect in DIALECTS.items()}
+
+#: Those of them that never speak to the marketplace: they go on while the account waits for a person (D10).
+LOCAL_JOBS = frozenset({"exchange", "housekeeping"})
 
 #: The jobs that belong to no account: what `[every]` may name.
-SITE_JOBS: tuple[str, ...] = ("alerts", "ping", "housekeeping", "backup")
+SITE_JOBS: tuple[str, ...] = ("alerts", "webhooks", "ping", "housekeeping", "backup")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _SHORTEST_EVERY = timedelta(seconds=1)
@@ -181,6 +181,7 @@ class Config(Table):
     #: how often the jobs that belong to no account come
     every: Mapping[str, Duration] = Field(default_factory=dict)
     alerts: AlertsTable = AlertsTable()
+    webhooks: tuple[WebhookTable, ...] = ()
     accounts: Mapping[AccountName, SerializeAsAny[AccountSettings]] = Field(default_factory=dict)
 
     @property
@@ -310,6 +311,7 @@ def warnings(path: Path, config: Config) -> Iterator[str]:
                 f"{name}: payload_retention is longer than personal_data_retention, so addresses that are erased from"
                 " orders stay in the bytes that were received; make payload_retention no longer than that"
             )
+        yield from _missing_folders(name, account)
         trusted = host_keys(config, account)
         for place, login in account.sftp_logins.items():
             if not login.host_keys and not trusted[place]:
@@ -317,6 +319,12 @@ def warnings(path: Path, config: Config) -> Iterator[str]:
                     f"{name}: no host key of {place} ({login.host}) is trusted, so no connection will be made; "
                     f"run: sellerd accounts trust {name}"
                 )
+
+
+def _missing_folders(name: AccountName, account: AccountSettings) -> Iterator[str]:
+    for folder in (account.exchange.inbox, account.exchange.outbox):
+        if folder is not None and not folder.is_dir():
+            yield f"{name}: the folder {folder} of exchange is not there; make it, the daemon's user must write in it"
 
 
 @dataclass(slots=True)
@@ -341,9 +349,23 @@ class _Reading:
         every = shell.every if shell is not None else top.get("every", {})
         self._check_every(every, SITE_JOBS, "of the site", self.path, "every")
         accounts = self._accounts(tables)
+        if shell is not None:
+            self._check_webhooks(shell.webhooks, accounts)
         if shell is None or self.problems:
             return None
         return shell.model_copy(update=self._absolute(shell) | {"accounts": accounts})
+
+    def _check_webhooks(self, hooks: Sequence[WebhookTable], accounts: Mapping[AccountName, AccountSettings]) -> None:
+        names, known = [hook.name for hook in hooks], [str(name) for name in accounts]
+        for place, hook in enumerate(hooks):
+            if hook.name in names[:place]:
+                self._tell(
+                    self.path, f"webhooks[{place}].name = {_shown(hook.name)}: another one has it; choose another"
+                )
+            for account in hook.accounts:
+                if account not in known:
+                    wrong = f"webhooks[{place}].accounts: there is no account {_shown(account)}"
+                    self._tell(self.path, f"{wrong}{_meant(account, known)}")
 
     def _absolute(self, shell: Config) -> dict[str, Table]:
         folder = self.path.absolute().parent

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from daemon.config import LOCAL_JOBS
 from daemon.model import SITE, AccountName
 from daemon.rules.spread import Spread
 from daemon.store.alerts import Alert
@@ -246,7 +247,7 @@ def judge(snapshot: Snapshot, vitals: Vitals, config: Loaded, timetable: Timetab
     jobs = tuple(
         _judge_job(
             *(states.get((account, job), JobState(account, job)), every, vitals, now),
-            held=account in held,
+            held=account in held and job not in LOCAL_JOBS,
             pause=holding(snapshot.pauses, account, job),
         )
         for account, rows in timetable.items()

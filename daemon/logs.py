@@ -31,7 +31,7 @@ _MASK = "***"
 _SHORTEST_SECRET = 5
 
 _EMAIL = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
-_PHONE = re.compile(r"(?<![\w.])(?:\+|00)[1-9]\d{0,2}[ ./()-]?(?:\d[ ./()-]?){6,12}\d(?!\w)")
+_PHONE = re.compile(r"(?<![\w.])(?:\+|00(?=\d{1,3}[ ./()-]))[1-9]\d{0,2}[ ./()-]?(?:\d[ ./()-]?){6,12}\d(?!\w)")
 _LOGIN_IN_URL = re.compile(r"(?<=://)[^\s/@]+(?=@)")
 _SAID_SECRET = re.compile(
     r"(?i)\b(x-token|token|api[_-]?key|password|passwd|passphrase|secret)(\"?'?\s*[:=]\s*[\"']?)[^\s\"'&,;<>]{4,}"

@@ -11,7 +11,7 @@ import structlog
 from anyio import CancelScope, fail_after, get_cancelled_exc_class
 
 from daemon.clock import read_clocks
-from daemon.config import Config
+from daemon.config import LOCAL_JOBS, Config
 from daemon.errors import AccessDenied, DaemonError, StoreError
 from daemon.jobs import Job, Outcome, Run, SiteJob, SiteRun
 from daemon.marketplaces import Marketplace
@@ -110,7 +110,8 @@ class Runner:
         """Give a job a turn; returns its outcome, None when it was not run or did not end well.
 
         The same job of an account never overlaps itself (D1): asked for while it runs, it comes once more after that.
-        A held account is left alone (D10), and so is a paused job (D13), whose outcome says when it comes again.
+        A held account is left alone (D10), but for jobs that never speak to its marketplace; and so is a paused job
+        (D13), whose outcome says when it comes again.
         """
         if (running := self._turns.get(task.key)) is not None:
             running.again = True
@@ -160,7 +161,7 @@ class Runner:
 
     async def _one(self, task: Task | SiteTask, turn: _Turn) -> Outcome | None:
         account, name = task.key
-        if account in await self.store.accounts.held():
+        if name not in LOCAL_JOBS and account in await self.store.accounts.held():
             log.debug("not run: the account needs a person")
             return None
         now = self.clock()

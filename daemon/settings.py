@@ -276,6 +276,39 @@ class ThresholdsTable(Table):
     expiry_notice: Duration = timedelta(days=14)
 
 
+def _beside_the_configuration(path: Path, info: ValidationInfo) -> Path:
+    folder: Path = (info.context or {}).get("folder", Path())
+    return folder / path
+
+
+Folder = Annotated[Path, AfterValidator(_beside_the_configuration)]
+
+
+class ExchangeTable(Table):
+    """Folders of the seller's on this machine, looked into as often as `exchange` of `every` says (docs/imports.md).
+
+    What is dropped into `inbox` (`stock-….csv`, `prices-….xlsx`, …) is imported and moved to `done` or `failed` inside
+    it. Into `outbox` each new order is written as a file of its own, of the form `orders`; with `changes` once more
+    after each change.
+    """
+
+    inbox: Folder | None = None
+    outbox: Folder | None = None
+    orders: Literal["json", "csv", "xlsx"] = "json"
+    changes: bool = False
+
+    @model_validator(mode="after")
+    def _not_the_same(self) -> Self:
+        if self.inbox is not None and self.inbox == self.outbox:
+            raise ValueError("inbox and outbox are one folder: what goes out would come in again; use two")
+        return self
+
+    @property
+    def used(self) -> bool:
+        """Whether there is any folder to look into."""
+        return self.inbox is not None or self.outbox is not None
+
+
 class StockRulesTable(Table):
     """How much of the stock is offered; a listing may have its own figures (import columns `safety_stock`, …).
 
@@ -309,6 +342,7 @@ class AccountSettings(Table):
     block_after: int = Field(default=3, ge=0)
     personal_data_retention: Duration = timedelta(days=180)
     stock_rules: StockRulesTable = StockRulesTable()
+    exchange: ExchangeTable = ExchangeTable()
     #: what becomes of a parcel without a tracking URL: `{tracking_number}` stands for its number (L13)
     tracking_url: Annotated[str, AfterValidator(_tracking_template)] = ""
     orders: DeadlinesTable = DeadlinesTable()

@@ -13,14 +13,13 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from daemon.alerting import AlertsTable
+from daemon.alerting import AlertsTable, WebhookTable
 from daemon.config import SITE_JOBS, BackupTable, DaemonTable, LogTable, RetentionTable, WebTable
-from daemon.marketplaces.edge import EdgeSettings
+from daemon.marketplaces.dialects import DIALECTS, PROFILED
 from daemon.marketplaces.edge.profiles import shipped
 from daemon.marketplaces.edge.settings import Column, Place
-from daemon.marketplaces.sellr import SellrSettings
 from daemon.rules.catalogue import Catalogue
-from daemon.settings import Secret
+from daemon.settings import AccountSettings, Secret
 
 OUT = Path(__file__).resolve().parent.parent / "docs" / "configuration.md"
 
@@ -63,9 +62,12 @@ def written() -> str:
         parts.append(_section(f"[{name}]", table))
     parts.append(_every())
     parts.append(_section("[alerts]", AlertsTable))
-    parts.append(_section('[accounts.NAME], speaks = "sellr" (marketplace = "laredoute")', SellrSettings))
-    title = '[accounts.NAME], speaks = "edge" (marketplace = "johnlewis", whose profile gives the defaults)'
-    parts.append(_section(title, EdgeSettings, shipped()["johnlewis"]))
+    parts.append(_section("[[webhooks]]", WebhookTable))
+    for wire, dialect in DIALECTS.items():
+        name, profiled = dialect.marketplaces[0], wire == PROFILED
+        known = f'marketplace = "{name}"' + ", whose profile gives the defaults" * profiled
+        title = f'[accounts.NAME], speaks = "{wire}" ({known})'
+        parts.append(_section(title, dialect.settings, shipped()[name] if profiled else None))
     parts.append(PROFILES.format(names=" or ".join(f"`{name}`" for name in sorted(shipped()))))
     return "\n".join(parts)
 
@@ -96,7 +98,7 @@ def _rows(
     table: type[BaseModel], prefix: str, tables: list[tuple[str, type[BaseModel]]], profile: Mapping[str, Any]
 ) -> Iterator[tuple[str, str, str]]:
     for name, field in table.model_fields.items():
-        if name == "name" and not prefix:
+        if name == "name" and issubclass(table, AccountSettings):  # the table is named so
             continue
         inner = _table_in(field.annotation)
         if inner is None:

@@ -66,6 +66,7 @@ def refuse() -> None:
         ("Authorization: Bearer eyJhbGciOi.J9", "Authorization: ***"),
         # What looks similar and is none of it.
         ("EAN 3701234567891, order 2000000123", "EAN 3701234567891, order 2000000123"),
+        ("UPC 0012345678905", "UPC 0012345678905"),
         ("2026-03-02T12:00:00+00:00", "2026-03-02T12:00:00+00:00"),
         ("the token create_items was refused", "the token create_items was refused"),
         ("feed 00031234567890123456 of 12", "feed 00031234567890123456 of 12"),

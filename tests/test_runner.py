@@ -13,7 +13,7 @@ import anyio
 import pytest
 import structlog
 
-from daemon.config import Config
+from daemon.config import LOCAL_JOBS, Config
 from daemon.errors import AccessDenied, Unreachable
 from daemon.jobs import Outcome, Run, SiteJob, SiteRun
 from daemon.jobs.feeds import send_items, send_offers
@@ -222,10 +222,15 @@ async def test_refused_credentials_hold_the_account_until_its_configuration_chan
     assert [(line["level"], line["error"]) for line in told()] == [("error", "password refused")]
     assert len(await recorded(store)) == 1
 
+    # What never speaks to the marketplace goes on.
+    for name in sorted(LOCAL_JOBS):
+        await runner.turn(task(ending(Outcome(done=1)), name=name))
+    assert [row[1] for row in await recorded(store)] == ["orders", "exchange", "housekeeping"]
+
     await store.accounts.configure(LEWIS, "johnlewis", "two", NOON)
     await runner.turn(task(ending(Outcome(done=1))))
 
-    assert [row[2] for row in await recorded(store)] == ["failed", "done"]
+    assert [row[2] for row in await recorded(store)] == ["failed", "done", "done", "done"]
 
 
 async def test_turns_that_are_refused_beside_each_other_are_told_once(

@@ -221,7 +221,8 @@ async def trust(site: Site, *, name: str, yes: bool, fingerprint: str | None, pl
     if not yes and fingerprint is None:
         _confirm()
     _pin(site, chosen)
-    click.echo(f"{len(chosen)} keys are trusted from now on.")
+    told = "1 key is" if len(chosen) == 1 else f"{len(chosen)} keys are"
+    click.echo(f"{told} trusted from now on.")
     await _try_again(site, name)
 
 

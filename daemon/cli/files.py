@@ -1,8 +1,11 @@
-"""What the commands that take a CSV file share: its columns told on request, and its bytes in blocks."""
+"""What the commands that take or write a file share: columns told on request, bytes in blocks, private targets."""
 
+import os
+import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import anyio
 import click
@@ -47,3 +50,12 @@ async def blocks(path: Path) -> AsyncIterator[bytes]:
     async with await anyio.open_file(path, "rb") as file:
         while block := await file.read(_BLOCK):
             yield block
+
+
+def private_target(output: Path | None) -> "BinaryIO | nullcontext[BinaryIO]":
+    """The file that an export goes to, for its owner alone from the first byte on; without one, standard output."""
+    if output is None:
+        return nullcontext(sys.stdout.buffer)
+    descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    os.fchmod(descriptor, 0o600)
+    return os.fdopen(descriptor, "wb")

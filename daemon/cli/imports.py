@@ -119,12 +119,12 @@ def _tell(report: Mapping[str, Any]) -> None:
         print_table(["line", "sku", "column", "value", "problem", "fix"], told, empty="")
         _tell_rest(len(report["faults"]) - len(told), "--bad-rows FILE or --json shows more")
     if report["incomplete"]:
-        click.echo(f"{report['not_ready']} listings were imported, but cannot be sent as they are:")
+        click.echo(f"{_listings(report['not_ready'])} imported, but cannot be sent as they are:")
         waiting = [(each["line"], each["sku"], each["reason"]) for each in report["incomplete"][:shortly]]
         print_table(["line", "sku", "what is missing"], waiting, empty="")
         _tell_rest(report["not_ready"] - len(waiting), "see: sellerd listings list --state error")
     if report["doubtful"]:
-        click.echo(f"{report['warned']} listings were imported in which something may be wrong:")
+        click.echo(f"{_listings(report['warned'])} imported in which something may be wrong:")
         doubts = [
             (each["line"], each["sku"], warning["field"], warning["text"], warning["fix"])
             for each in report["doubtful"][:shortly]
@@ -138,3 +138,7 @@ def _tell(report: Mapping[str, Any]) -> None:
 def _tell_rest(more: int, hint: str) -> None:
     if more > 0:
         click.echo(f"… and {more} more; {hint}")
+
+
+def _listings(count: int) -> str:
+    return "1 listing was" if count == 1 else f"{count} listings were"

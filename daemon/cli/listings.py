@@ -1,14 +1,17 @@
 """`sellerd listings`: how the listings stand, what is wrong with them, and another try for those that failed."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
 
 from daemon.cli.failures import REFUSED, Failure
+from daemon.cli.files import private_target
 from daemon.cli.noun import Noun, examples
 from daemon.cli.output import LIMIT, amount, json_option, print_facts, print_json, print_table, rows_options, shown
 from daemon.cli.photos import check_photos
+from daemon.cli.progress import working
 from daemon.cli.site import Control, Site, account_option, address, asynchronous
 
 _PARTS = ("item", "stock", "price", "end")
@@ -17,7 +20,7 @@ _STATES = ("not_needed", "pending", "sent", "error")
 
 @click.group(cls=Noun)
 def listings() -> None:
-    """List and show listings, check them, and try failed ones again; without a command: list."""
+    """List, show and export listings, check them, and try failed ones again; without a command: list."""
 
 
 listings.add_command(check_photos)
@@ -107,6 +110,26 @@ def _state(listing: Mapping[str, Any], part: str) -> str:
 def _error(part: Mapping[str, Any]) -> str:
     error = f"{part['error']} [{part['advice']['gloss']}]" if part["advice"] else part["error"]
     return f"{error} (blocked: {part['blocked']})" if part["blocked"] else error
+
+
+@listings.command(
+    "export", epilog=examples("sellerd listings export --account laredoute-fr --format xlsx --output listings.xlsx")
+)
+@account_option
+@click.option("--format", "form", type=click.Choice(["csv", "json", "xlsx"]), default="csv", show_default=True)
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="The file (mode 0600).")
+@click.pass_obj
+@asynchronous
+async def export(site: Site, *, account: str, form: str, output: Path | None) -> None:
+    """Export all listings by the columns of the import files, so that what is mended there can be imported again."""
+    from daemon.model import AccountName
+    from daemon.seller.exports import ExportFormat, listings_as
+
+    async with site.reading() as store:
+        with private_target(output) as target, working("exporting listings") as progress:
+            async for piece in listings_as(ExportFormat(form), store.snapshots.pages(AccountName(account))):
+                target.write(piece)
+                progress.add(len(piece))
 
 
 @listings.command("show", epilog=examples("sellerd listings show --account laredoute-fr LAMP-1"))

@@ -1,25 +1,20 @@
 """`sellerd orders`: what was bought, and what the seller decides about it (guide L12 to L14, J7, J8, S2)."""
 
-import os
 import re
-import sys
 from collections.abc import Mapping
-from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any
 
 import click
 
 from daemon.cli.failures import REFUSED, Failure
+from daemon.cli.files import private_target
 from daemon.cli.noun import Noun, examples
 from daemon.cli.output import LIMIT, NUMBER, amount, json_option, print_facts, print_json, print_table, rows_options
 from daemon.cli.progress import working
 from daemon.cli.site import Site, account_option, address, asynchronous
 from daemon.cli.values import Instant
-
-if TYPE_CHECKING:
-    from daemon.seller.exports import ExportFormat
 
 Line = dict[str, object]
 _AMOUNT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,2})?")
@@ -83,13 +78,16 @@ def orders() -> None:
 @orders.command(
     "list",
     epilog=examples(
-        "sellerd orders list --late", "sellerd orders list --account johnlewis-gb --state to_ship --format csv"
+        "sellerd orders list --late",
+        "sellerd orders list --stuck",
+        "sellerd orders list --account johnlewis-gb --state to_ship --format csv",
     ),
 )
 @click.option("--account", help="Only of this account.")
 @click.option("--state", help="Only orders of which a line is in this state: new, accepted, to_ship, shipped, …")
 @click.option("--late", is_flag=True, help="Only orders that should have been accepted or shipped by now.")
 @click.option("--errors", is_flag=True, help="Only orders of which something is wrong: incomplete, say.")
+@click.option("--stuck", is_flag=True, help="Only orders of which an update failed or is in doubt, and waits for you.")
 @click.option("--limit", type=LIMIT, default=100, show_default=True, help="At most so many, the newest first.")
 @click.option("--before", type=NUMBER, help="Go on behind this order: the id of the last one of the list before.")
 @rows_options
@@ -102,6 +100,7 @@ async def list_orders(
     state: str | None,
     late: bool,
     errors: bool,
+    stuck: bool,
     limit: int,
     before: int | None,
     as_json: bool,
@@ -116,7 +115,7 @@ async def list_orders(
         name = AccountName(account) if account else None
         now = read_clocks().at
         found = await store.views.orders(
-            name, state=state, limit=limit, before=before, now=now, late=late, errors=errors
+            name, state=state, limit=limit, before=before, now=now, late=late, errors=errors, stuck=stuck
         )
     if as_json:
         print_json(orders=found)
@@ -143,6 +142,9 @@ def _note(order: Mapping[str, Any]) -> str:
             kind = error["kind"].upper() if error["severity"] == "high" else error["kind"]
             line = f"line {error['line']}: " if error["line"] else ""
             told.append(f"{kind}: {line}{error['text']}")
+    for update in order["stuck"]:
+        how = "FAILED" if update["state"] == "failed" else "IN DOUBT"
+        told.append(f"{update['kind']} {update['id']} {how}: {update['error']}")
     return "; ".join(told)
 
 
@@ -233,7 +235,7 @@ def _print_order(order: dict[str, Any]) -> None:
 )
 @account_option
 @click.option("--since", type=Instant(), help="Only orders that changed at or after this instant.")
-@click.option("--format", "form", type=click.Choice(["csv", "json"]), default="csv", show_default=True)
+@click.option("--format", "form", type=click.Choice(["csv", "json", "xlsx"]), default="csv", show_default=True)
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="The file (mode 0600).")
 @click.pass_obj
 @asynchronous
@@ -244,19 +246,10 @@ async def export(site: Site, *, account: str, since: datetime | None, form: str,
 
     async with site.reading() as store:
         pieces = orders_as(ExportFormat(form), store.views.export_orders(AccountName(account), since))
-        with _target(output, ExportFormat(form)) as target, working("exporting orders") as progress:
+        with private_target(output) as target, working("exporting orders") as progress:
             async for piece in pieces:
                 target.write(piece)
                 progress.add(len(piece))
-
-
-def _target(output: Path | None, form: "ExportFormat") -> "TextIO | nullcontext[TextIO]":
-    if output is None:
-        return nullcontext(sys.stdout)
-    # Names and addresses are for the person who asked, from the first byte on.
-    descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    os.fchmod(descriptor, 0o600)
-    return os.fdopen(descriptor, "w", encoding="utf-8", newline="" if form == "csv" else "\n")
 
 
 @orders.command(epilog=examples("sellerd orders accept --account laredoute-fr 2000000123"))

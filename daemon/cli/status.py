@@ -56,9 +56,9 @@ def _account_rows(account: View) -> list[tuple[object, ...]]:
         if count
     ]
     if account["updates_failed"]:
-        rows.append((name, "order updates failed", account["updates_failed"], "see: sellerd orders resend --help"))
+        rows.append((name, "order updates failed", account["updates_failed"], "see: sellerd orders list --stuck"))
     if account["updates_in_doubt"]:
-        rows.append((name, "order updates in doubt", account["updates_in_doubt"], "see: sellerd orders resolve --help"))
+        rows.append((name, "order updates in doubt", account["updates_in_doubt"], "see: sellerd orders list --stuck"))
     return rows
 
 

@@ -1,7 +1,8 @@
 """The seam: what a marketplace must be able to do, in verbs of the trade. One package here for each wire.
 
-Adding a marketplace touches its package, one group in `crontab.py`, its tests, one table of `config.toml` and one page
-of docs. A job that needs to ask which marketplace it works for shows that this seam is wrong.
+Adding a marketplace touches its package, one entry in `dialects.py`, one group in `crontab.py`, its tests, one table of
+`config.toml` and one page of docs: docs/adding-a-marketplace.md does it. A job that needs to ask which marketplace it
+works for shows that this seam is wrong.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence

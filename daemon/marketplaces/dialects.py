@@ -1,4 +1,4 @@
-"""Which wire a marketplace speaks, and how an account's way into it is opened."""
+"""Which wires are spoken here, which marketplaces speak them, and how an account's way into one is opened."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,24 +14,38 @@ from daemon.settings import AccountSettings
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """One wire: the form of its accounts' configuration, and the way in.
+    """One wire: the form of its accounts' configuration, the jobs that it needs, and the way in.
 
-    `open` takes the settings (of the form `settings`) and the pinned host keys by place of login. `errors` is what is
-    known of its errors without any account's own catalogue.
+    `open` takes the settings (of the form `settings`) and the pinned host keys by place of login. `jobs` are those of
+    its group in crontab.py: what `every` of an account may name. An account whose marketplace is one of `marketplaces`
+    need not say what it speaks. `errors` is what is known of its errors without any account's own catalogue.
     """
 
     settings: type[AccountSettings]
     open: Callable[[Any, Mapping[str, Sequence[str]]], Marketplace]
+    jobs: tuple[str, ...]
+    marketplaces: tuple[str, ...]
     errors: Callable[[], Catalogue] = Catalogue
 
 
 DIALECTS: Mapping[str, Dialect] = {
-    "sellr": Dialect(SellrSettings, lambda settings, keys: Sellr(settings, host_keys=keys), shipped),
-    "edge": Dialect(EdgeSettings, lambda settings, keys: Edge(settings, host_keys=keys)),
+    "sellr": Dialect(
+        SellrSettings,
+        lambda settings, keys: Sellr(settings, host_keys=keys),
+        jobs=("items", "offers", "reports", "orders", "updates", "refunds", "exchange", "housekeeping"),
+        marketplaces=("laredoute",),
+        errors=shipped,
+    ),
+    "edge": Dialect(
+        EdgeSettings,
+        lambda settings, keys: Edge(settings, host_keys=keys),
+        jobs=("offers", "reports", "orders", "updates", "claims", "refunds", "exchange", "housekeeping"),
+        marketplaces=("johnlewis", "argos"),
+    ),
 }
 
 #: what an account speaks when it does not say so itself
-SPEAKS: Mapping[str, str] = {"laredoute": "sellr", "johnlewis": "edge", "argos": "edge"}
+SPEAKS: Mapping[str, str] = {name: wire for wire, dialect in DIALECTS.items() for name in dialect.marketplaces}
 
 #: the wire whose retailers are data: who is no account's `marketplace` by name is one by its profile (J15)
 PROFILED = "edge"

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from daemon.model import Attribute, Photo
 from daemon.rules import listing as rules
-from daemon.seller.rows import Fault, Row
+from daemon.seller.rows import Fault, FaultCode, Row
 
 _NUMBER = re.compile(r"0*([0-9]{1,9})(?:[.,]0+)?")
 _AMOUNT = re.compile(r"([0-9]{1,9})(?:[.,]([0-9]{1,2}))?")
@@ -57,7 +57,7 @@ class Cells:
             self.fault(column, wrong.problem, wrong.fix)
             return None
 
-    def fault(self, column: str, problem: str, fix: str, code: str = "bad_value") -> None:
+    def fault(self, column: str, problem: str, fix: str, code: FaultCode = "bad_value") -> None:
         """Tell what is wrong with a column."""
         self.faults.append(
             fault_at(self._row.line, self._key, self.key, problem, fix, column, self.given(column), code)
@@ -69,7 +69,14 @@ class Cells:
 
 
 def fault_at(
-    line: int, key: str, named: str, problem: str, fix: str, column: str = "", value: str = "", code: str = "bad_value"
+    line: int,
+    key: str,
+    named: str,
+    problem: str,
+    fix: str,
+    column: str = "",
+    value: str = "",
+    code: FaultCode = "bad_value",
 ) -> Fault:
     """What is wrong in the row that its `key` column calls `named`."""
     sku, order = (named, "") if key == "sku" else ("", named)

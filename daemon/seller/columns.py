@@ -138,7 +138,7 @@ def open_import(kind: ImportKind, file: BinaryIO) -> Table:
 
 def open_lines(kind: ImportKind, file: BinaryIO) -> Table:
     """A stream of JSON objects of this kind, one a line, at its first row (`ndjson.py`)."""
-    return NdjsonTable(file, *_known(kind))
+    return NdjsonTable(file, *_known(kind), _MANY_LINES)
 
 
 def _known(kind: ImportKind) -> tuple[list[str], list[str]]:

@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass
 
 from daemon.model import Attribute, Promotion
 from daemon.rules import safety
-from daemon.seller.exports import decimal
 from daemon.store.snapshots import Snapshot
 
 _TEXTS = (
@@ -60,6 +59,11 @@ def changes(before: Snapshot | None, after: Snapshot | None) -> Iterator[tuple[s
         # A listing that was not there was not on sale either: its "no" is no news.
         if was != now and (before is not None or (name, now) != ("end", "no")):
             yield name, was, now
+
+
+def decimal(minor: int | None) -> str:
+    """Minor units as a decimal text, empty for none: 4990 is 49.90."""
+    return "" if minor is None else f"{minor // 100}.{minor % 100:02d}"
 
 
 def _number(value: int | None) -> str:

@@ -25,7 +25,6 @@ class Dispatched:
     line: str
     units: int | None
     parcel: Parcel
-    shipped_at_given: bool
 
 
 class Dispatches(Intake[Dispatched]):
@@ -51,7 +50,7 @@ class Dispatches(Intake[Dispatched]):
         parcel = Parcel(carrier, number, url, shipped_at or self.at)
         if carrier and (objection := self.account.objection(parcel)):
             cells.fault("carrier", objection, "mend the row: the marketplace would not take this parcel")
-        return Dispatched(OrderNumber(cells.key), line, units, parcel, shipped_at is not None)
+        return Dispatched(OrderNumber(cells.key), line, units, parcel)
 
     async def put(self, values: Sequence[Dispatched]) -> list[Took]:
         """Record a batch: what each row did."""
@@ -106,8 +105,6 @@ def _said_before(row: Dispatched, order: View) -> bool:
 
     A parcel is known by its tracking number; without one, by the instant at which it left.
     """
-    if not row.parcel.tracking_number and not row.shipped_at_given:
-        return False
     return any(
         update["kind"] == UpdateKind.DISPATCH
         and update["state"] != UpdateState.FAILED

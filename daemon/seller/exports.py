@@ -1,11 +1,22 @@
-"""Orders on their way out to the seller, as CSV for spreadsheets and as JSON, page by page (guide S2)."""
+"""Orders and listings on their way out to the seller: CSV and XLSX for spreadsheets, JSON for programs (guide S2).
+
+They go page by page, so that memory does not grow with them.
+"""
 
 import csv
 import json
 from collections.abc import AsyncIterator, Sequence
+from decimal import Decimal
 from enum import StrEnum
 from io import StringIO
 from typing import Any
+
+from daemon.seller.columns import COLUMNS as IMPORT_COLUMNS
+from daemon.seller.columns import ImportKind
+from daemon.seller.differences import decimal, fields
+from daemon.seller.rows import FORMULA
+from daemon.seller.spreadsheets import XLSX, Cell, spreadsheet_blocks
+from daemon.store.snapshots import Snapshot
 
 Order = dict[str, Any]
 
@@ -21,8 +32,18 @@ COLUMNS = (
     *(f"billing_{part}" for part in _CUSTOMER),
 )
 
-#: the signs with which a formula begins, the wide ones of East Asian spreadsheets among them
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_GIVEN = tuple(column.name for column in IMPORT_COLUMNS[ImportKind.LISTINGS])
+
+#: One row a listing: what the import files bring, by the same names, and how far it is at the marketplace.
+LISTING_COLUMNS = (
+    *(*_GIVEN, "stock", "price", "rrp"),
+    *("channel_status", "item_state", "stock_state", "price_state", "end_state"),
+)
+
+#: the columns whose cells are numbers for a spreadsheet; everything else is text, EANs and postcodes above all
+_NUMBERS = frozenset({"quantity", "shipped", "cancelled", "refunded", "stock", "handling_days"})
+_NUMBERS_OF_KNOBS = frozenset({"safety_stock", "stock_percentage", "stock_cap", "stock_threshold"})
+_AMOUNTS = frozenset({"unit_price", "price", "rrp"})
 
 
 class ExportFormat(StrEnum):
@@ -30,34 +51,90 @@ class ExportFormat(StrEnum):
 
     CSV = "csv"
     JSON = "json"
+    XLSX = "xlsx"
 
 
-def orders_as(form: ExportFormat, pages: AsyncIterator[Sequence[Order]]) -> AsyncIterator[str]:
-    """The text of an export in pieces; `pages` are those of `Views.export_orders`."""
-    return _csv(pages) if form is ExportFormat.CSV else _json(pages)
+#: the media type of each
+MEDIA_TYPES = {
+    ExportFormat.CSV: "text/csv; charset=utf-8",
+    ExportFormat.JSON: "application/json",
+    ExportFormat.XLSX: XLSX,
+}
+
+
+def orders_as(form: ExportFormat, pages: AsyncIterator[Sequence[Order]]) -> AsyncIterator[bytes]:
+    """An export in pieces; `pages` are those of `Views.export_orders`."""
+    if form is ExportFormat.JSON:
+        return _json("orders", pages)
+    return _table(form, "orders", COLUMNS, _order_rows(pages))
+
+
+def listings_as(form: ExportFormat, pages: AsyncIterator[Sequence[Snapshot]]) -> AsyncIterator[bytes]:
+    """An export in pieces; what is mended in it can be imported again."""
+    rows = _listing_rows(pages)
+    if form is ExportFormat.JSON:
+        return _json("listings", _as_objects(rows))
+    return _table(form, "listings", LISTING_COLUMNS, rows)
 
 
 def harmless(text: str) -> str:
     """A cell that a spreadsheet takes for a text: what it would take for a formula gets a ' before it."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return f"'{text}" if text.startswith(FORMULA) else text
 
 
-def decimal(minor: int | None) -> str:
-    """Minor units as a decimal text, empty for none: 4990 is 49.90."""
-    return "" if minor is None else f"{minor // 100}.{minor % 100:02d}"
-
-
-async def _csv(pages: AsyncIterator[Sequence[Order]]) -> AsyncIterator[str]:
+async def _table(
+    form: ExportFormat, title: str, columns: Sequence[str], pages: AsyncIterator[list[list[str]]]
+) -> AsyncIterator[bytes]:
+    if form is ExportFormat.XLSX:
+        async for block in spreadsheet_blocks(title, columns, _typed(columns, pages)):
+            yield block
+        return
     # The mark at the start tells spreadsheets that it is UTF-8.
-    yield "\ufeff" + _rows([COLUMNS])
+    yield b"\xef\xbb\xbf" + _rows([columns])
     async for page in pages:
-        yield _rows([_cells(order, line) for order in page for line in order["lines"]])
+        yield _rows([[harmless(cell) for cell in row] for row in page])
 
 
-def _rows(rows: Sequence[Sequence[str]]) -> str:
+async def _typed(columns: Sequence[str], pages: AsyncIterator[list[list[str]]]) -> AsyncIterator[list[list[Cell]]]:
+    async for page in pages:
+        yield [[_cell(column, cell) for column, cell in zip(columns, row, strict=True)] for row in page]
+
+
+def _cell(column: str, text: str) -> Cell:
+    if text and column in _NUMBERS | _NUMBERS_OF_KNOBS:
+        return int(text)
+    return Decimal(text) if text and column in _AMOUNTS else text
+
+
+def _rows(rows: Sequence[Sequence[str]]) -> bytes:
     text = StringIO()
     csv.writer(text).writerows(rows)
-    return text.getvalue()
+    return text.getvalue().encode()
+
+
+async def _listing_rows(pages: AsyncIterator[Sequence[Snapshot]]) -> AsyncIterator[list[list[str]]]:
+    async for page in pages:
+        yield [_listing(listing) for listing in page]
+
+
+def _listing(listing: Snapshot) -> list[str]:
+    told = {
+        "sku": listing.sku,
+        **fields(listing),
+        "channel_status": listing.channel_status,
+        **{f"{part}_state": state for part, state in listing.states.items()},
+    }
+    return [told.get(column, "") for column in LISTING_COLUMNS]
+
+
+async def _as_objects(pages: AsyncIterator[list[list[str]]]) -> AsyncIterator[list[dict[str, str]]]:
+    async for page in pages:
+        yield [dict(zip(LISTING_COLUMNS, row, strict=True)) for row in page]
+
+
+async def _order_rows(pages: AsyncIterator[Sequence[Order]]) -> AsyncIterator[list[list[str]]]:
+    async for page in pages:
+        yield [_cells(order, line) for order in page for line in order["lines"]]
 
 
 def _cells(order: Order, line: Order) -> list[str]:
@@ -70,7 +147,7 @@ def _cells(order: Order, line: Order) -> list[str]:
         *_customer(order["shipping"]),
         *_customer(order["billing"]),
     ]
-    return [harmless("" if value is None else str(value)) for value in values]
+    return ["" if value is None else str(value) for value in values]
 
 
 def _customer(customer: Order | None) -> list[str]:
@@ -79,11 +156,11 @@ def _customer(customer: Order | None) -> list[str]:
     return [", ".join(value) if isinstance(value := customer[part], list) else value for part in _CUSTOMER]
 
 
-async def _json(pages: AsyncIterator[Sequence[Order]]) -> AsyncIterator[str]:
-    yield '{"version": 1, "orders": ['
+async def _json(name: str, pages: AsyncIterator[Sequence[dict[str, Any]]]) -> AsyncIterator[bytes]:
+    yield f'{{"version": 1, "{name}": ['.encode()
     before = "\n"
     async for page in pages:
-        for order in page:
-            yield before + json.dumps(order, ensure_ascii=False)
+        for each in page:
+            yield (before + json.dumps(each, ensure_ascii=False)).encode()
             before = ",\n"
-    yield "\n]}\n"
+    yield b"\n]}\n"

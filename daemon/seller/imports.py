@@ -15,7 +15,7 @@ from daemon.seller.columns import SKU, ImportKind, open_import
 from daemon.seller.differences import Difference, changes
 from daemon.seller.dispatches import Dispatches
 from daemon.seller.intakes import Intake, Listings, Prices, Promotions, Stock, Took
-from daemon.seller.rows import BrokenRow, Fault, Row, Seen, Table
+from daemon.seller.rows import BrokenRow, Fault, FaultCode, Row, Seen, Table
 from daemon.settings import AccountSettings
 from daemon.store import Store
 from daemon.store.listings import Change
@@ -91,24 +91,24 @@ class ImportReport:
     differences: list[Difference] = field(default_factory=list)
 
     def add(self, row: RowResult) -> None:
+        """Count one row by what it did, and keep what there is to tell of it."""
+        self.count(row)
+        if len(self.faults) < MOST_TOLD:
+            self.faults.extend(row.faults)
+        if row.reason and len(self.incomplete) < MOST_TOLD:
+            self.incomplete.append(Incomplete(row.line, row.key, row.reason, row.not_ready))
+        if row.warnings and len(self.doubtful) < MOST_TOLD:
+            self.doubtful.append(Doubtful(row.line, row.key, row.warnings))
+        self.differences += row.differences[: MOST_TOLD - len(self.differences)]
+
+    def count(self, row: RowResult) -> None:
         """Count one row by what it did."""
         self.rows += 1
-        if row.change is None:
-            self.refused += 1
-            if len(self.faults) < MOST_TOLD:
-                self.faults.extend(row.faults)
-            return
-        setattr(self, row.change, getattr(self, row.change) + 1)
-        if row.reason:
-            self.not_ready += 1
-            if len(self.incomplete) < MOST_TOLD:
-                self.incomplete.append(Incomplete(row.line, row.key, row.reason, row.not_ready))
-        if row.warnings:
-            self.warned += 1
-            if len(self.doubtful) < MOST_TOLD:
-                self.doubtful.append(Doubtful(row.line, row.key, row.warnings))
+        what = row.change or "refused"
+        setattr(self, what, getattr(self, what) + 1)
+        self.not_ready += bool(row.reason)
+        self.warned += bool(row.warnings)
         self.differing += len(row.differences)
-        self.differences += row.differences[: MOST_TOLD - len(self.differences)]
 
     def as_dict(self) -> dict[str, Any]:
         """The report for programs."""
@@ -152,7 +152,9 @@ async def import_rows(
     intake = _intake(kind, into, account, at)
     rows, seen = iter(table), Seen()
     while batch := await to_thread.run_sync(_next_batch, intake, rows, seen):
-        yield await _put(intake, batch, rehearsal)
+        async with store.importing(AccountName(account.name)):
+            done = await _put(intake, batch, rehearsal)
+        yield done
 
 
 def _intake(kind: ImportKind, store: Store, account: AccountSettings, at: datetime) -> Intake[Any]:
@@ -229,7 +231,7 @@ def _result(intake: Intake[Any], row: _Good, took: Took, rehearsal: Rehearsal | 
 
 
 def _refusals(intake: Intake[Any], row: _Good, took: Took) -> list[Fault]:
-    def fault(problem: str, fix: str, column: str, value: str, code: str) -> list[Fault]:
+    def fault(problem: str, fix: str, column: str, value: str, code: FaultCode) -> list[Fault]:
         return [fault_at(row.line, intake.key, row.key, problem, fix, column, value, code)]
 
     match took.change:

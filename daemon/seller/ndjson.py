@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 from difflib import get_close_matches
 from typing import Any, BinaryIO
 
-from daemon.seller.rows import BrokenRow, Fault, Row, Table
+from daemon.seller.rows import BrokenRow, Fault, FaultCode, Row, Table
 
 _LONGEST_LINE = 1 << 20
 _OBJECT = 'write one JSON object a line, such as {"sku": "LAMP-01", "stock": 12}'
@@ -18,9 +18,12 @@ class NdjsonTable(Table):
     that misspells one would otherwise never hear of it.
     """
 
-    def __init__(self, file: BinaryIO, columns: Collection[str], required: Collection[str]) -> None:
+    def __init__(
+        self, file: BinaryIO, columns: Collection[str], required: Collection[str], many_lines: Collection[str] = ()
+    ) -> None:
         """`file` must be able to seek."""
         super().__init__(1, list(columns), columns, required)
+        self.many_lines = frozenset(many_lines)
         file.seek(0)
         self._file = file
         self._required = tuple(required)
@@ -79,7 +82,7 @@ class NdjsonTable(Table):
             return self._broken(f"there is no {' and no '.join(missing)}", "add it", "missing_field")
         return None
 
-    def _broken(self, problem: str, fix: str, code: str = "broken_row") -> BrokenRow:
+    def _broken(self, problem: str, fix: str, code: FaultCode = "broken_row") -> BrokenRow:
         return BrokenRow((), Fault(self._line, problem, fix, code=code))
 
 

@@ -9,15 +9,33 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from hashlib import blake2b
-from typing import Self
+from typing import Literal, Self
 
 from daemon.errors import Unreadable
 
 #: The column in which bad rows say what is wrong; it is passed over when they come back.
 FAULT_COLUMN = "fault"
 
+#: the signs with which a formula begins, the wide ones of East Asian spreadsheets among them
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _SHOWN = 500  # characters of a header line, where it is told
+
+
+#: the kinds of faults, for programs; they stay (docs/rest-and-webhooks.md)
+FaultCode = Literal[
+    "bad_value",
+    "broken_row",
+    "duplicate",
+    "immutable",
+    "missing_field",
+    "not_allowed",
+    "number_taken",
+    "overlaps",
+    "unknown_field",
+    "unknown_sku",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +51,7 @@ class Fault:
     column: str = ""
     value: str = ""
     sku: str = ""
-    code: str = "bad_value"
+    code: FaultCode = "bad_value"
     order: str = ""
 
 
@@ -62,6 +80,8 @@ class Table:
 
     #: what stood between the cells, where the file was CSV
     delimiter = ","
+    #: the columns whose cells may hold line breaks
+    many_lines: Collection[str] = ()
 
     def __init__(
         self,
@@ -114,10 +134,16 @@ class Table:
         raise NotImplementedError
 
     def _row(self, line: int, cells: Sequence[str]) -> Row | BrokenRow:
-        named = {name: cell.strip() for name, cell in zip(self._names, cells, strict=False) if name in self.columns}
+        named = {
+            name: _as_meant(cell.strip())
+            for name, cell in zip(self._names, cells, strict=False)
+            if name in self.columns
+        }
         for name, cell in named.items():
-            if _CONTROL.search(cell):
-                problem = "the cell holds a control character, which no text has"
+            broken = "\n" in cell or "\r" in cell
+            if _CONTROL.search(cell) or (broken and name not in self.many_lines):
+                what = "a line break" if broken else "a control character"
+                problem = f"the cell holds {what}, which no such text has"
                 fault = Fault(line, problem, "type the text once more", name, repr(cell), code="broken_row")
                 return BrokenRow(tuple(cells), fault)
         return Row(line, tuple(cells), named)
@@ -153,6 +179,11 @@ class Seen:
         self._digests[place], self._at[place] = digest, line
         self._count += 1
         return 0
+
+
+def _as_meant(cell: str) -> str:
+    """A cell without the ' that our exports put before what a spreadsheet would take for a formula."""
+    return cell[1:] if cell[:1] == "'" and cell[1:].startswith(FORMULA) else cell
 
 
 def column_name(title: str) -> str:

@@ -17,6 +17,7 @@ class SheetTable(Table):
         file: BinaryIO,
         columns: Collection[str],
         required: Collection[str],
+        many_lines: Collection[str] = (),
         also: Mapping[str, str] | None = None,
     ) -> None:
         """Read up to the header; raises Unreadable when the file is no such table. `file` must be able to seek."""
@@ -25,6 +26,7 @@ class SheetTable(Table):
         if header is None:
             raise Unreadable(f"line 1: the sheet is empty; its first row names the columns: {', '.join(columns)}")
         super().__init__(header.line, [title.strip() for title in header.cells], columns, required, also)
+        self.many_lines = frozenset(many_lines)
 
     def next_row(self) -> Row | BrokenRow | None:
         """The next row; None at the end."""
@@ -56,10 +58,10 @@ def open_table(
 ) -> Table:
     """A CSV or XLSX file at its first row, whichever it is; raises Unreadable when it is no such table.
 
-    `file` must be able to seek. In CSV, only the cells of `many_lines` may hold line breaks. `also` are other
-    names of columns.
+    `file` must be able to seek. Only the cells of `many_lines` may hold line breaks. `also` are other names of
+    columns.
     """
     file.seek(0)
     if is_workbook(file.read(4)):
-        return SheetTable(file, columns, required, also)
+        return SheetTable(file, columns, required, many_lines, also)
     return CsvTable(file, columns, required, many_lines, also)

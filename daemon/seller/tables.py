@@ -45,10 +45,10 @@ class CsvTable(Table):
             self._lines = _Lines(self._text)
             self.delimiter, header = _header(self._lines, columns, {*columns, *(also or ())})
             super().__init__(self._lines.number, header, columns, required, also)
+            self.many_lines = frozenset(many_lines)
         except BaseException:
             self._text.detach()
             raise
-        self._of_one_line = self.columns - frozenset(many_lines)
 
     def close(self) -> None:
         """Let go of the file, which is the caller's to close."""
@@ -82,7 +82,7 @@ class CsvTable(Table):
                 code="broken_row",
             )
         for name, cell in zip(self._names, cells, strict=False):
-            if many_lines and name in self._of_one_line and ("\n" in cell or "\r" in cell):
+            if many_lines and name in self.columns and name not in self.many_lines and ("\n" in cell or "\r" in cell):
                 return Fault(
                     line,
                     "a line break stands in this column, or a quotation mark is opened and never closed",

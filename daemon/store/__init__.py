@@ -4,6 +4,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from anyio import Lock
+
+from daemon.model import AccountName
 from daemon.store.accounts import Accounts
 from daemon.store.alerts import Alerts
 from daemon.store.answers import Answers
@@ -16,6 +19,7 @@ from daemon.store.deliveries import Deliveries
 from daemon.store.erasures import Erasures
 from daemon.store.facts import Facts
 from daemon.store.feeds import Feeds
+from daemon.store.folders import Folders
 from daemon.store.guard import Guard
 from daemon.store.listings import Listings
 from daemon.store.orders import Orders
@@ -25,13 +29,16 @@ from daemon.store.payloads import Payloads
 from daemon.store.promotions import Promotions
 from daemon.store.reference import ReferenceData
 from daemon.store.rehearsals import Rehearsals
+from daemon.store.requests import Requests
 from daemon.store.retention import Retention
 from daemon.store.runs import Runs
+from daemon.store.snapshots import Snapshots
 from daemon.store.stock import Stock
 from daemon.store.updates import Updates
 from daemon.store.users import Sessions, SignIns, Tokens, Users
 from daemon.store.values import Values
 from daemon.store.views import Views
+from daemon.store.webhooks import Webhooks
 
 __all__ = ["Store", "open_store", "read_store"]
 
@@ -41,6 +48,7 @@ class Store:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self._importing: dict[AccountName, Lock] = {}
         self.accounts = Accounts(database)
         self.alerts = Alerts(database)
         self.answers = Answers(database)
@@ -52,6 +60,7 @@ class Store:
         self.facts = Facts(database)
         self.erasures = Erasures(database)
         self.feeds = Feeds(database)
+        self.folders = Folders(database)
         self.guard = Guard(database)
         self.listings = Listings(database)
         self.orders = Orders(database)
@@ -60,6 +69,11 @@ class Store:
         self.payloads = Payloads(database)
         self.promotions = Promotions(database)
         self.reference = ReferenceData(database)
+        self.requests = Requests(database)
+        self.runs = Runs(database)
+        self.sessions = Sessions(database)
+        self.sign_ins = SignIns(database)
+        self.snapshots = Snapshots(database)
         self.rehearsals = Rehearsals(database)
         self.retention = Retention(database)
         self.runs = Runs(database)
@@ -71,6 +85,11 @@ class Store:
         self.users = Users(database)
         self.values = Values(database)
         self.views = Views(database)
+        self.webhooks = Webhooks(database)
+
+    def importing(self, account: AccountName) -> Lock:
+        """Held while a batch of rows goes in: two at a time would each fill their gaps from before the other."""
+        return self._importing.setdefault(account, Lock())
 
 
 @asynccontextmanager

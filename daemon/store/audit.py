@@ -47,16 +47,20 @@ class Audit:
         return await self._database.write(work)
 
     async def claim(self, entry: AuditId, form: str) -> bool:
-        """The action comes from the form with this one-time mark; False when the form was sent before."""
-        return await self._database.write(
-            lambda db: (
-                db.execute(
-                    "UPDATE audit SET form = ? WHERE id = ? AND NOT EXISTS (SELECT 1 FROM audit WHERE form = ?)",
-                    (form, entry, form),
-                ).rowcount
-                > 0
+        """The action comes from the form with this one-time mark; False when the form was sent before.
+
+        What was refused has changed nothing: its form may be mended and sent again.
+        """
+
+        def work(db: sqlite3.Connection) -> bool:
+            db.execute("UPDATE audit SET form = NULL WHERE form = ? AND outcome = 'refused'", (form,))
+            claimed = db.execute(
+                "UPDATE audit SET form = ? WHERE id = ? AND NOT EXISTS (SELECT 1 FROM audit WHERE form = ?)",
+                (form, entry, form),
             )
-        )
+            return claimed.rowcount > 0
+
+        return await self._database.write(work)
 
     async def end(self, entry: AuditId, action: str, outcome: Outcome, at: datetime, detail: str = "") -> None:
         """What came of it; `action` is its name in the program."""

@@ -22,6 +22,7 @@ from anyio import to_thread
 from daemon.errors import StoreError
 from daemon.store.database import Database, migrations, open_database, ownership
 from daemon.store.generation import mark_restored
+from daemon.store.owners import give_to_owner_of
 from daemon.store.views import Views
 
 #: the form of the manifest
@@ -121,7 +122,9 @@ async def put_back(path: Path, target: Path, at: datetime) -> Path | None:
 
 def _create(source: Path, folder: Path, at: datetime, sellerd: str) -> Backup:
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not folder.exists():
+            folder.mkdir(mode=0o700, parents=True)
+            give_to_owner_of(source, folder)
         _check_room(source, folder)
         path = _fresh_name(folder, at)
         part = folder / f".{path.name}.part"
@@ -132,6 +135,7 @@ def _create(source: Path, folder: Path, at: datetime, sellerd: str) -> Backup:
             backup = Backup(path, at, part.stat().st_size, _digest(part), _schema(part), sellerd)
             # The manifest goes first: a copy in its place always has one.
             _write_manifest(backup)
+            give_to_owner_of(source, part, _manifest_of(path))
             part.replace(path)
             _sync(folder)
         except BaseException:
@@ -218,6 +222,7 @@ def _put_back(path: Path, target: Path, at: datetime) -> Path | None:
         try:
             # First: should it end here, the old database is doubted without need, and nothing is sent too soon.
             mark_restored(target)
+            give_to_owner_of(target, fresh)
             aside = _put_aside(target, at) if target.exists() else None
             fresh.replace(target)
             _sync(target.parent)

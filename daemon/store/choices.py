@@ -106,10 +106,11 @@ def _check(
     if why := hindrance(standing(row), kind, legal_moves):
         raise NotAllowed(f"line {ref} of order {number} is {row['state']}: {why}")
     if not 0 < quantity <= free:
+        on_their_way = left(standing(row), kind, by_units=kind in legal_moves.by_units) - free
         raise NotAllowed(
-            f"line {ref} of order {number}: {quantity} units cannot go; {free} of {row['quantity']} are left"
-            f" ({row['shipped']} shipped, {row['cancelled']} cancelled, {row['refunded']} refunded,"
-            " the rest in updates on their way)"
+            f"line {ref} of order {number}: {quantity} units cannot go; {max(free, 0)} of {row['quantity']} are left"
+            f" ({row['shipped']} shipped, {row['cancelled']} cancelled, {row['refunded']} refunded"
+            f"{f', {on_their_way} in updates on their way' if on_their_way else ''})"
         )
     if kind not in legal_moves.by_units and quantity != row["quantity"]:
         raise NotAllowed(f"line {ref} of order {number}: {kind} is for the whole line, {row['quantity']} units")
@@ -119,7 +120,7 @@ def _nothing(
     number: str, kind: UpdateKind, rows: Iterable[sqlite3.Row], booked: Booked, legal_moves: LegalMoves
 ) -> str:
     states = ", ".join(f"{row['ref']} {row['state']}" for row in rows)
-    waiting = "; an update of it is on its way" if booked else ""
+    waiting = "; an update of it is on its way" if any(sum(each.values()) for each in booked.values()) else ""
     wanted = " or ".join(sorted(legal_moves.from_states[kind]))
     return f"order {number} has no line for {kind}: that is possible when a line is {wanted}; now {states}{waiting}"
 

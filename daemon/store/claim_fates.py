@@ -90,7 +90,10 @@ def meant(db: sqlite3.Connection, claim: sqlite3.Row) -> tuple[list[Meant], list
 
 
 def forget_requests(db: sqlite3.Connection, account: str, before: datetime, orders: Sequence[int]) -> None:
-    """Forget what requests about these orders said in words, and those whose order never came (D12)."""
+    """Forget what requests about these orders said in words, and old ones about orders of which nobody is left (D12).
+
+    Those are orders that never came, and orders whose customer had been erased when the request came.
+    """
     claims = [
         claim
         for order in orders
@@ -99,7 +102,9 @@ def forget_requests(db: sqlite3.Connection, account: str, before: datetime, orde
     claims += [
         claim
         for (claim,) in db.execute(
-            'SELECT id FROM claims WHERE account = ? AND "order" IS NULL AND changed_at < ?', (account, to_us(before))
+            "SELECT c.id FROM claims c WHERE c.account = ? AND c.changed_at < ? AND (c.reason <> '' OR c.extra <> '{}')"
+            ' AND NOT EXISTS (SELECT 1 FROM customers k WHERE k."order" = c."order")',
+            (account, to_us(before)),
         ).fetchall()
     ]
     for claim in claims:

@@ -3,13 +3,11 @@
 import json
 import sqlite3
 from datetime import datetime
-from typing import Any
 
 from daemon.model import ClaimState
 from daemon.store.claim_fates import meant
+from daemon.store.plain import View
 from daemon.store.times import iso, to_us
-
-View = dict[str, Any]
 
 #: claims that a person may have to do something about
 NEEDS_A_PERSON = (ClaimState.OPEN, ClaimState.TOO_LATE, ClaimState.WAITING, ClaimState.INCOMPLETE)
@@ -24,14 +22,16 @@ _IN_DOUBT = (
     " WHERE state IN ('pending', 'sending', 'sent', 'in_doubt') AND state = 'in_doubt' GROUP BY account"
 )
 # A failed update of which nobody has said the same once more, though its lines could still bear it.
-_FAILED = (
-    "SELECT u.account, 'updates_failed', count(*) FROM order_updates u"
-    " WHERE u.state = 'failed' AND EXISTS (SELECT 1 FROM update_lines w JOIN order_lines l ON l.id = w.line"
+_STANDS_FAILED = (
+    "u.state = 'failed' AND EXISTS (SELECT 1 FROM update_lines w JOIN order_lines l ON l.id = w.line"
     " WHERE w.\"update\" = u.id AND (l.state IN ('new', 'accepted', 'to_ship')"
     "  OR (u.kind = 'refund' AND l.state IN ('shipped', 'completed'))))"
     ' AND NOT EXISTS (SELECT 1 FROM update_lines w JOIN update_lines x ON x.line = w.line AND x."update" > w."update"'
-    '  JOIN order_updates v ON v.id = x."update" AND v.kind = u.kind WHERE w."update" = u.id) GROUP BY u.account'
+    '  JOIN order_updates v ON v.id = x."update" AND v.kind = u.kind WHERE w."update" = u.id)'
 )
+_FAILED = f"SELECT u.account, 'updates_failed', count(*) FROM order_updates u WHERE {_STANDS_FAILED} GROUP BY u.account"  # noqa: S608
+#: updates `u` of orders that wait for a person, because they failed or nobody knows whether they arrived
+STUCK = f"(u.state = 'in_doubt' OR ({_STANDS_FAILED}))"
 
 
 def claims(
@@ -81,6 +81,15 @@ def attention(db: sqlite3.Connection) -> dict[tuple[str, str], int]:
             if (account, what) in found:
                 found[account, what] = count
     return found
+
+
+def stuck(db: sqlite3.Connection, order: int) -> list[View]:
+    """The updates of an order that failed or are in doubt, and wait for a person (J13)."""
+    rows = db.execute(
+        f'SELECT u.id, u.kind, u.state, u.error FROM order_updates u WHERE u."order" = ? AND {STUCK} ORDER BY u.id',  # noqa: S608
+        (order,),
+    ).fetchall()
+    return [dict(row) for row in rows]
 
 
 def _claim(db: sqlite3.Connection, row: sqlite3.Row, now: datetime | None) -> View:

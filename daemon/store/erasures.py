@@ -68,7 +68,7 @@ class Erasures:
         return erased
 
     async def repeat(self, account: AccountName, since: datetime, at: datetime) -> int:
-        """Drop what a marketplace has handed out again of orders erased after `since`; returns of how many payloads."""
+        """Drop what a marketplace has said again of orders erased after `since`; returns of how many payloads."""
         rows = await self._database.read(
             lambda db: db.execute(
                 'SELECT e.id, e."order", e.repeated_at, o.number FROM erasures e JOIN orders o ON o.id = e."order"'
@@ -79,7 +79,9 @@ class Erasures:
         dropped = 0
         for row in rows:
             found = await self._naming(account, OrderNumber(row["number"]), since=from_us(int(row["repeated_at"])))
-            dropped += await self._database.write(partial(_repeat, erasure=row["id"], found=found, at=at))
+            dropped += await self._database.write(
+                partial(_repeat, erasure=row["id"], order=row["order"], found=found, at=at)
+            )
         return dropped
 
     async def forget_quotes(self, account: AccountName, before: datetime) -> int:
@@ -179,7 +181,9 @@ def _holds(db: sqlite3.Connection, payload: int, text: bytes) -> bool:
     return False
 
 
-def _repeat(db: sqlite3.Connection, erasure: int, found: Sequence[int], at: datetime) -> int:
+def _repeat(db: sqlite3.Connection, erasure: int, order: int, found: Sequence[int], at: datetime) -> int:
+    # A request to cancel may have come since, and says in words what somebody wants.
+    _forget_texts(db, order)
     dropped = drop(db, set(found))
     db.execute(
         "UPDATE erasures SET payloads = payloads + ?, repeated_at = ? WHERE id = ?", (dropped, to_us(at), erasure)

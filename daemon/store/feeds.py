@@ -145,7 +145,8 @@ class Feeds:
         """After a start: what was being sent is in doubt; what was not even spooled never left (house law 6)."""
 
         def work(db: sqlite3.Connection) -> int:
-            rows = db.execute("SELECT id, spooled_at FROM feeds WHERE state = 'sending'").fetchall()
+            unsettled = f"state = 'sending' AND state IN {_OPEN}"
+            rows = db.execute(f"SELECT id, spooled_at FROM feeds WHERE {unsettled}").fetchall()  # noqa: S608
             for row in rows:
                 _abandon(db, row, "the daemon ended", now)
             return len(rows)
@@ -300,7 +301,8 @@ def due_condition(rule: FeedRule) -> str:
     if rule.needs_price:
         conditions.append(sellable())
     if rule.needs_channel_item_id:
-        conditions.append("channel_item_id <> '' AND item_state <> 'error'")
+        # With a plus, because SQLite would take the index of all article numbers for the best, and walk through it.
+        conditions.append("+channel_item_id <> '' AND item_state <> 'error'")
     return " AND ".join(conditions)
 
 

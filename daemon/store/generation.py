@@ -13,6 +13,7 @@ from pathlib import Path
 
 from daemon.errors import StoreError
 from daemon.store.events import tell
+from daemon.store.owners import give_to_owner_of
 from daemon.store.times import from_us, to_us
 
 #: what the file says of a database that was put back on purpose
@@ -123,6 +124,7 @@ def _write(path: Path, text: str) -> None:
         file.write(f"{text}\n")
         file.flush()
         os.fsync(file.fileno())
+    give_to_owner_of(path, fresh)
     fresh.replace(mark)
     folder = os.open(mark.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:

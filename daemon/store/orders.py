@@ -3,7 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 
 from daemon.errors import Unreadable
@@ -27,9 +27,9 @@ from daemon.store.payloads import keep
 from daemon.store.standings import change_stamp, put_standing, standing
 from daemon.store.times import from_us, to_us
 
-# A line in one of these still has something before it.
 #: customers of one transaction
 _ERASED_AT_ONCE = 500
+#: a line in one of these still has something before it; the words of the partial index
 _OPEN = "('new', 'accepted', 'to_ship', 'to_cancel', 'refunding')"
 
 
@@ -50,8 +50,8 @@ class Orders:
     async def oldest_open(self, account: AccountName) -> datetime | None:
         """When the oldest order that is still open was placed; None where none is."""
         sql = (
-            "SELECT min(coalesce(o.ordered_at, o.received_at)) FROM orders o WHERE o.account = ?"  # noqa: S608 - our own words
-            f' AND EXISTS (SELECT 1 FROM order_lines l WHERE l."order" = o.id AND l.state IN {_OPEN})'
+            "SELECT min(coalesce(o.ordered_at, o.received_at)) FROM orders o WHERE +o.account = ?"  # noqa: S608 - our own words
+            f' AND o.id IN (SELECT l."order" FROM order_lines l WHERE l.state IN {_OPEN})'
         )
         row = await self._database.read(lambda db: db.execute(sql, (account,)).fetchone())
         oldest: int | None = row[0]
@@ -254,7 +254,13 @@ def match_lines(db: sqlite3.Connection, account: str, listing: int, at: datetime
 
 
 def _replace(db: sqlite3.Connection, row: sqlite3.Row, order: Order, delivery: DeliveryId, at: datetime) -> Kept:
-    """Another delivery of an incomplete order takes its place (J6); nothing has been done with it yet."""
+    """Another delivery of an incomplete order takes its place (J6); nothing has been done with it yet.
+
+    Whoever was erased meanwhile is not brought back by it (D12).
+    """
+    erased = db.execute('SELECT 1 FROM erasures WHERE "order" = ?', (row["id"],)).fetchone() is not None
+    if erased:
+        order = replace(order, extra={}, lines=tuple(replace(line, extra={}) for line in order.lines))
     db.execute('DELETE FROM order_lines WHERE "order" = ?', (row["id"],))
     mend(db, row["account"], row["id"], OrderFault.UNKNOWN_LISTING, at)
     db.execute(
@@ -265,7 +271,8 @@ def _replace(db: sqlite3.Connection, row: sqlite3.Row, order: Order, delivery: D
             *(change_stamp(db, row["account"], at), _text(order.extra), delivery, row["id"]),
         ),
     )
-    _put_customer(db, row["id"], order)
+    if not erased:
+        _put_customer(db, row["id"], order)
     for position, line in enumerate(order.lines):
         _insert_line(db, row["account"], row["id"], position, line, order.ordered_at or at)
     if order.incomplete:

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from daemon.model import AccountName, Promotion, Sku
 from daemon.store.database import Database
@@ -39,6 +40,29 @@ class Promotions:
         """
         return await self._database.write(lambda db: [_put(db, account, row, at) for row in rows])
 
+    async def page(
+        self,
+        account: AccountName,
+        *,
+        sku: Sku | None = None,
+        standing: bool = True,
+        before: int | None = None,
+        limit: int,
+    ) -> list[dict[str, Any]]:
+        """Promotions, the newest first; `standing` leaves out those that were taken back or changed since."""
+
+        def work(db: sqlite3.Connection) -> list[dict[str, Any]]:
+            rows = db.execute(
+                "SELECT p.*, l.sku, l.promotion AS in_force FROM promotions p JOIN listings l ON l.id = p.listing"
+                " WHERE p.account = :account AND (:sku IS NULL OR l.sku = :sku)"
+                " AND (NOT :standing OR p.withdrawn_at IS NULL) AND (:before IS NULL OR p.id < :before)"
+                " ORDER BY p.id DESC LIMIT :limit",
+                {"account": account, "sku": sku, "standing": standing, "before": before, "limit": limit},
+            ).fetchall()
+            return [_told(row) for row in rows]
+
+        return await self._database.read(work)
+
     async def next_change(self, account: AccountName, at: datetime) -> datetime | None:
         """When the next promotion begins or ends after `at`; None when none does."""
 
@@ -51,6 +75,13 @@ class Promotions:
             return None if found is None else from_us(found)
 
         return await self._database.read(work)
+
+
+def _told(row: sqlite3.Row) -> dict[str, Any]:
+    names = ("starts_at", "ends_at", "imported_at", "withdrawn_at")
+    instants = {name: None if row[name] is None else from_us(int(row[name])).isoformat() for name in names}
+    kept = {name: row[name] for name in ("id", "sku", "price_minor", "nature")}
+    return {**kept, **instants, "in_force": row["in_force"] == row["id"]}
 
 
 def _put(db: sqlite3.Connection, account: AccountName, row: PromotionRow, at: datetime) -> tuple[Change, str]:
@@ -126,8 +157,10 @@ def begin_and_end(db: sqlite3.Connection, account: AccountName, at: datetime) ->
             named,
         )
         db.execute(
-            "UPDATE listings SET promotion = t.promotion, price_state = 'pending', price_error = '',"
-            " price_revision = price_revision + 1, changed_at = :now FROM temp.turned t WHERE listings.id = t.listing",
+            # Not as a join, for which SQLite would begin with every listing there is.
+            "UPDATE listings SET promotion = (SELECT t.promotion FROM temp.turned t WHERE t.listing = listings.id),"
+            " price_state = 'pending', price_error = '', price_revision = price_revision + 1, changed_at = :now"
+            " WHERE id IN (SELECT listing FROM temp.turned)",
             named,
         )
     finally:

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -47,6 +47,13 @@ class Snapshots:
     async def page(self, account: AccountName, *, after: str = "", limit: int = 1_000) -> list[Snapshot]:
         """Listings by SKU, behind `after`."""
         return await self._database.read(lambda db: _page(db, account, after, limit))
+
+    async def pages(self, account: AccountName) -> AsyncIterator[list[Snapshot]]:
+        """All listings by SKU, a page at a time."""
+        after = ""
+        while page := await self.page(account, after=after):
+            yield page
+            after = page[-1].sku
 
 
 class Rehearsal(Database):

@@ -25,10 +25,10 @@ def put_standing(db: sqlite3.Connection, row: sqlite3.Row, stands: Standing, at:
 
 
 def change_stamp(db: sqlite3.Connection, account: str, at: datetime) -> int:
-    """The `changed_at` of an order that changes now: never before one that is kept already.
+    """The `changed_at` of an order that changes now: behind every one that is kept already.
 
     `at` was read at the top of a turn, which may end long after another change was seen; whoever goes on from the
-    last change that he saw must not miss this one (S2).
+    last change that he saw must neither miss this one nor see one twice (S2).
     """
     last = db.execute("SELECT max(changed_at) FROM orders WHERE account = ?", (account,)).fetchone()[0]
-    return max(to_us(at), last or 0)
+    return max(to_us(at), (last or 0) + 1)

@@ -1,18 +1,19 @@
 """What becomes of an order update, and what that does to its lines: there, answered, turned down, undone (J13, L13)."""
 
+import json
 import sqlite3
 from dataclasses import replace
 from datetime import datetime
 
 from daemon.errors import Unreadable
 from daemon.model import AccountName, Delivery, LineState, UpdateAnswer, UpdateKind, UpdateState
-from daemon.rules.moves import LEADS_TO, after, undone
+from daemon.rules.moves import LEADS_TO, after, reachable, undone
 from daemon.store.claim_fates import follow
 from daemon.store.deliveries import DeliveryKind, DeliveryState, move, record
 from daemon.store.events import tell
 from daemon.store.payloads import keep
 from daemon.store.standings import change_stamp, put_standing, standing
-from daemon.store.times import to_us
+from daemon.store.times import from_us, to_us
 from daemon.store.update_rows import UpdateId, row_of, tell_update, touched
 
 
@@ -110,10 +111,27 @@ def _move_lines_back(db: sqlite3.Connection, row: sqlite3.Row, at: datetime, err
         )
         if stands == standing(line):
             continue
-        put_standing(db, line, stands, at)
+        put_standing(db, line, stands, _stood_since(db, row["order"], line["ref"], stands.state, at))
         moved = (line["state"], stands.state)
         tell(db, at, row["account"], ("order", row["order"]), f"line {line['ref']}", moved=moved, why=error)
     touched(db, row["account"], row["order"], at)
+
+
+def _stood_since(db: sqlite3.Connection, order: int, ref: str, state: LineState, at: datetime) -> datetime:
+    """Since when a line that comes back to a state came to it last: a no of the marketplace gives nobody more time."""
+    if state is LineState.NEW:
+        row = db.execute("SELECT coalesce(ordered_at, received_at) FROM orders WHERE id = ?", (order,)).fetchone()
+    else:
+        # When it came to it from an earlier one: to come back to it counts no more than this.
+        earlier = [each.value for each in LineState if each is not state and reachable(each, state)]
+        row = db.execute(
+            "SELECT max(at) FROM events WHERE subject = 'order' AND subject_id = ? AND what = ? AND \"to\" = ?"
+            ' AND "from" IN (SELECT value FROM json_each(?))',
+            (order, f"line {ref}", state, json.dumps(earlier)),
+        ).fetchone()
+    # Where the event is past its retention, nobody knows any more.
+    first: datetime | None = from_us(row[0])
+    return at if first is None else first
 
 
 def _rebase(db: sqlite3.Connection, row: sqlite3.Row, line: int, before: LineState) -> bool:

@@ -155,7 +155,8 @@ class Updates:
         def work(db: sqlite3.Connection) -> CancelRequest:
             row = claim_of(db, account, claim)
             if row["state"] != ClaimState.OPEN:
-                raise NotAllowed(f"claim {claim} is {row['state']}, and accepted can be an open one: {row['why']}")
+                why = f": {row['why']}" if row["why"] else ""
+                raise NotAllowed(f"claim {claim} is {row['state']}{why}; only an open one can be accepted")
             order = order_of(db, account, OrderNumber(row["number"]))
             chosen, left_out = answerable(db, order, _asked(db, claim), legal_moves)
             if not chosen:
@@ -177,6 +178,7 @@ class Updates:
                 chosen, left_out = answerable(db, order, _asked(db, row["id"]), legal_moves)
                 if not left_out:
                     _answer(db, order, row, chosen, "", at, legal_moves)
+                    doubt_if_restored(db, order)
                     accepted += 1
             return accepted
 
@@ -204,7 +206,7 @@ class Updates:
     ) -> int:
         def work(db: sqlite3.Connection) -> int:
             orders = db.execute(
-                f"SELECT o.* FROM orders o WHERE o.account = ? AND o.incomplete = '' AND {_NEW} ORDER BY o.id",  # noqa: S608
+                f"SELECT o.* FROM orders o WHERE +o.account = ? AND o.incomplete = '' AND {_NEW} ORDER BY o.id",  # noqa: S608
                 (account,),
             ).fetchall()
             decided = 0
@@ -339,7 +341,7 @@ class Updates:
         """After a start: what was being sent is in doubt (house law 6)."""
 
         def work(db: sqlite3.Connection) -> int:
-            rows = db.execute("SELECT id FROM order_updates WHERE state = 'sending'").fetchall()
+            rows = db.execute(f"SELECT u.id FROM order_updates u WHERE {_UNSETTLED} AND u.state = 'sending'").fetchall()  # noqa: S608
             for row in rows:
                 settle(db, row["id"], UpdateState.IN_DOUBT, "the daemon ended while it was being sent", at)
             return len(rows)
@@ -373,7 +375,8 @@ _BEYOND_DOUBT = (
     " AND u.state <> 'failed') ORDER BY c.id"
 )
 _NEW = (
-    "EXISTS (SELECT 1 FROM order_lines l WHERE l.\"order\" = o.id AND l.state = 'new')"
+    # The partial index's own words too: what waits is little beside all orders that ever came.
+    "o.id IN (SELECT l.\"order\" FROM order_lines l WHERE l.state = 'new' AND l.state IN ('new', 'to_ship'))"
     # An update that failed waits for a person: the same would only fail again.
     ' AND NOT EXISTS (SELECT 1 FROM order_updates u WHERE u."order" = o.id)'
 )
@@ -394,7 +397,8 @@ def _resendable(
     """The failed update of an order that is to be said again, with its lines as (row, units)."""
     failed = db.execute(
         "SELECT * FROM order_updates u WHERE u.\"order\" = ? AND u.state = 'failed' AND (? IS NULL OR u.id = ?)"
-        " AND NOT EXISTS (SELECT 1 FROM order_updates v WHERE v.resends = u.id) ORDER BY u.id",
+        ' AND NOT EXISTS (SELECT 1 FROM order_updates v WHERE v."order" = u."order" AND v.resends = u.id)'
+        " ORDER BY u.id",
         (order["id"], update, update),
     ).fetchall()
     possible, hindrances = [], []

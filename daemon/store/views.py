@@ -11,17 +11,14 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
 
 from daemon.model import (
     ERROR_NAMES,
     SITE,
     AccountName,
-    Deadlines,
     FeedId,
     Item,
     Levies,
-    LineState,
     Moment,
     OrderNumber,
     Part,
@@ -32,10 +29,9 @@ from daemon.model import (
     StockKnobs,
     Timeliness,
 )
-from daemon.rules.deadlines import due_at, timeliness, worst
 from daemon.rules.gate import wait
 from daemon.rules.quotes import unquoted
-from daemon.store import claim_views
+from daemon.store import claim_views, order_views, plain
 from daemon.store.database import Database
 from daemon.store.feeds import read_gate
 from daemon.store.generation import restored_at
@@ -43,16 +39,16 @@ from daemon.store.guard import GUARDED
 from daemon.store.listings import extras_of, item_from_json, knobs_of, levies_of, vat_rate_of
 from daemon.store.order_errors import OPEN
 from daemon.store.pauses import Pause, pauses_of
-from daemon.store.times import from_us, to_us
-from daemon.store.times import iso as _iso
+from daemon.store.plain import instants, some, timeline
+from daemon.store.times import iso, to_us
 
-View = dict[str, Any]
+View = plain.View
+#: a change of an order among the others of its account: when (UTC microseconds), and the row of the order
+Place = tuple[int, int]
 
 #: Things of one page, unless told otherwise, and at most.
-PAGE = 100
+PAGE = plain.PAGE
 MOST = 1_000
-
-_TIMELINE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,16 +201,20 @@ class Views:
         now: datetime | None = None,
         late: bool = False,
         errors: bool = False,
+        stuck: bool = False,
         find: str = "",
     ) -> list[View]:
         """Orders without personal data, the newest first; those of which a line is in `state`.
 
         With `now` each says whether it is in time for its deadlines; with `late` too, only those that are not; with
-        `errors`, only those of which something is wrong (J6). `find` stands in their number, or in the SKU or EAN of a
+        `errors`, only those of which something is wrong (J6), with `stuck` those of which an update has failed or is in
+        doubt and waits for a person (J13). `find` stands in their number, or in the SKU or EAN of a
         line, without regard to case.
         """
         sql = (
             "SELECT * FROM orders o WHERE (:account IS NULL OR account = :account)"  # noqa: S608 - our own words
+            ' AND (NOT :stuck OR EXISTS (SELECT 1 FROM order_updates u WHERE u."order" = o.id'
+            f" AND {claim_views.STUCK}))"
             f' AND (NOT :errors OR EXISTS (SELECT 1 FROM order_errors e WHERE e."order" = o.id AND {OPEN}))'
             ' AND (:state IS NULL OR EXISTS (SELECT 1 FROM order_lines WHERE "order" = o.id AND state = :state))'
             " AND (:late IS NULL OR id IN (SELECT value FROM json_each(:late)))"
@@ -229,32 +229,35 @@ class Views:
             "before": before,
             "limit": min(limit, MOST),
             "errors": errors,
+            "stuck": stuck,
             "find": find,
         }
 
         def work(db: sqlite3.Connection) -> list[View]:
             ids = None
             if late and now is not None:
-                found = _standing(db, now, account).get(Timeliness.LATE, {})
+                found = order_views.orders_by_timeliness(db, now, account).get(Timeliness.LATE, {})
                 ids = json.dumps([order for orders in found.values() for order in orders])
             rows = db.execute(sql, {**values, "late": ids}).fetchall()
-            return [_order(db, row, personal=False, now=now) for row in rows]
+            return [order_views.order(db, row, personal=False, now=now) for row in rows]
 
         return await self._database.read(work)
 
     async def waiting(self, now: datetime) -> dict[tuple[str, str], int]:
         """How many orders that wait for the seller stand how against their deadlines, by account and timeliness."""
-        return await self._database.read(lambda db: _waiting(db, now))
+        return await self._database.read(lambda db: order_views.waiting(db, now))
 
     async def order_errors(self) -> dict[tuple[str, str], int]:
         """How many things are wrong with orders, by account and severity (J6)."""
-        return await self._database.read(_order_errors)
+        return await self._database.read(order_views.order_errors)
 
     async def order(
         self, account: AccountName, number: OrderNumber, *, personal: bool, now: datetime | None = None
     ) -> View | None:
         """One order with its updates and timeline; None when there is none. `personal` adds who gets it (D12)."""
-        return await self._database.read(lambda db: _order_whole(db, account, number, personal=personal, now=now))
+        return await self._database.read(
+            lambda db: order_views.order_whole(db, account, number, personal=personal, now=now)
+        )
 
     async def claims(
         self,
@@ -289,10 +292,29 @@ class Views:
         place = {"changed": to_us(since) if since else 0, "id": 0}
         while True:
             values = {"account": account, "limit": PAGE, **place}
-            page, place = await self._database.read(partial(_order_page, sql=sql, values=values))
+            page, place = await self._database.read(partial(order_views.order_page, sql=sql, values=values))
             if not page:
                 return
             yield page
+
+    async def order_changes(
+        self, account: AccountName, after: Place, *, personal: bool, limit: int = PAGE
+    ) -> tuple[list[View], Place]:
+        """Orders that changed behind the place `after`, the oldest change first, and the place to go on from (S2).
+
+        A later change always stands behind every earlier one (`change_stamp`), so that nobody who keeps the last place
+        misses a change or sees one twice. An order that changed more than once comes once, as it is now.
+        """
+
+        def work(db: sqlite3.Connection) -> tuple[list[View], Place]:
+            rows = db.execute(
+                "SELECT * FROM orders WHERE account = ? AND (changed_at, id) > (?, ?) ORDER BY changed_at, id LIMIT ?",
+                (account, *after, min(limit, MOST)),
+            ).fetchall()
+            place = (rows[-1]["changed_at"], rows[-1]["id"]) if rows else after
+            return [order_views.order(db, row, personal=personal) for row in rows], place
+
+        return await self._database.read(work)
 
     async def deliveries(
         self,
@@ -331,34 +353,28 @@ class Views:
 
 def _delivery(row: sqlite3.Row) -> View:
     return {
-        **_some(row, "id", "account", "kind", "folder", "name", "size", "state"),
+        **some(row, "id", "account", "kind", "folder", "name", "size", "state"),
         "reason": unquoted(row["reason"]) if row["kind"] == "order" else row["reason"],
-        **_instants(row, "modified_at", "received_at", "confirmed_at"),
+        **instants(row, "modified_at", "received_at", "confirmed_at"),
     }
-
-
-def _some(row: sqlite3.Row, *names: str) -> View:
-    return {name: row[name] for name in names}
-
-
-def _instants(row: sqlite3.Row, *names: str) -> View:
-    return {name: _iso(row[name]) for name in names}
 
 
 def _status(db: sqlite3.Connection, now: Moment) -> View:
     gates = _gates(db, now)
-    aside = _counts(db, "SELECT account, count(*) AS n FROM deliveries WHERE state = 'set_aside' GROUP BY account")
-    waiting = _waiting(db, now.at)
+    # The partial index's own words, so that SQLite uses it.
+    unsettled = "state = 'set_aside' AND state IN ('kept', 'waiting', 'set_aside')"
+    aside = _counts(db, f"SELECT account, count(*) AS n FROM deliveries WHERE {unsettled} GROUP BY account")  # noqa: S608
+    waiting = order_views.waiting(db, now.at)
     attention = claim_views.attention(db)
-    wrong = _order_errors(db)
+    wrong = order_views.order_errors(db)
     pauses = pauses_of(db, now.at)
     accounts = []
     for row in db.execute("SELECT * FROM accounts ORDER BY name").fetchall():
         name = row["name"]
         accounts.append(
             {
-                **_some(row, "name", "marketplace", "held_reason"),
-                **_instants(row, "held_at"),
+                **some(row, "name", "marketplace", "held_reason"),
+                **instants(row, "held_at"),
                 "held": row["held_at"] is not None,
                 "jobs": _jobs(db, name),
                 "pauses": [_paused(pause) for pause in pauses.get(name, ())],
@@ -374,7 +390,7 @@ def _status(db: sqlite3.Connection, now: Moment) -> View:
             }
         )
     return {
-        "now": _iso(to_us(now.at)),
+        "now": iso(to_us(now.at)),
         "site": {"jobs": _jobs(db, SITE), "restored_at": _restored(db)},
         "accounts": accounts,
     }
@@ -383,7 +399,7 @@ def _status(db: sqlite3.Connection, now: Moment) -> View:
 def _restored(db: sqlite3.Connection) -> str | None:
     """When it was noticed last that the database had been restored from an older one (P29)."""
     at = restored_at(db)
-    return None if at is None else _iso(to_us(at))
+    return None if at is None else iso(to_us(at))
 
 
 def _counts(db: sqlite3.Connection, sql: str) -> dict[str, int]:
@@ -392,13 +408,13 @@ def _counts(db: sqlite3.Connection, sql: str) -> dict[str, int]:
 
 def _jobs(db: sqlite3.Connection, account: str) -> list[View]:
     rows = db.execute("SELECT * FROM jobs WHERE account = ? ORDER BY job", (account,)).fetchall()
-    instants = ("last_started_at", "last_ended_at", "last_succeeded_at", "failing_since", "held_until")
-    return [{**_some(row, "job", "failures", "last_error"), **_instants(row, *instants)} for row in rows]
+    names = ("last_started_at", "last_ended_at", "last_succeeded_at", "failing_since", "held_until")
+    return [{**some(row, "job", "failures", "last_error"), **instants(row, *names)} for row in rows]
 
 
 def _paused(pause: Pause) -> View:
-    until = None if pause.until is None else _iso(to_us(pause.until))
-    return {"job": pause.job, "reason": pause.reason, "paused_at": _iso(to_us(pause.paused_at)), "until": until}
+    until = None if pause.until is None else iso(to_us(pause.until))
+    return {"job": pause.job, "reason": pause.reason, "paused_at": iso(to_us(pause.paused_at)), "until": until}
 
 
 def _parts(db: sqlite3.Connection, account: str) -> dict[str, dict[str, int]]:
@@ -435,14 +451,14 @@ def _gate(row: sqlite3.Row, now: Moment) -> View:
             why = "the database was restored from an older one, so the time starts again with the next turn"
     elif closed:
         why = f"feed {row['feed']} is {row['feed_state']}; the next one keeps its distance" if row["feed"] else ""
-    until = _iso(to_us(now.at + left)) if left is not None and closed else None
-    return {**_some(row, "account", "kind", "feed"), "open": not closed, "until": until, "why": why}
+    until = iso(to_us(now.at + left)) if left is not None and closed else None
+    return {**some(row, "account", "kind", "feed"), "open": not closed, "until": until, "why": why}
 
 
 def _feed(row: sqlite3.Row) -> View:
     return {
-        **_some(row, "id", "account", "kind", "state", "name", "remote_ref", "size", "accepted", "rejected", "error"),
-        **_instants(row, "opened_at", "spooled_at", "sent_at", "closed_at"),
+        **some(row, "id", "account", "kind", "state", "name", "remote_ref", "size", "accepted", "rejected", "error"),
+        **instants(row, "opened_at", "spooled_at", "sent_at", "closed_at"),
     }
 
 
@@ -457,7 +473,7 @@ def _feed_whole(db: sqlite3.Connection, feed: FeedId, limit: int, after: Sku | N
     ).fetchall()
     return {
         **_feed(row),
-        "timeline": _timeline(db, "feed", feed),
+        "timeline": timeline(db, "feed", feed),
         "received": _received(db, feed),
         "objects": [
             {"sku": carried["sku"], **_feed_object(carried), "received": carried["delivery"]} for carried in objects
@@ -473,25 +489,25 @@ def _received(db: sqlite3.Connection, feed: FeedId) -> list[View]:
         (feed,),
     ).fetchall()
     return [
-        {**_some(row, "id", "folder", "name", "size", "state", "settled"), **_instants(row, "received_at")}
+        {**some(row, "id", "folder", "name", "size", "state", "settled"), **instants(row, "received_at")}
         for row in rows
     ]
 
 
 def _feed_object(row: sqlite3.Row) -> View:
     return {
-        **_some(row, "feed", "ean", "channel_item_id", "stock", "price_minor", "rrp_minor", "state", "code", "text"),
+        **some(row, "feed", "ean", "channel_item_id", "stock", "price_minor", "rrp_minor", "state", "code", "text"),
         "promotion": row["promotion"],
         "parts": [part.value for part in Part if row[f"{part}_revision"] is not None],
         "ended": bool(row["ended"]),
-        **_instants(row, "answered_at"),
+        **instants(row, "answered_at"),
     }
 
 
 def _listing(row: sqlite3.Row) -> View:
     return {
-        **_some(row, "account", "sku", "ean", "channel_item_id", "channel_status", "stock", "price_minor", "rrp_minor"),
-        **_some(row, "handling_days", "epr_code"),
+        **some(row, "account", "sku", "ean", "channel_item_id", "channel_status", "stock", "price_minor", "rrp_minor"),
+        **some(row, "handling_days", "epr_code"),
         "vat_rate": None if row["vat_bp"] is None else f"{vat_rate_of(row['vat_bp']):f}",
         "eco_contribution_minor": row["eco_minor"],
         "ended": bool(row["ended"]),
@@ -502,7 +518,7 @@ def _listing(row: sqlite3.Row) -> View:
         "warnings": [*json.loads(row["warnings"]), *_price_warnings(row)],
         "stock_knobs": asdict(knobs_of(row)),
         "stock_extras": {name: text for name, text in asdict(extras_of(row)).items() if text},
-        **_instants(row, "created_at", "changed_at"),
+        **instants(row, "created_at", "changed_at"),
     }
 
 
@@ -560,9 +576,9 @@ def _listing_whole(db: sqlite3.Connection, account: AccountName, sku: Sku) -> Vi
         "former_channel_item_ids": _former_numbers(db, row["id"]),
         "promotions": _promotions(db, row["id"]),
         "prices": _prices(db, row["id"]),
-        "timeline": _timeline(db, "listing", row["id"]),
+        "timeline": timeline(db, "listing", row["id"]),
         "feeds": [
-            {**_some(feed, "kind", "sent"), **_instants(feed, "opened_at"), **_feed_object(feed), **_answer(feed)}
+            {**some(feed, "kind", "sent"), **instants(feed, "opened_at"), **_feed_object(feed), **_answer(feed)}
             for feed in carried
         ],
     }
@@ -571,14 +587,14 @@ def _listing_whole(db: sqlite3.Connection, account: AccountName, sku: Sku) -> Vi
 def _former_numbers(db: sqlite3.Connection, listing: int) -> list[View]:
     """The article numbers that it had before, the last of them first (J2)."""
     rows = db.execute("SELECT * FROM former_numbers WHERE listing = ? ORDER BY until DESC", (listing,)).fetchall()
-    return [{**_some(row, "channel_item_id"), **_instants(row, "until")} for row in rows]
+    return [{**some(row, "channel_item_id"), **instants(row, "until")} for row in rows]
 
 
 def _answer(row: sqlite3.Row) -> View:
     """Which received file holds the verdict; `sellerd feeds show ID --received` has its bytes."""
     if row["delivery"] is None:
         return {"received": None}
-    return {"received": {"id": row["delivery"], "name": row["received_name"], **_instants(row, "received_at")}}
+    return {"received": {"id": row["delivery"], "name": row["received_name"], **instants(row, "received_at")}}
 
 
 def _promotions(db: sqlite3.Connection, listing: int) -> list[View]:
@@ -586,184 +602,11 @@ def _promotions(db: sqlite3.Connection, listing: int) -> list[View]:
     rows = db.execute(
         "SELECT * FROM promotions WHERE listing = ? ORDER BY starts_at DESC, id DESC LIMIT ?", (listing, PAGE)
     ).fetchall()
-    instants = ("starts_at", "ends_at", "imported_at", "withdrawn_at")
-    return [
-        {**_some(row, "id", "price_minor", "nature", "sale"), **_instants(row, *instants)} for row in reversed(rows)
-    ]
+    names = ("starts_at", "ends_at", "imported_at", "withdrawn_at")
+    return [{**some(row, "id", "price_minor", "nature", "sale"), **instants(row, *names)} for row in reversed(rows)]
 
 
 def _prices(db: sqlite3.Connection, listing: int) -> list[View]:
     """The newest prices that customers were charged, the oldest of them first (C1)."""
     rows = db.execute("SELECT * FROM prices WHERE listing = ? ORDER BY since DESC LIMIT ?", (listing, PAGE)).fetchall()
-    return [{**_some(row, "price_minor", "promotion"), **_instants(row, "since")} for row in reversed(rows)]
-
-
-def _timeline(db: sqlite3.Connection, subject: str, subject_id: int) -> list[View]:
-    """The newest 200 events of one subject, the oldest of them first."""
-    rows = db.execute(
-        "SELECT * FROM events WHERE subject = ? AND subject_id = ? ORDER BY id DESC LIMIT ?",
-        (subject, subject_id, _TIMELINE),
-    ).fetchall()
-    return [{**_instants(row, "at"), **_some(row, "what", "from", "to", "why")} for row in reversed(rows)]
-
-
-def _deadlines(db: sqlite3.Connection, account: str) -> Deadlines:
-    spans = "SELECT accept_within, ship_within, warn_before FROM accounts WHERE name = ?"
-    return Deadlines(*(timedelta(microseconds=span) for span in db.execute(spans, (account,)).fetchone()))
-
-
-def _standing(
-    db: sqlite3.Connection, now: datetime, account: str | None = None
-) -> dict[Timeliness, dict[str, list[int]]]:
-    """The orders that wait for the seller, by how they stand against their deadlines and by account."""
-    orders: dict[tuple[str, int], list[Timeliness]] = {}
-    deadlines: dict[str, Deadlines] = {}
-    for row in db.execute(
-        'SELECT o.account, o.id, l.state, l.since FROM order_lines l JOIN orders o ON o.id = l."order"'
-        " WHERE l.state IN ('new', 'to_ship') AND (:account IS NULL OR o.account = :account)",
-        {"account": account},
-    ).fetchall():
-        if row["account"] not in deadlines:
-            deadlines[row["account"]] = _deadlines(db, row["account"])
-        terms = deadlines[row["account"]]
-        due = due_at(LineState(row["state"]), from_us(int(row["since"])), terms)
-        orders.setdefault((row["account"], row["id"]), []).append(timeliness(due, now, terms))
-    found: dict[Timeliness, dict[str, list[int]]] = {}
-    for (name, order), lines in orders.items():
-        found.setdefault(worst(lines), {}).setdefault(name, []).append(order)
-    return found
-
-
-def _waiting(db: sqlite3.Connection, now: datetime) -> dict[tuple[str, str], int]:
-    names = [row["name"] for row in db.execute("SELECT name FROM accounts ORDER BY name").fetchall()]
-    found = _standing(db, now)
-    return {(name, each.value): len(found.get(each, {}).get(name, ())) for name in names for each in Timeliness}
-
-
-def _order_errors(db: sqlite3.Connection) -> dict[tuple[str, str], int]:
-    names = [row["name"] for row in db.execute("SELECT name FROM accounts ORDER BY name").fetchall()]
-    counts = {(name, each.value): 0 for name in names for each in Severity}
-    for row in db.execute(
-        'SELECT o.account, e.severity, count(*) AS n FROM order_errors e JOIN orders o ON o.id = e."order"'  # noqa: S608 - our own words
-        f" WHERE {OPEN} GROUP BY o.account, e.severity"
-    ).fetchall():
-        counts[row["account"], row["severity"]] = row["n"]
-    return counts
-
-
-def _errors_of(db: sqlite3.Connection, order: int) -> list[View]:
-    """What is or was wrong with an order, the worst first; `open` says whether it still waits for somebody."""
-    rows = db.execute(
-        f'SELECT e.*, {OPEN} AS "open" FROM order_errors e WHERE e."order" = ?'  # noqa: S608 - our own words
-        " ORDER BY e.severity <> 'high', e.id",
-        (order,),
-    ).fetchall()
-    return [
-        {
-            **_some(row, "severity", "kind", "line", "text"),
-            "open": bool(row["open"]),
-            **_instants(row, "raised_at", "mended_at"),
-        }
-        for row in rows
-    ]
-
-
-def _order(db: sqlite3.Connection, row: sqlite3.Row, *, personal: bool, now: datetime | None = None) -> View:
-    deadlines = _deadlines(db, row["account"])
-    lines = db.execute(
-        'SELECT o.*, l.sku FROM order_lines o LEFT JOIN listings l ON l.id = o.listing WHERE o."order" = ?'
-        " ORDER BY o.position",
-        (row["id"],),
-    ).fetchall()
-    view = {
-        **_some(row, "id", "account", "number", "incomplete", "shipping_method", "payment_method"),
-        **_instants(row, "ordered_at", "received_at", "changed_at"),
-        "test": bool(row["test"]),
-        "lines": [_line(line, deadlines, now, personal=personal) for line in lines],
-        "errors": _errors_of(db, row["id"]),
-    }
-    dues = [line["due_at"] for line in view["lines"] if line["due_at"]]
-    view["due_at"] = min(dues, default=None)
-    if now is not None:
-        view["timeliness"] = worst(Timeliness(line["timeliness"]) for line in view["lines"]).value
-    if personal:
-        # Fields that we have no word for may hold anything, a name or a telephone number too.
-        view |= {"extra": json.loads(row["extra"]), **_customers(db, row["id"])}
-    return view
-
-
-def _line(row: sqlite3.Row, deadlines: Deadlines, now: datetime | None, *, personal: bool) -> View:
-    names = ("ref", "quantity", "shipped", "cancelled", "refunded", "state", "sku", "ean", "channel_item_id", "title")
-    due = due_at(LineState(row["state"]), from_us(int(row["since"])), deadlines)
-    view = _some(row, *names, "price_minor", "currency") | _instants(row, "since")
-    view["due_at"] = None if due is None else _iso(to_us(due))
-    if now is not None:
-        view["timeliness"] = timeliness(due, now, deadlines).value
-    return view | ({"extra": json.loads(row["extra"])} if personal else {})
-
-
-def _customers(db: sqlite3.Connection, order: int) -> View:
-    row = db.execute('SELECT shipping, billing FROM customers WHERE "order" = ?', (order,)).fetchone()
-    return {
-        "shipping": json.loads(row["shipping"]) if row else None,
-        "billing": json.loads(row["billing"]) if row and row["billing"] else None,
-    }
-
-
-def _order_whole(
-    db: sqlite3.Connection, account: AccountName, number: OrderNumber, *, personal: bool, now: datetime | None
-) -> View | None:
-    row = db.execute("SELECT * FROM orders WHERE account = ? AND number = ?", (account, number)).fetchone()
-    if row is None:
-        return None
-    updates = db.execute(
-        "SELECT u.*, p.size AS bytes FROM order_updates u LEFT JOIN payloads p ON p.id = u.payload"
-        ' WHERE u."order" = ? ORDER BY u.id',
-        (row["id"],),
-    ).fetchall()
-    came = db.execute("SELECT * FROM deliveries WHERE id = ?", (row["delivery"],)).fetchone()
-    return {
-        **_order(db, row, personal=personal, now=now),
-        "received": {**_some(came, "id", "folder", "name", "size"), **_instants(came, "received_at")} if came else None,
-        "erased": _erased(db, row["id"]),
-        "updates": [_update(db, update) for update in updates],
-        "claims": claim_views.claims(db, account, order=row["id"], limit=PAGE, now=now),
-        "timeline": _timeline(db, "order", row["id"]),
-    }
-
-
-def _erased(db: sqlite3.Connection, order: int) -> View | None:
-    """When and why the customer was erased on request; None when nobody asked (D12)."""
-    row = db.execute('SELECT at, reason FROM erasures WHERE "order" = ? ORDER BY id DESC LIMIT 1', (order,)).fetchone()
-    return None if row is None else {**_instants(row, "at"), "reason": row["reason"]}
-
-
-def _update(db: sqlite3.Connection, row: sqlite3.Row) -> View:
-    lines = db.execute(
-        "SELECT l.ref, u.quantity, u.reason, u.out_of_stock FROM update_lines u JOIN order_lines l ON l.id = u.line"
-        ' WHERE u."update" = ? ORDER BY l.position',
-        (row["id"],),
-    ).fetchall()
-    return {
-        **_some(row, "id", "kind", "state", "name", "error", "bytes", "claim", "resends"),
-        **_instants(row, "created_at", "sent_at", "settled_at"),
-        "parcel": _parcel(row["parcel"]),
-        "cancels": bool(row["cancels"]),
-        "lines": [
-            {**_some(line, "ref", "quantity", "reason"), "out_of_stock": bool(line["out_of_stock"])} for line in lines
-        ],
-    }
-
-
-def _parcel(text: str | None) -> View | None:
-    if text is None:
-        return None
-    parcel: View = json.loads(text)
-    return {**parcel, "shipped_at": _iso(parcel["shipped_at"])}
-
-
-def _order_page(db: sqlite3.Connection, sql: str, values: View) -> tuple[list[View], View]:
-    rows = db.execute(sql, values).fetchall()
-    last = rows[-1] if rows else None
-    place = {"changed": last["changed_at"], "id": last["id"]} if last else {}
-    return [_order(db, row, personal=True) for row in rows], place
+    return [{**some(row, "price_minor", "promotion"), **instants(row, "since")} for row in reversed(rows)]

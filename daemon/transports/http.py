@@ -245,6 +245,7 @@ class ControlClient:
         content: bytes | AsyncIterator[bytes] | None = None,
         content_type: str = "application/json",
         params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
         deadline: float = 600,
         limit: int = 256 * MIB,
     ) -> Reply:
@@ -254,9 +255,13 @@ class ControlClient:
         `limit` in bytes of the reply's body. Raises Unreachable when no daemon listens, Unconfirmed when it fell
         silent after the request had left, Unreadable for a reply over the limit.
         """
-        headers = {} if content is None else {"content-type": content_type}
+        typed = {} if content is None else {"content-type": content_type}
         request = self._client.build_request(
-            method, path, json=json, content=content, headers=headers, params=dict(params or {})
+            *(method, path),
+            json=json,
+            content=content,
+            headers={**typed, **(headers or {})},
+            params=dict(params) if params else None,
         )
         journey = _Journey(left=self._in_process)
         return await _exchange(self._client, request, journey, self._where, deadline=deadline, limit=limit)

@@ -205,7 +205,8 @@ async def dial(login: SftpLogin) -> Session:
     """
     if not login.host_keys:
         raise AccessDenied(
-            f"{login.where}: no host key is pinned for this server; compare and pin it with: sellerd accounts trust"
+            f"{login.where}: no host key is pinned for this server;"
+            " compare and pin it with: sellerd accounts trust NAME"
         )
     try:
         pinned = [parse_public_key(line) for line in login.host_keys]
@@ -317,7 +318,7 @@ def _denied_or_unreachable(
         expected = ", ".join(key.get_fingerprint() for key in pinned)
         return AccessDenied(
             f"{where}: its host key is {shown}, pinned is {expected}; nothing was sent. If the server has a new key,"
-            " compare and pin it with: sellerd accounts trust"
+            " compare and pin it with: sellerd accounts trust NAME"
         )
     if isinstance(error, asyncssh.KeyExchangeFailed):
         return AccessDenied(f"{where}: no agreement on host key or ciphers: {_reason(error)}")

@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 from typing import Any, Literal, Protocol
 from urllib.parse import quote
 
@@ -27,6 +27,7 @@ from daemon.store import Store
 from daemon.store.audit import Action, AuditId, Outcome
 from daemon.store.users import EVERY_RIGHT, Right, Role, rights_of
 from daemon.web.caller import SCOPE, Caller
+from daemon.web.problems import BY_STATUS, PROBLEM, as_problem
 from daemon.web.serve import user_name
 
 #: the key of what the audit trail says of a request, in its scope
@@ -117,7 +118,7 @@ class Access:
         entry = None
         try:
             refusal = await self._judge(request, peer)
-            if refusal is None and request.method not in _SAFE and not self._is_open(request.url.path):
+            if refusal is None and _is_an_action(request) and not self._is_open(request.url.path):
                 entry = await self._begin(request, scope[SCOPE])
         except StoreError as error:
             refusal = _problem(503, "the database cannot be used", str(error))
@@ -140,7 +141,7 @@ class Access:
         forwarded = headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
         vouched = headers.getlist(proxy.user_header) if proxy.user_header else []
         return _Peer(
-            forwarded or client,
+            _plain_address(forwarded) or client,
             https=headers.get("x-forwarded-proto", "").strip().lower() == "https",
             vouched=vouched[0].strip() if len(vouched) == 1 else "",
         )
@@ -334,15 +335,27 @@ def _is_under(path: str, places: tuple[str, ...]) -> bool:
     return any(path == place or path.startswith(f"{place}/") for place in places)
 
 
+def _is_an_action(request: Request) -> bool:
+    """Whether the audit trail has it: whatever changes something, and customers' data that leave as a whole."""
+    return request.method not in _SAFE or "/orders-export" in request.url.path or "/order-export/" in request.url.path
+
+
 def _is_open_file(path: str) -> bool:
     return path.startswith(_OPEN_FOLDER)
 
 
 def _is_one_of(client: str, addresses: tuple[str, ...]) -> bool:
+    return _plain_address(client) in addresses
+
+
+def _plain_address(text: str) -> str:
+    """An IP address in its plain form, one that is mapped into IPv6 as what it is; empty for anything else."""
     try:
-        return str(ip_address(client)) in addresses
+        address = ip_address(text)
     except ValueError:
-        return False
+        return ""
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return str(mapped or address)
 
 
 def _crosses_sites(request: Request) -> bool:
@@ -380,8 +393,8 @@ def _challenge(request: Request) -> Response:
 
 
 def _problem(status: int, title: str, detail: str) -> Response:
-    content = {"title": title, "status": status, "detail": detail}
-    return JSONResponse(content, status, media_type="application/problem+json")
+    content = as_problem(status, BY_STATUS[status], detail) | {"title": title}
+    return JSONResponse(content, status, media_type=PROBLEM)
 
 
 def _outcome(status: int) -> Outcome:

@@ -32,14 +32,21 @@ from daemon.web.pages import (
 )
 from daemon.web.pages import problems as of_pages
 from daemon.web.pages.page import Served, only_our_forms
+from daemon.web.remembered import Remembered
+
+#: pages that refresh themselves take at most a tenth of the database's time
+_PATIENCE = 10.0
 
 #: one module of pages per noun
 _NOUNS = (overview, alerts, guard, accounts, listings, feeds, orders, claims, deliveries, audit, system, signin)
 
 
-def whole_app(daemon: Served, door: Door, clocks: Callable[[], Moment] = read_clocks) -> FastAPI:
-    """Everything that is served, for one way in to it."""
+def whole_app(
+    daemon: Served, door: Door, clocks: Callable[[], Moment] = read_clocks, patience: float = _PATIENCE
+) -> FastAPI:
+    """Everything that is served, for one way in to it; for `patience` see `Remembered`."""
     app = control_app(daemon, clocks, door)
+    app.state.overview = Remembered(lambda: overview.figures(daemon.store, clocks()), patience)
     app.router.routes.extend(health.routes(daemon))
     pages = APIRouter(dependencies=[Depends(only_our_forms)], include_in_schema=False)
     for noun in _NOUNS:

@@ -156,11 +156,13 @@ def test_a_failed_update_is_sent_again_after_mending(say: Say, lewis: Any, confi
         await store.updates.failed(due.id, "carrier?", NOON)
 
     lewis(failed)
-    assert "order updates failed\t1\tsee: sellerd orders resend --help" in say("status").output
+    assert "order updates failed\t1\tsee: sellerd orders list --stuck" in say("status").output
+    assert "dispatch 1 FAILED: carrier?" in say("orders", "list", "--stuck").output
     resend = ("orders", "resend", "--account", "lewis", NUMBER)
     assert "did you mean Royal Mail?" in say(*resend, "--carrier", "Royal Mal").output
     done = say(*resend, "--update", "1", "--carrier", "Royal Mail", "--tracking", "T 2")
     assert "dispatch of order Y100000001 noted for 1 (2)" in done.output
+    assert answer(say("orders", "list", "--stuck", "--json"))["orders"] == []
     order = answer(say("orders", "show", "--account", "lewis", NUMBER, "--json"))["order"]
     again = order["updates"][1]
     assert (again["resends"], again["parcel"]["carrier"]) == (1, "Royal Mail")

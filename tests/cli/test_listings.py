@@ -58,7 +58,7 @@ def test_a_validation_tells_faults_and_warnings_and_changes_nothing(
     file.write_text(f"sku,category,title,description\n{VASE},Vases,{'V' * 51},<p>Un <font>vase</font> en grès</p>\n")
     result = say("import", "listings", file, "--account", "redoute")
     assert result.exit_code == 1
-    assert "1 listings were imported, but cannot be sent as they are:" in result.output
+    assert "1 listing was imported, but cannot be sent as they are:" in result.output
     assert (
         "2\tVASE-GRES\ttitle\tthe title has 51 characters, and more than 50 may be cut off\tshorten it" in result.output
     )

@@ -324,7 +324,7 @@ async def test_shipping_and_payment_are_kept_shown_and_exported(
     (shown,) = await redoute.store.views.orders()
     assert (shown["shipping_method"], shown["payment_method"]) == (shipping, payment)
     pages = redoute.store.views.export_orders(redoute.name)
-    exported = json.loads("".join([piece async for piece in orders_as(ExportFormat.JSON, pages)]))
+    exported = json.loads(b"".join([piece async for piece in orders_as(ExportFormat.JSON, pages)]))
     (order,) = exported["orders"]
     assert (order["shipping_method"], order["payment_method"]) == (shipping, payment)
     # What people need to send it: a postcode that begins with 0, and an address that relays mail.

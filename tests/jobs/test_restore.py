@@ -7,16 +7,18 @@ from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from daemon.config import BackupTable, Config, DaemonTable
 from daemon.jobs import SiteRun
 from daemon.jobs.backups import back_up
+from daemon.jobs.claims import read_claims
 from daemon.jobs.feeds import send_items, send_offers
 from daemon.jobs.orders import download_orders
 from daemon.jobs.reports import read_reports
-from daemon.jobs.updates import send_updates
+from daemon.jobs.updates import send_refunds, send_updates
 from daemon.model import OrderNumber, UpdateKind
 from daemon.store import open_store
 from daemon.store.generation import mark_of
@@ -137,3 +139,30 @@ async def test_the_job_makes_a_backup_and_keeps_the_newest(tmp_path: Path) -> No
         ]
     assert (outcomes[-1].done, "1 older ones removed" in outcomes[-1].note) == (1, True)
     assert len(list((tmp_path / "backups").glob("*.db"))) == 2
+
+
+async def test_a_cancellation_by_rule_of_after_the_backup_is_never_sent_twice(tmp_path: Path) -> None:  # J12 J9
+    rule: dict[str, Any] = {"cancellations": {"accept": "before_dispatch"}, "after_keeping": "leave"}
+    async with scene(tmp_path, "edge", **rule) as lewis:
+        placed = lewis.sandbox.johnlewis.place_order(STOCK_NUMBER, 3)
+        await lewis.turn(download_orders, MINUTE)
+        await lewis.turn(send_updates, 2 * MINUTE)
+        await lewis.answer()
+        await lewis.turn(send_updates, HOUR)
+        backup = await backed_up(lewis, tmp_path / "backups")
+        lewis.sandbox.johnlewis.request_cancellation(placed.number, {"1": 1})
+        await lewis.turn(read_claims, HOUR + MINUTE)
+        assert (await lewis.turn(send_refunds, HOUR + 2 * MINUTE)).done == 1
+        await lewis.answer()
+        assert placed.lines["1"].cancelled == 1
+        async with restored(lewis, backup) as again:
+            for minute in range(0, 60, 10):
+                await again.turn(read_claims, 2 * HOUR + minute * MINUTE)
+                await again.turn(send_refunds, 2 * HOUR + minute * MINUTE)
+                await again.answer()
+            # The request is read once more, and whether it was answered before, a person must say.
+            assert await again.all("order_updates", "kind", "state") == [
+                ("acknowledgement", "succeeded"),
+                ("cancellation", "in_doubt"),
+            ]
+            assert placed.lines["1"].cancelled == 1

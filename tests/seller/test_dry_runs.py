@@ -10,6 +10,8 @@ from daemon.errors import Unreadable
 from daemon.model import AccountName, Customer, Delivery, LineState, Order, OrderLine, OrderNumber, RemoteFile, Sku
 from daemon.seller.badrows import TableFormat, reasons_of, write_bad_rows
 from daemon.seller.columns import ImportKind, open_lines
+from daemon.seller.differences import fields
+from daemon.seller.exports import LISTING_COLUMNS
 from daemon.seller.imports import ImportReport, import_file, import_rows
 from daemon.seller.spreadsheets import Cell, write_spreadsheet
 from daemon.seller.workbooks import sheet_rows
@@ -224,3 +226,21 @@ async def test_one_bad_line_of_a_parcel_does_not_hold_the_others_back(store: Sto
     assert (report.created, report.refused) == (1, 1)
     assert "no line L9" in report.faults[0].problem
     assert await updates(store, "O-1") == [[("L1", 3)]]
+
+
+async def test_a_line_break_stands_in_descriptions_alone(store: Store) -> None:  # S1
+    lines = b'{"sku": "A", "description": "<p>a\\nb</p>"}\n{"sku": "B", "title": "a\\nb"}\n'
+    with open_lines(ImportKind.LISTINGS, BytesIO(lines)) as table:
+        ((first, second),) = [batch async for batch in import_rows(store, redoute(), ImportKind.LISTINGS, table, NOON)]
+    assert first.change
+    assert second.faults[0].problem == "the cell holds a line break, which no such text has"
+    report = await taken(store, ImportKind.LISTINGS, workbook(["sku", "title"], ["C", "a\nb"], ["D", "d"]))
+    assert (report.created, report.refused) == (1, 1)
+
+
+async def test_an_export_has_every_column_of_the_import(store: Store) -> None:  # S1 S2
+    await taken(store, ImportKind.LISTINGS, LAMP)
+    (snapshot,) = await store.snapshots.page(REDOUTE)
+    untold = {name for name in LISTING_COLUMNS if not name.startswith("photo_")} - set(fields(snapshot))
+    # Whatever an export left out, its empty cells would take away when it is imported again.
+    assert untold == {"sku", "channel_status", "item_state", "stock_state", "price_state", "end_state"}

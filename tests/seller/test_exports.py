@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from daemon.seller.exports import COLUMNS, ExportFormat, decimal, harmless, orders_as
+from daemon.seller.differences import decimal
+from daemon.seller.exports import COLUMNS, ExportFormat, harmless, orders_as
 
 CUSTOMER = {
     "name": "=cmd|'/c calc'!A1",
@@ -56,7 +57,7 @@ async def pages(*orders: dict[str, Any]) -> AsyncIterator[Sequence[dict[str, Any
 
 
 async def text(form: ExportFormat, *orders: dict[str, Any]) -> str:
-    return "".join([piece async for piece in orders_as(form, pages(*orders))])
+    return b"".join([piece async for piece in orders_as(form, pages(*orders))]).decode()
 
 
 async def test_csv_has_a_row_for_each_line_and_no_formulas() -> None:  # S2

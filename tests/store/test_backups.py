@@ -13,6 +13,7 @@ import pytest
 from daemon.errors import StoreError, StoreInUse
 from daemon.store import Store, open_store, read_store
 from daemon.store.backups import examined, listed, put_back, rehearsed, thin_out
+from daemon.store.generation import mark_of
 from tests.store.conftest import NOON, REDOUTE
 
 MINUTE = timedelta(minutes=1)
@@ -151,3 +152,18 @@ async def test_a_backup_is_put_back_where_no_database_is(tmp_path: Path) -> None
 
     async with open_store(tmp_path / "new" / "sellerd.db") as store:
         assert store.database.restored
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+async def test_what_root_does_leaves_nothing_that_the_daemon_cannot_open(tmp_path: Path) -> None:
+    path, nobody = tmp_path / "sellerd.db", 65534
+    async with open_store(path):
+        pass
+    os.chown(path, nobody, nobody)
+    mark_of(path).unlink()
+
+    backup = await a_backup(tmp_path)
+    await put_back(backup, path, NOON)
+
+    left = [path, mark_of(path), backup.parent, backup, backup.with_name(f"{backup.name}.json")]
+    assert {(each.name, each.stat().st_uid) for each in left} == {(each.name, nobody) for each in left}

@@ -51,3 +51,17 @@ async def test_what_a_request_says_in_words_is_forgotten_with_its_customer(datab
     assert all("Nobody" in reason for _, reason, _, _, _ in await words(database))
     await Orders(database).erase_customers(LEWIS, NOON + DAY)
     assert await words(database) == [(NUMBER, "", "{}", "", 1), ("Y-NEVER-CAME", "", "{}", "", 1)]
+
+
+async def test_a_request_about_an_order_whose_customer_is_gone_is_forgotten_in_its_turn(
+    database: Database,
+) -> None:  # D12 J12
+    order = Order(NUMBER, (OrderLine("1", 1, LineState.SHIPPED),))
+    file = RemoteFile("/live/incoming", "order-1.txt", 1, NOON - 9 * DAY)
+    await Orders(database).keep(LEWIS, [Delivery(file, b"1", (order,))], NOON - 9 * DAY)
+    assert await Orders(database).erase_customers(LEWIS, NOON - 8 * DAY) == 1
+    await asked(database, NUMBER)
+    await Orders(database).erase_customers(LEWIS, NOON)
+    assert "Nobody" in (await words(database))[0][1]
+    await Orders(database).erase_customers(LEWIS, NOON + DAY)
+    assert await words(database) == [(NUMBER, "", "{}", "", 1)]

@@ -10,9 +10,11 @@ import anyio
 import pytest
 
 from daemon.errors import StoreError
+from daemon.model import OfferTerms
+from daemon.store import open_store
 from daemon.store.database import Database, migrate, migrations, open_database, open_for_reading, statements
 from daemon.store.payloads import CHUNK, Payloads, keep
-from tests.store.conftest import NOON
+from tests.store.conftest import NOON, OFFER_RULE, REDOUTE, moment
 
 
 async def beats(database: Database) -> int:
@@ -105,18 +107,24 @@ def test_a_migration_that_was_changed_after_it_was_applied_is_refused(tmp_path: 
     connection.close()
 
 
-def test_a_database_of_an_older_program_is_backed_up_and_brought_up_to_date(tmp_path: Path) -> None:
-    path = tmp_path / "sellerd.db"
-    number, name, text = migrations()[0]
+def older(path: Path, newest: int) -> sqlite3.Connection:
+    """A database as a program left it that knew the migrations up to this number."""
     connection = sqlite3.connect(path, isolation_level=None)
-    for statement in statements(text):
-        connection.execute(statement)
     connection.execute(
         "CREATE TABLE migrations"
         " (number INTEGER PRIMARY KEY, name TEXT NOT NULL, sha256 TEXT NOT NULL, applied_at TEXT NOT NULL) STRICT"
     )
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    connection.execute("INSERT INTO migrations VALUES (?, ?, ?, 'then')", (number, name, digest))
+    for number, name, text in migrations()[:newest]:
+        for statement in statements(text):
+            connection.execute(statement)
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        connection.execute("INSERT INTO migrations VALUES (?, ?, ?, 'then')", (number, name, digest))
+    return connection
+
+
+def test_a_database_of_an_older_program_is_backed_up_and_brought_up_to_date(tmp_path: Path) -> None:
+    path = tmp_path / "sellerd.db"
+    connection = older(path, 1)
     connection.execute("UPDATE heartbeat SET beats = 42")
     migrate(connection, path)
     applied = [row[0] for row in connection.execute("SELECT number FROM migrations ORDER BY number")]
@@ -128,6 +136,66 @@ def test_a_database_of_an_older_program_is_backed_up_and_brought_up_to_date(tmp_
     assert kept.execute("SELECT beats FROM heartbeat").fetchone() == (42,)
     assert kept.execute("SELECT count(*) FROM migrations").fetchone() == (1,)
     kept.close()
+
+
+_FULL = """
+INSERT INTO accounts (name, marketplace) VALUES ('redoute', 'laredoute');
+INSERT INTO payloads (id, sha256, size, kept_at) VALUES (1, 'x', 3, 5);
+INSERT INTO listings (id, account, sku, ean, channel_status, item, stock, price_minor, stock_state,
+  stock_revision, created_at, changed_at) VALUES (1, 'redoute', 'LAMP', '3701234567891', 'offer_integrated',
+  '{}', 5, 4990, 'pending', 2, 5, 5);
+INSERT INTO feeds (id, account, kind, state, name, size, payload, opened_at, spooled_at) VALUES (1, 'redoute',
+  'offer', 'sending', 'offers.xml', 1, 1, 5, 5);
+INSERT INTO feed_objects (feed, listing, ean, channel_item_id, stock_revision, stock, price_minor, ended)
+ VALUES (1, 1, '', '', 1, 4, 4990, 0);
+INSERT INTO offer_terms VALUES ('redoute', '{"safety_stock": 1, "percentage": 100, "cap": null, "threshold": 0,
+  "rrp_discount_bp": 4000}');
+INSERT INTO promotions (id, account, listing, price_minor, starts_at, ends_at, imported_at) VALUES (1,
+  'redoute', 1, 3990, 5, 9, 5);
+INSERT INTO reference_lists VALUES ('redoute', 'brands', 1, 5);
+INSERT INTO deliveries (id, account, kind, folder, name, size, payload, state, received_at) VALUES (1,
+  'redoute', 'order', 'reply', 'r', 3, 1, 'applied', 5);
+INSERT INTO orders (id, account, number, received_at, changed_at, incomplete, delivery) VALUES (1, 'redoute',
+  '2000', 5, 6, 'a line is missing', 1), (2, 'redoute', '2001', 5, 6, '', 1);
+INSERT INTO customers ("order", shipping) VALUES (1, '{}'), (2, '{}');
+INSERT INTO order_lines (id, "order", ref, position, quantity, state, since, ean, listing) VALUES (1, 1, 'L1',
+  0, 2, 'new', 5, '3701234567891', 1), (2, 2, 'L1', 0, 1, 'to_ship', 5, '3701234567907', NULL);
+INSERT INTO order_updates (id, "order", account, kind, state, name, created_at) VALUES (1, 2, 'redoute',
+  'dispatch', 'sending', 'u1', 5);
+INSERT INTO update_lines ("update", line, quantity) VALUES (1, 2, 1);
+INSERT INTO jobs (account, job, last_started_at, failures, last_error) VALUES ('redoute', 'orders', 5, 2, 'no');
+INSERT INTO job_runs (account, job, started_at, outcome) VALUES ('redoute', 'orders', 5, 'failed');
+INSERT INTO gates (account, kind, boot_id, opens_boot_ns, opens_at, synchronised, feed) VALUES ('redoute',
+  'offer', 'boot-1', 7, 7, 1, 1);
+"""
+
+
+def _counted(db: sqlite3.Connection, tables: list[str]) -> dict[str, int]:
+    return {name: db.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in tables}
+
+
+async def test_what_an_older_program_kept_is_there_under_the_newest_one(tmp_path: Path) -> None:  # D2 D9
+    path = tmp_path / "sellerd.db"
+    connection = older(path, 5)
+    for statement in statements(_FULL):
+        connection.execute(statement)
+    tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name <> 'migrations' AND name NOT LIKE 'sqlite%'"
+    counted = _counted(connection, [name for (name,) in connection.execute(tables).fetchall()])
+    connection.close()
+
+    async with open_store(path) as store:
+        now = await store.database.read(lambda db: _counted(db, list(counted)))
+        assert now == counted
+        assert await store.database.read(lambda db: db.execute("PRAGMA foreign_key_check").fetchall()) == []
+        assert await store.database.read(lambda db: db.execute("PRAGMA integrity_check").fetchone()[0]) == "ok"
+        # It goes on where the older one stopped: nothing that was being sent is sent again, and the gate holds.
+        assert not store.database.restored
+        assert (await store.feeds.recover(moment()), await store.updates.recover(NOON)) == (1, 1)
+        assert (await store.feeds.lapse(REDOUTE, OFFER_RULE, moment()))[0].id == 1
+        assert await store.feeds.open(REDOUTE, OFFER_RULE, moment(), OfferTerms(safety_stock=1)) is not None
+        waiting = await store.views.order_errors()
+        assert (waiting[REDOUTE, "high"], waiting[REDOUTE, "medium"]) == (1, 1)
+        assert (await store.views.attention())[REDOUTE, "updates_in_doubt"] == 1
 
 
 def test_statements_are_split_where_sql_ends_and_not_inside_texts() -> None:

@@ -1,6 +1,7 @@
 """A customer who asks to be forgotten is: in rows, in kept bytes, in the log, and when he is handed out again."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import pytest
 
 from daemon.errors import NotAllowed, Unreadable
 from daemon.model import (
+    CancellationRequest,
+    ClaimLine,
     Customer,
     Delivery,
     LineState,
@@ -145,3 +148,32 @@ async def test_quotes_end_with_the_retention_of_personal_data(tmp_path: Path) ->
         assert await store.erasures.forget_quotes(REDOUTE, NOON) == 0
         assert await store.erasures.forget_quotes(REDOUTE, NOON + DAY) == 1
         assert await store.erasures.forget_quotes(REDOUTE, NOON + DAY) == 0
+
+
+async def test_who_was_erased_is_not_brought_back_by_a_corrected_file(tmp_path: Path) -> None:  # D12 J6
+    async with open_store(tmp_path / "sellerd.db") as store:
+        await store.accounts.configure(REDOUTE, "laredoute", "", NOON)
+        bad = replace(order("O-1", LineState.NEW), incomplete="a line is missing")
+        await store.orders.keep(REDOUTE, [reply("one", bad)], NOON)
+        await store.erasures.erase(REDOUTE, OrderNumber("O-1"), "asked", NOON, although_open=True)
+        await store.orders.keep(REDOUTE, [reply("two", order("O-1", LineState.NEW))], NOON + DAY)
+        view = await store.views.order(REDOUTE, OrderNumber("O-1"), personal=True)
+        assert view is not None
+        assert (view["incomplete"], view["lines"][0]["title"]) == ("", "Lampe")
+        assert SECRET not in json.dumps(view)
+
+
+async def test_a_request_that_comes_after_the_erasure_keeps_no_words(tmp_path: Path) -> None:  # D12 J12
+    path = tmp_path / "sellerd.db"
+    await prepared(path)
+    async with open_store(path) as store:
+        await store.erasures.erase(REDOUTE, OrderNumber("O-1"), "asked", NOON)
+        request = CancellationRequest(
+            OrderNumber("O-1"), (ClaimLine("L1", 1, reason=SECRET),), SECRET, extra={"x": SECRET}
+        )
+        file = RemoteFile("/live/incoming", "cancel-1.txt", 1, NOON)
+        await store.claims.keep(REDOUTE, [Delivery(file, b"O-1", (request,))], NOON + DAY)
+        await store.erasures.repeat(REDOUTE, NOON - DAY, NOON + 2 * DAY)
+        claims = await store.views.claims(REDOUTE)
+        assert (claims[0]["reason"], claims[0]["lines"][0]["reason"]) == ("", "")
+        assert SECRET not in json.dumps(await store.views.claim(REDOUTE, claims[0]["id"], personal=True))

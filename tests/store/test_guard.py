@@ -431,6 +431,21 @@ async def test_what_cannot_be_decided_is_told(scene: Scene) -> None:
         await scene.store.guard.reject(case, None, "Robin", "", NOON)
 
 
+async def test_what_was_decided_long_ago_is_forgotten_but_for_what_was_rejected(scene: Scene) -> None:
+    await scene.price(skus(0, 1), 10)
+    await scene.go()
+    case = (await scene.case()).id
+    await scene.store.guard.approve(case, skus(0), "Robin", "", NOON + scene.now)
+    await scene.store.guard.reject(case, skus(1), "Robin", "", NOON + scene.now)
+    await scene.go()
+
+    assert await scene.store.retention.forget_decisions(NOON) == 0
+    assert await scene.store.retention.forget_decisions(NOON + 400 * DAY) == 1
+    # The price that was turned down must not leave beside a new stock, however long ago that was.
+    await scene.stock(skus(1), 4)
+    assert prices(await scene.go()) == {"S01": (10000, 12000)}
+
+
 async def test_a_case_shows_what_it_holds_and_what_was_decided(scene: Scene) -> None:
     await scene.price(skus(0, 1), 10)
     await scene.go()

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from daemon.model import ChannelStatus, Feed, FeedKind, Sku
+from daemon.model import AnswerLine, ChannelStatus, Feed, FeedKind, Sku
 from daemon.store import Store
 from daemon.store.database import Database
 from daemon.store.listings import StockRow
@@ -74,3 +74,26 @@ async def test_what_feeds_carried_is_forgotten_but_for_the_last_of_each_kind(dat
     assert [tuple(row) for row in rows] == [(FeedKind.OFFER, kept[-1].id), (FeedKind.ITEM, item.id)]
     assert len(await store.views.feeds(REDOUTE)) == 5
     assert (await store.views.listing(REDOUTE, Sku(LAMP))) is not None
+
+
+async def test_what_the_marketplace_took_last_stays_whatever_was_turned_down_since(database: Database) -> None:  # L16
+    store = Store(database)
+    await a_listing(database, status=ChannelStatus.OFFER_INTEGRATED)
+    sent: list[Feed] = []
+    for hour in range(5):
+        await store.listings.put_stock(REDOUTE, [StockRow(LAMP, hour + 1)], NOON)
+        feed = await store.feeds.open(REDOUTE, OFFER_RULE, moment(2 * hour * HOUR))
+        assert isinstance(feed, Feed)
+        if hour < 2:
+            await store.feeds.sent(feed, OFFER_RULE, f"B{hour}", moment(2 * hour * HOUR))
+            yes = AnswerLine(accepted=True, remote_ref=f"B{hour}", sku=Sku(LAMP))
+            await store.answers.apply(REDOUTE, [yes], NOON + 2 * hour * HOUR)
+        else:
+            await store.feeds.refused(feed, OFFER_RULE, "no", moment(2 * hour * HOUR))
+        sent.append(feed)
+
+    assert await store.retention.forget_feed_objects(NOON + DAY) == 3
+
+    rows = await database.read(lambda db: db.execute("SELECT feed, stock, state FROM feed_objects").fetchall())
+    # The guard must still know what is there, to see that it would go to zero.
+    assert [tuple(row) for row in rows] == [(sent[1].id, 2, "accepted"), (sent[4].id, 5, "withdrawn")]

@@ -22,6 +22,7 @@ from daemon.model import (
 )
 from daemon.store.database import Database
 from daemon.store.orders import Orders
+from daemon.store.times import from_us
 from daemon.store.update_rows import DueUpdate
 from daemon.store.updates import Updates
 from tests.store.conftest import LEWIS, NOON, REDOUTE
@@ -487,3 +488,47 @@ async def units(database: Database) -> list[tuple[Any, ...]]:
             ).fetchall()
         ]
     )
+
+
+async def test_a_no_of_the_marketplace_gives_nobody_more_time(database: Database) -> None:  # L12 J13
+    await an_order(database, LEWIS, LineState.NEW)
+    updates = Updates(database)
+
+    async def turned_down(after: timedelta) -> None:
+        (due,) = await updates.due(LEWIS)
+        await updates.sending(due.id, f"update-{due.id}", b"bytes", NOON + after)
+        await updates.sent(due.id, HALF_HOUR, NOON + after)
+        await updates.failed(due.id, "no", NOON + 2 * after)
+
+    async def since() -> timedelta:
+        rows = await database.read(lambda db: db.execute("SELECT since FROM order_lines").fetchall())
+        return from_us(int(rows[0][0])) - NOON
+
+    hour = timedelta(hours=1)
+    await updates.open(LEWIS, NUMBER, UpdateKind.ACKNOWLEDGEMENT, None, legal_moves=LEWIS_MOVES, at=NOON)
+    await turned_down(hour)
+    assert (await states(database), await since()) == ([("new", 0)], timedelta())
+    await updates.open(LEWIS, NUMBER, UpdateKind.ACKNOWLEDGEMENT, None, legal_moves=LEWIS_MOVES, at=NOON + hour)
+    (due,) = await updates.due(LEWIS)
+    await updates.sending(due.id, "update-2", b"bytes", NOON + 3 * hour)
+    await updates.sent(due.id, timedelta(), NOON + 3 * hour)
+    for after in (5 * hour, 8 * hour):
+        await updates.open(
+            *(LEWIS, NUMBER, UpdateKind.DISPATCH, None), legal_moves=LEWIS_MOVES, at=NOON + after, parcel=PARCEL
+        )
+        await turned_down(after)
+        assert (await states(database), await since()) == ([("to_ship", 0)], 3 * hour)
+
+
+async def test_a_refusal_speaks_of_updates_on_their_way_only_where_there_are(database: Database) -> None:  # L12 J11
+    await an_order(database, LEWIS, LineState.NEW)
+    updates = Updates(database)
+    with pytest.raises(NotAllowed, match=r"now 1 new$"):
+        await updates.open(LEWIS, NUMBER, UpdateKind.DISPATCH, None, legal_moves=LEWIS_MOVES, at=NOON, parcel=PARCEL)
+    await database.write(lambda db: db.execute("UPDATE order_lines SET state = 'to_ship'").rowcount)
+    dispatch: dict[str, Any] = {"legal_moves": LEWIS_MOVES, "at": NOON, "parcel": PARCEL}
+    with pytest.raises(NotAllowed, match=r"3 units cannot go; 2 of 2 are left \(0 shipped, 0 cancelled, 0 refunded\)"):
+        await updates.open(LEWIS, NUMBER, UpdateKind.DISPATCH, [("1", 3)], **dispatch)
+    await updates.open(LEWIS, NUMBER, UpdateKind.DISPATCH, [("1", 1)], **dispatch)
+    with pytest.raises(NotAllowed, match="1 of 2 are left .*, 1 in updates on their way"):
+        await updates.open(LEWIS, NUMBER, UpdateKind.DISPATCH, [("1", 2)], **dispatch)

@@ -478,6 +478,32 @@ async def test_units_that_left_are_counted_once_while_their_answer_is_awaited(st
     assert await turn(store, 4 * HOUR, reserve) is None
 
 
+async def test_a_refund_of_what_has_left_frees_no_unit_that_is_still_to_leave(store: Store) -> None:  # L6 J10
+    await a_listing(store, units=10)
+    reserve = OfferTerms(reserve_open_orders=True)
+    await an_order(store, 5, LineState.TO_SHIP)
+    await run(store, "UPDATE order_lines SET shipped = 2")
+    assert (sent := await turn(store, timedelta(), reserve)) is not None
+    assert sent.stock == 7
+    moves = LegalMoves({UpdateKind.REFUND: frozenset({LineState.TO_SHIP})}, by_units=frozenset({UpdateKind.REFUND}))
+    await store.updates.open(
+        REDOUTE, OrderNumber("O-1"), UpdateKind.REFUND, [("L1", 2)], legal_moves=moves, at=NOON + HOUR
+    )
+    assert await turn(store, 2 * HOUR, reserve) is None
+
+
+async def test_a_refund_of_a_line_that_has_not_left_frees_its_units(store: Store) -> None:  # L6 L14
+    await a_listing(store, units=10)
+    reserve = OfferTerms(reserve_open_orders=True)
+    await an_order(store, 5, LineState.TO_SHIP)
+    assert (sent := await turn(store, timedelta(), reserve)) is not None
+    assert sent.stock == 5
+    moves = LegalMoves({UpdateKind.REFUND: frozenset({LineState.TO_SHIP})}, cancels=(UpdateKind.REFUND,))
+    await store.updates.cancel(REDOUTE, OrderNumber("O-1"), None, legal_moves=moves, at=NOON + HOUR)
+    assert (sent := await turn(store, 2 * HOUR, reserve)) is not None
+    assert sent.stock == 10
+
+
 async def test_without_the_setting_open_orders_hold_nothing_back(store: Store) -> None:  # L6
     await a_listing(store)
     await an_order(store, 2, LineState.NEW)

@@ -103,7 +103,7 @@ async def browser(daemon: Asked, **headers: str) -> AsyncIterator[httpx.AsyncCli
     listener = listen_on("127.0.0.1", 0)
     port = listener.getsockname()[1]
     async with (
-        serving(whole_app(daemon, "web", daemon.clocks), listener),
+        serving(whole_app(daemon, "web", daemon.clocks, patience=0), listener),
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, headers=headers) as client,
     ):
         yield client

@@ -329,6 +329,9 @@ async def test_a_proxy_is_believed_at_its_address_only(daemon: Asked) -> None:  
         # A user of ours by that name has his own role, anybody else the proxy's.
         assert (await web.get("/audit", headers=said)).status_code != 403
         assert (await web.get("/audit", headers={**said, "x-remote-user": "bert"})).status_code == 403
+        junk = {**said, "x-forwarded-for": "<b>nowhere</b>"}
+        await web.post("/api/v1/accounts/redoute/release", headers={**junk, "x-csrf-token": _token(page.text)})
+        assert (await daemon.store.audit.list(limit=1))[0]["address"] == "127.0.0.1"
         twice = [("x-remote-user", "anna"), ("x-remote-user", "bert"), ("accept", "text/html")]
         assert (await web.get("/account", headers=twice)).status_code == 303
         mark = {"x-csrf-token": _token(page.text)}
@@ -372,6 +375,12 @@ async def test_who_may_not_see_customers_sees_none(daemon: Asked, web: httpx.Asy
         assert SECRET in seen.text
         refused = await web.get(path, headers=await daemon.session("blind"))
         assert (refused.status_code, SECRET in refused.text) == (403, False)
+    # Customers that leave as a whole are told in the trail.
+    trail = await daemon.store.audit.list(find="export")
+    assert [(entry["who"], entry["action"], entry["outcome"]) for entry in trail] == [
+        ("blind", "orders.export_orders", "refused"),
+        ("seer", "orders.export_orders", "done"),
+    ]
     plain = await web.get("/api/v1/accounts/redoute/orders/O-1", headers=await daemon.session("blind"))
     assert (plain.status_code, SECRET in plain.text) == (200, False)
 

@@ -509,7 +509,7 @@ async def test_jobs_are_paused_and_resumed_with_reason_and_end(client: ControlCl
     assert "no pause of its own" in (await post(client, f"{path}/resume", {"jobs": ["orders"]}, 409))["detail"]
     assert (await post(client, f"{path}/resume", {"jobs": ["offers"]}))["jobs"] == []
     freed = (await post(client, f"{path}/resume"))["jobs"]
-    assert (len(freed), daemon.asked) == (7, [f"redoute {job}" for job in freed])
+    assert (len(freed), daemon.asked) == (8, [f"redoute {job}" for job in freed])
     assert "nothing to resume" in (await post(client, f"{path}/resume", status=409))["detail"]
 
 

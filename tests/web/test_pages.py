@@ -12,7 +12,7 @@ import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from daemon.config import Config
+from daemon.config import Config, DaemonTable
 from daemon.model import Delivery, LineState, Order, OrderLine, OrderNumber, RemoteFile
 from daemon.store import open_store
 from daemon.store.users import Role
@@ -65,7 +65,8 @@ class _Site:
     async def __aenter__(self) -> tuple[Asked, str]:
         self._opening = open_store(self._folder / "sellerd.db")
         store = await self._opening.__aenter__()
-        daemon = Asked(store, Config(accounts={REDOUTE: redoute(), LEWIS: lewis()}))
+        kept_at = DaemonTable(state_dir=self._folder)
+        daemon = Asked(store, Config(daemon=kept_at, accounts={REDOUTE: redoute(), LEWIS: lewis()}))
         for name, marketplace in ((REDOUTE, "laredoute"), (LEWIS, "johnlewis")):
             settings = daemon.config.accounts[name]
             await store.accounts.configure(name, marketplace, "", NOON, settings.deadlines)
@@ -75,7 +76,7 @@ class _Site:
         await daemon.user("blind", Role.OPERATOR, personal=False)
         listener = listen_on("127.0.0.1", 0)
         port = listener.getsockname()[1]
-        self._serving = serving(whole_app(daemon, "web", daemon.clocks), listener)
+        self._serving = serving(whole_app(daemon, "web", daemon.clocks, patience=0), listener)
         await self._serving.__aenter__()
         return daemon, f"http://127.0.0.1:{port}"
 
@@ -269,6 +270,27 @@ def test_a_refund_is_asked_for_and_a_second_press_changes_nothing(stage: Stage) 
         assert sent[0] == sent[1] == "Done: refund: 3 of line 1"
         page.reload()
         assert page.locator("#updates ~ ol li").count() == 1
+
+
+def test_a_form_that_was_refused_is_mended_and_sent_again(stage: Stage) -> None:  # S3
+    with stage.signed_in("operator") as page:
+        page.goto("/accounts/lewis")
+        sent = page.evaluate(
+            """async () => {
+                const form = document.querySelector('form[action$="/pause"]');
+                const send = async reason => {
+                    const body = new URLSearchParams(new FormData(form));
+                    body.set('reason', reason);
+                    body.set('job', 'orders');
+                    const text = await (await fetch(form.action, {method: 'POST', body})).text();
+                    return text.match(/class="news.*?>(.*?)</)[1];
+                };
+                return [await send(''), await send('stocktaking'), await send('again')];
+            }"""
+        )
+        assert sent == ["Not done: say why, for who finds it paused", *["Done: paused: orders"] * 2]
+    (pause,) = [each for each in stage.ask(stage.daemon.store.pauses.in_force, NOON) if each.account == LEWIS]
+    assert pause.reason == "stocktaking"
 
 
 def test_the_overview_shows_what_needs_a_person(stage: Stage) -> None:  # D5 S3
@@ -469,7 +491,9 @@ def test_a_failed_update_is_said_again(stage: Stage) -> None:  # J13 S3
         expect(page.get_by_role("status")).to_contain_text("Done: shipped")
         update = stage.ask(store.views.order, LEWIS, "J-9", personal=False)["updates"][0]["id"]
         stage.ask(store.updates.failed, update, "no such tracking number", NOON)
-        page.reload()
+        page.goto("/")
+        page.get_by_role("link", name="lewis: 1 order update that failed").click()
+        page.get_by_role("link", name="J-9").click()
         page.locator("summary", has_text="Send again").click()
         again = page.locator("form[action$='/resend']")
         again.get_by_label("Tracking number").fill("AB123456789GB")
@@ -530,6 +554,8 @@ def test_admins_manage_who_may_do_what(stage: Stage) -> None:  # S3
         assert str(made) not in page.content()
         page.get_by_role("button", name="Reload it").click()
         expect(page.get_by_role("status")).to_contain_text("the configuration in the files is the one that runs")
+        page.get_by_role("button", name="Back up now").click()
+        expect(page.get_by_role("status")).to_contain_text("Done: copied to ")
         page.get_by_text("What is in force").click()
         expect(page.get_by_role("cell", name="accounts.redoute.login.password")).to_be_visible()
         assert "made up" not in page.content()

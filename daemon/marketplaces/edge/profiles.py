@@ -35,6 +35,8 @@ def resolved(tables: Mapping[str, Profile], below: Mapping[str, Profile] | None 
             raise ValueError(f"{min(waiting)}.extends: it ends where it began: {', '.join(sorted(waiting))}")
         for name in ready:
             table, base = waiting.pop(name), bases[name]
+            if base == name and base not in found:
+                raise ValueError(f"{name}.extends: only a shipped profile extends its own name; {hint('', found)}")
             if base and base not in found:
                 raise ValueError(f"{name}.extends: no profile {base!r}; {hint(base, found.keys() | tables.keys())}")
             own = {key: value for key, value in table.items() if key != "extends"}

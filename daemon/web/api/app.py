@@ -17,6 +17,7 @@ from daemon.web.api import (
     accounts,
     alerts,
     backups,
+    bulk,
     claims,
     erasures,
     feeds,
@@ -24,38 +25,51 @@ from daemon.web.api import (
     imports,
     jobs,
     listings,
+    order_changes,
     orders,
     problems,
+    promotions,
     reference,
     site,
+    states,
     stock,
+    webhooks,
 )
 from daemon.web.api.asking import Control
+from daemon.web.api.description import Described
 from daemon.web.passwords import Passwords
 
 #: bytes of one import file
 LARGEST_IMPORT = 1 << 30
 
+#: bytes of one stream of rows: a million listings with their descriptions
+LARGEST_STREAM = 1 << 32
+
 #: bytes of any other request
 LARGEST_REQUEST = 1 << 20
 
-#: one module of routes per noun
+#: one module of routes per noun, one a line
 _NOUNS = (
     site,
-    backups,
-    imports,
-    erasures,
-    orders,
-    claims,
+    states,
+    accounts,
     listings,
     stock,
+    imports,
+    bulk,
+    promotions,
     reference,
-    accounts,
-    jobs,
+    order_changes,
+    orders,
+    claims,
     feeds,
-    access,
+    jobs,
     alerts,
     guard,
+    webhooks,
+    backups,
+    erasures,
+    access,
 )
 
 
@@ -64,7 +78,7 @@ def control_app(control: Control, clocks: Callable[[], Moment] = read_clocks, do
 
     `door` is the way in to it: the control socket and the command line itself may do everything.
     """
-    app = FastAPI(
+    app = Described(
         title="sellerd",
         version="1",
         openapi_url="/api/v1/openapi.json",
@@ -91,8 +105,8 @@ def control_app(control: Control, clocks: Callable[[], Moment] = read_clocks, do
     return app
 
 
-#: where files are brought, which are spooled to the disk
-_FILES = ("/imports/", "/reference/")
+#: where files and streams are brought, which are spooled to the disk
+_LARGER = {"/bulk/": LARGEST_STREAM, "/imports/": LARGEST_IMPORT, "/reference/": LARGEST_IMPORT}
 
 
 class _Limit:
@@ -103,8 +117,8 @@ class _Limit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, counting its bytes."""
-        path = scope.get("path", "")
-        size, limit = 0, LARGEST_IMPORT if any(part in path for part in _FILES) else LARGEST_REQUEST
+        size, path = 0, scope.get("path", "")
+        limit = next((most for part, most in _LARGER.items() if part in path), LARGEST_REQUEST)
 
         async def counted() -> Message:
             nonlocal size

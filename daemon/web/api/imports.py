@@ -13,7 +13,7 @@ from daemon.seller.columns import ImportKind
 from daemon.seller.imports import import_file
 from daemon.seller.spreadsheets import XLSX
 from daemon.store.views import View
-from daemon.web.api.asking import Account, Now, TheControl, importing, spool
+from daemon.web.api.asking import Account, Now, TheControl, spool
 
 router = APIRouter(prefix="/api/v1")
 
@@ -30,8 +30,7 @@ async def import_table(
     """
     with TemporaryFile() as file:
         await spool(request, file)
-        async with importing(request, account):
-            report = await import_file(control.store, account, kind, file, now.at, dry_run=dry_run)
+        report = await import_file(control.store, account, kind, file, now.at, dry_run=dry_run)
     return report.as_dict()
 
 

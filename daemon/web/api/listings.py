@@ -1,12 +1,16 @@
 """Listings: how each part stands, why, and what is wrong with it (guide L4, D8)."""
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from fastapi.responses import StreamingResponse
 from starlette.exceptions import HTTPException
 
 from daemon.errors import NotAllowed
 from daemon.model import Part, Sku, SyncState
 from daemon.seller.advice import advise_listing, explained_by
 from daemon.seller.explain import explain
+from daemon.seller.exports import MEDIA_TYPES, ExportFormat, listings_as
 from daemon.seller.judging import validation
 from daemon.store.listings import Retried
 from daemon.store.views import PAGE, View
@@ -41,6 +45,17 @@ async def listings(
     )
     page = [advise_listing(each, explained_by(control.config.accounts)) for each in page]
     return {"version": 1, "listings": page, "next": page[-1]["sku"] if len(page) == limit else None}
+
+
+@router.get("/accounts/{account}/listings-export")
+async def export_listings(
+    account: Account,
+    control: TheControl,
+    form: Annotated[ExportFormat, Query(alias="format")] = ExportFormat.CSV,
+) -> StreamingResponse:
+    """All listings by the columns of the import files, as CSV or XLSX for spreadsheets or as JSON (S2)."""
+    pieces = listings_as(form, control.store.snapshots.pages(name_of(account)))
+    return StreamingResponse(pieces, media_type=MEDIA_TYPES[form])
 
 
 @router.get("/accounts/{account}/listings/{sku:path}/explain")

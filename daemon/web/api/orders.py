@@ -11,10 +11,11 @@ from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 
 from daemon.errors import NotAllowed
 from daemon.model import AccountName, Moment, Money, OrderNumber, OrderUpdate, Parcel, UpdateKind
-from daemon.seller.exports import ExportFormat, orders_as
+from daemon.seller.exports import MEDIA_TYPES, ExportFormat, orders_as
 from daemon.settings import AccountSettings
 from daemon.store.choices import Choice
 from daemon.store.update_rows import UpdateId
+from daemon.store.updates import CancelRequest
 from daemon.store.views import PAGE, View
 from daemon.web.api.asking import (
     MOST_ROWS,
@@ -24,7 +25,9 @@ from daemon.web.api.asking import (
     Control,
     Limit,
     Now,
+    Once,
     TheControl,
+    TheOnce,
     found_or_404,
     in_utc,
     name_of,
@@ -112,57 +115,73 @@ async def order(
 
 
 @router.post("/accounts/{account}/orders/{number:path}/accept")
-async def accept(number: str, decision: Decision, account: Account, control: TheControl, now: Now) -> View:
+async def accept(
+    number: str, decision: Decision, account: Account, control: TheControl, now: Now, once: TheOnce
+) -> View:
     """Accept lines of an order (L13)."""
     return await _decide(
-        control, account, number, UpdateKind.ACCEPTANCE, _units(decision.lines), now, reason=decision.reason
+        control, account, number, UpdateKind.ACCEPTANCE, _units(decision.lines), (now, once), reason=decision.reason
     )
 
 
 @router.post("/accounts/{account}/orders/{number:path}/refuse")
-async def refuse(number: str, refusal: Refusal, account: Account, control: TheControl, now: Now) -> View:
+async def refuse(number: str, refusal: Refusal, account: Account, control: TheControl, now: Now, once: TheOnce) -> View:
     """Refuse lines of an order, because they are out of stock or otherwise (L13)."""
     return await _decide(
-        *(control, account, number, UpdateKind.REFUSAL, _units(refusal.lines), now),
+        *(control, account, number, UpdateKind.REFUSAL, _units(refusal.lines), (now, once)),
         reason=refusal.reason,
         out_of_stock=refusal.out_of_stock,
     )
 
 
 @router.post("/accounts/{account}/orders/{number:path}/cancel")
-async def cancel(number: str, decision: Cancelling, account: Account, control: TheControl, now: Now) -> View:
+async def cancel(
+    number: str, decision: Cancelling, account: Account, control: TheControl, now: Now, once: TheOnce
+) -> View:
     """Cancel or refund lines of an order, each by what is possible for it now (L14, J9, J10)."""
     await _known(control, account, number)
     _allow(account.objection(reason=decision.reason))
-    done = await control.store.updates.cancel(
-        *(name_of(account), OrderNumber(number), _asked(decision.lines, account)),
-        legal_moves=account.legal_moves,
-        at=now.at,
-        reason=decision.reason,
+
+    def answer(done: CancelRequest) -> View:
+        updates = [{"kind": update.kind, "lines": _said(update)} for update in done.updates]
+        return {"version": 1, "order": number, "updates": updates, "left_out": list(done.left_out)}
+
+    return await once.do(
+        lambda store: store.updates.cancel(
+            *(name_of(account), OrderNumber(number), _asked(decision.lines, account)),
+            legal_moves=account.legal_moves,
+            at=now.at,
+            reason=decision.reason,
+        ),
+        answer,
     )
-    updates = [{"kind": update.kind, "lines": _said(update)} for update in done.updates]
-    return {"version": 1, "order": number, "updates": updates, "left_out": list(done.left_out)}
 
 
 @router.post("/accounts/{account}/orders/{number:path}/refund")
-async def refund(number: str, decision: Cancelling, account: Account, control: TheControl, now: Now) -> View:
+async def refund(
+    number: str, decision: Cancelling, account: Account, control: TheControl, now: Now, once: TheOnce
+) -> View:
     """Refund units that have left, by number or by amount, even while others could still be cancelled (J10)."""
     lines = _asked(decision.lines, account)
-    return await _decide(control, account, number, UpdateKind.REFUND, lines, now, reason=decision.reason)
+    return await _decide(control, account, number, UpdateKind.REFUND, lines, (now, once), reason=decision.reason)
 
 
 @router.post("/accounts/{account}/orders/{number:path}/resend")
-async def resend(number: str, resending: Resending, account: Account, control: TheControl, now: Now) -> View:
+async def resend(
+    number: str, resending: Resending, account: Account, control: TheControl, now: Now, once: TheOnce
+) -> View:
     """Say a failed update again from the record, mended, under a new name (J13, L18)."""
     await _known(control, account, number)
-    update = await control.store.updates.resend(
-        *(name_of(account), OrderNumber(number)),
-        legal_moves=account.legal_moves,
-        at=now.at,
-        update=None if resending.update is None else UpdateId(resending.update),
-        mend=partial(_mended, resending=resending, account=account),
+    return await once.do(
+        lambda store: store.updates.resend(
+            *(name_of(account), OrderNumber(number)),
+            legal_moves=account.legal_moves,
+            at=now.at,
+            update=None if resending.update is None else UpdateId(resending.update),
+            mend=partial(_mended, resending=resending, account=account),
+        ),
+        partial(_recorded, number),
     )
-    return {"version": 1, "order": number, "kind": update.kind, "lines": _said(update)}
 
 
 def _mended(
@@ -185,7 +204,7 @@ def _mended(
 
 
 @router.post("/accounts/{account}/orders/{number:path}/ship")
-async def ship(number: str, shipment: Shipment, account: Account, control: TheControl, now: Now) -> View:
+async def ship(number: str, shipment: Shipment, account: Account, control: TheControl, now: Now, once: TheOnce) -> View:
     """Say that lines of an order have left, whole or in part (L13, J8)."""
     parcel = Parcel(
         shipment.carrier,
@@ -193,7 +212,9 @@ async def ship(number: str, shipment: Shipment, account: Account, control: TheCo
         shipment.tracking_url or account.tracking_url_of(shipment.tracking_number),
         shipment.shipped_at or now.at,
     )
-    return await _decide(control, account, number, UpdateKind.DISPATCH, _units(shipment.lines), now, parcel=parcel)
+    return await _decide(
+        control, account, number, UpdateKind.DISPATCH, _units(shipment.lines), (now, once), parcel=parcel
+    )
 
 
 async def _decide(
@@ -202,25 +223,29 @@ async def _decide(
     number: str,
     kind: UpdateKind,
     lines: Choice,
-    now: Moment,
+    turn: tuple[Moment, Once],
     *,
     parcel: Parcel | None = None,
     reason: str = "",
     out_of_stock: bool = False,
 ) -> View:
+    now, once = turn
     await _known(control, account, number)
     _allow(account.objection(parcel, reason))
-    update = await control.store.updates.open(
-        name_of(account),
-        OrderNumber(number),
-        kind,
-        lines,
-        legal_moves=account.legal_moves,
-        at=now.at,
-        parcel=parcel,
-        reason=reason,
-        out_of_stock=out_of_stock,
+    return await once.do(
+        lambda store: store.updates.open(
+            *(name_of(account), OrderNumber(number), kind, lines),
+            legal_moves=account.legal_moves,
+            at=now.at,
+            parcel=parcel,
+            reason=reason,
+            out_of_stock=out_of_stock,
+        ),
+        partial(_recorded, number),
     )
+
+
+def _recorded(number: str, update: OrderUpdate) -> View:
     return {"version": 1, "order": number, "kind": update.kind, "lines": _said(update)}
 
 
@@ -254,10 +279,13 @@ def _said(update: OrderUpdate) -> list[View]:
 
 
 @router.post("/accounts/{account}/orders/{number:path}/resolve")
-async def resolve(number: str, resolution: Resolution, account: Account, control: TheControl, now: Now) -> View:
+async def resolve(number: str, resolution: Resolution, account: Account, now: Now, once: TheOnce) -> View:
     """Settle an update that is in doubt by what a person has found out."""
-    await control.store.updates.resolve(name_of(account), OrderNumber(number), arrived=resolution.arrived, at=now.at)
-    return {"version": 1, "order": number, "arrived": resolution.arrived}
+    arrived = resolution.arrived
+    return await once.do(
+        lambda store: store.updates.resolve(name_of(account), OrderNumber(number), arrived=arrived, at=now.at),
+        lambda _: {"version": 1, "order": number, "arrived": arrived},
+    )
 
 
 @router.get("/accounts/{account}/orders-export", dependencies=[SeesCustomers])
@@ -267,10 +295,9 @@ async def export_orders(
     since: AwareDatetime | None = None,
     form: Annotated[ExportFormat, Query(alias="format")] = ExportFormat.JSON,
 ) -> StreamingResponse:
-    """Orders that changed since, with personal data, as JSON or as CSV for spreadsheets (S2)."""
+    """Orders that changed since, with personal data, as JSON, or as CSV or XLSX for spreadsheets (S2)."""
     pieces = orders_as(form, control.store.views.export_orders(name_of(account), since))
-    kind = "text/csv; charset=utf-8" if form is ExportFormat.CSV else "application/json"
-    return StreamingResponse(pieces, media_type=kind)
+    return StreamingResponse(pieces, media_type=MEDIA_TYPES[form])
 
 
 @router.get("/orders")
@@ -282,12 +309,16 @@ async def orders(
     state: str | None = None,
     late: bool = False,
     errors: bool = False,
+    stuck: bool = False,
     limit: Limit = PAGE,
     before: Before = None,
 ) -> View:
-    """Orders without personal data, the newest first; `late`: past a deadline, `errors`: with something wrong."""
+    """Orders without personal data, the newest first; `late`: past a deadline, `errors`: with something wrong.
+
+    `stuck`: with an update that failed or is in doubt, and waits for a person.
+    """
     name = AccountName(account) if account else None
     page = await control.store.views.orders(
-        name, state=state, limit=limit, before=before, now=now.at, late=late, errors=errors
+        name, state=state, limit=limit, before=before, now=now.at, late=late, errors=errors, stuck=stuck
     )
     return {"version": 1, "orders": page, "next": page[-1]["id"] if len(page) == limit else None}

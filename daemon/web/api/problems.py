@@ -1,46 +1,73 @@
-"""Every error as a problem as RFC 9457 has it: title, status, detail."""
+"""Every error of the REST interface as a problem (`web/problems.py`), and how its description tells them."""
+
+from typing import Any
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from daemon.errors import ConfigError, NotAllowed, StoreError, TransportError, Unreadable
+from daemon.store.requests import KeyUsed
 from daemon.web.access import remark
-
-_PROBLEM = "application/problem+json"
-
-
-def problem(status: int, title: str, detail: str, **more: object) -> JSONResponse:
-    """An answer that says what is wrong."""
-    return JSONResponse({"title": title, "status": status, "detail": detail, **more}, status, media_type=_PROBLEM)
+from daemon.web.problems import BY_STATUS, PROBLEM, TYPE, as_problem, problem
 
 
-async def tell_fault(request: Request, error: Exception) -> JSONResponse:
+class Problem(BaseModel):
+    """What went wrong (RFC 9457)."""
+
+    type: str = Field(description="which kind of problem it is; stays", examples=[f"{TYPE}not_allowed"])
+    code: str = Field(description="the end of the type", examples=["not_allowed"])
+    title: str = Field(description="the kind in words", examples=["not allowed now"])
+    status: int = Field(description="the status of the answer", examples=[409])
+    detail: str = Field(description="what is wrong here and what to do, for people")
+    problems: list[str] | None = Field(default=None, description="each thing that is wrong, where there are several")
+
+
+class BadCursor(HTTPException):
+    """A cursor that was not given by us."""
+
+    def __init__(self, cursor: str) -> None:
+        super().__init__(422, f"{cursor[:100]!r} is no cursor that was given here; begin without one")
+
+
+def fault_as_problem(error: Exception) -> dict[str, Any]:
     """An error of ours, by its kind."""
     match error:
         case NotAllowed():
-            # Our own words, which name lines and SKUs and never customers.
-            remark(request.scope, str(error))
-            return problem(409, "not allowed now", str(error))
+            return as_problem(409, "not_allowed", str(error))
+        case KeyUsed():
+            return as_problem(422, "key_used", str(error))
         case ConfigError():
-            return problem(422, "the configuration is wrong", str(error), problems=error.problems)
+            return as_problem(422, "wrong_configuration", str(error), problems=error.problems)
         case Unreadable():
-            return problem(422, "the file cannot be read", str(error))
+            return as_problem(422, "unreadable", str(error))
         case StoreError():
-            return problem(503, "the database cannot be used", str(error))
+            return as_problem(503, "store_failed", str(error))
         case TransportError():
-            return problem(502, "the marketplace cannot be reached", str(error))
+            return as_problem(502, "marketplace_unreachable", str(error))
         case _:
-            return problem(502, "the marketplace said no", str(error))
+            return as_problem(502, "marketplace_refused", str(error))
+
+
+async def tell_fault(request: Request, error: Exception) -> JSONResponse:
+    """An error of ours."""
+    if isinstance(error, NotAllowed):
+        # Our own words, which name lines and SKUs and never customers.
+        remark(request.scope, str(error))
+    told = fault_as_problem(error)
+    return JSONResponse(told, told["status"], media_type=PROBLEM)
 
 
 async def tell_http(_: Request, error: Exception) -> JSONResponse:
     """What the address or the method is wrong about."""
     if not isinstance(error, HTTPException):
         raise error
-    titles = {404: "there is no such thing", 405: "not for this address", 413: "too large"}
-    return problem(error.status_code, titles.get(error.status_code, "not possible"), str(error.detail))
+    code = "bad_cursor" if isinstance(error, BadCursor) else BY_STATUS.get(error.status_code, "bad_request")
+    answer = problem(error.status_code, code, str(error.detail))
+    answer.headers.update(error.headers or {})
+    return answer
 
 
 async def tell_nobody(_: Request, _error: Exception) -> Response:
@@ -51,7 +78,7 @@ async def tell_nobody(_: Request, _error: Exception) -> Response:
 
 async def tell_unforeseen(_: Request, _error: Exception) -> JSONResponse:
     """An error that nobody expected; the log has it."""
-    return problem(500, "sellerd failed", "sellerd failed at this; its log says why")
+    return problem(500, "sellerd_failed", "sellerd failed at this; its log says why")
 
 
 async def tell_invalid(_: Request, error: Exception) -> JSONResponse:
@@ -59,4 +86,4 @@ async def tell_invalid(_: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, RequestValidationError):
         raise error
     problems = [f"{'.'.join(str(step) for step in each['loc'])}: {each['msg']}" for each in error.errors()]
-    return problem(422, "the request is not in the documented form", "; ".join(problems), problems=problems)
+    return problem(422, "invalid_request", "; ".join(problems), problems=problems)

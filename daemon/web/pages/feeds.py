@@ -9,7 +9,7 @@ from starlette.responses import Response, StreamingResponse
 
 from daemon.model import AccountName, FeedId, FeedKind, FeedState, PayloadId, Sku
 from daemon.seller.advice import advise_feed, explained_by
-from daemon.seller.exports import decimal
+from daemon.seller.differences import decimal
 from daemon.store.views import View
 from daemon.web.api import feeds as rest
 from daemon.web.api.feeds import DeliveryNumber, FeedNumber

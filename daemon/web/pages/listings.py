@@ -11,7 +11,7 @@ from starlette.responses import Response
 from daemon.errors import NotAllowed
 from daemon.model import AccountName, ChannelStatus, Part, Sku, SyncState
 from daemon.seller.advice import advise_listing, explained_by
-from daemon.seller.exports import decimal
+from daemon.seller.differences import decimal
 from daemon.settings import AccountSettings
 from daemon.store.views import MOST, View
 from daemon.web.api import listings as rest

@@ -19,7 +19,7 @@ from daemon.store.users import Right
 from daemon.store.views import View
 from daemon.web.api import erasures as rest_erasures
 from daemon.web.api import orders as rest
-from daemon.web.api.asking import Account
+from daemon.web.api.asking import Account, each_time
 from daemon.web.caller import want_personal
 from daemon.web.pages.page import ThePage
 from daemon.web.pages.tables import ROWS, Form, Table, as_file, plain, whole
@@ -60,6 +60,7 @@ async def orders(
     state: LineState | Literal[""] = "",
     late: bool = False,
     errors: bool = False,
+    stuck: bool = False,
     q: str = "",
     before: int | None = None,
     format: Form = "",  # noqa: A002 - the word of the address
@@ -70,7 +71,15 @@ async def orders(
 
     async def fetch(last: int | None, limit: int) -> list[View]:
         return await views.orders(
-            name, state=state or None, late=late, errors=errors, find=q, before=last, limit=limit, now=page.now.at
+            name,
+            state=state or None,
+            late=late,
+            errors=errors,
+            stuck=stuck,
+            find=q,
+            before=last,
+            limit=limit,
+            now=page.now.at,
         )
 
     if format:
@@ -80,7 +89,7 @@ async def orders(
         "orders.html",
         title="Orders",
         rows=[{**row, "states": _states(row)} for row in rows],
-        chosen={"account": account, "state": state, "late": late, "errors": errors, "q": q},
+        chosen={"account": account, "state": state, "late": late, "errors": errors, "stuck": stuck, "q": q},
         states=list(LineState),
         following=rows[-1]["id"] if len(rows) == ROWS else None,
     )
@@ -166,7 +175,9 @@ async def accept(page: ThePage, account: Account, number: str) -> Response:
     form = await page.form()
 
     async def work() -> View:
-        return await rest.accept(number, rest.Decision(lines=_lines(form)), account, page.control, page.now)
+        return await rest.accept(
+            number, rest.Decision(lines=_lines(form)), account, page.control, page.now, each_time(page.control)
+        )
 
     return await page.act(work, lambda done: f"accepted: {_named(done)}", place_of(account.name, number))
 
@@ -179,7 +190,7 @@ async def refuse(page: ThePage, account: Account, number: str) -> Response:
     async def work() -> View:
         reason, out = str(form.get("reason", "")), form.get("why") == "out_of_stock"
         said = rest.Refusal(lines=_lines(form), reason=reason, out_of_stock=out)
-        return await rest.refuse(number, said, account, page.control, page.now)
+        return await rest.refuse(number, said, account, page.control, page.now, each_time(page.control))
 
     return await page.act(work, lambda done: f"refused: {_named(done)}", place_of(account.name, number))
 
@@ -197,7 +208,7 @@ async def ship(page: ThePage, account: Account, number: str) -> Response:
             shipped_at=_instant(str(form.get("shipped_at", "")), account.zone),
             lines=_lines(form),
         )
-        return await rest.ship(number, said, account, page.control, page.now)
+        return await rest.ship(number, said, account, page.control, page.now, each_time(page.control))
 
     return await page.act(work, lambda done: f"shipped: {_named(done)}", place_of(account.name, number))
 
@@ -209,7 +220,7 @@ async def cancel(page: ThePage, account: Account, number: str) -> Response:
 
     async def work() -> View:
         said = rest.Cancelling(lines=_amounts(form), reason=str(form.get("reason", "")))
-        return await rest.cancel(number, said, account, page.control, page.now)
+        return await rest.cancel(number, said, account, page.control, page.now, each_time(page.control))
 
     def told(done: View) -> str:
         updates = "; ".join(f"{each['kind']}: {_named(each)}" for each in done["updates"])
@@ -228,7 +239,7 @@ async def resolve(page: ThePage, account: Account, number: str) -> Response:
         if form.get("arrived") not in ("yes", "no"):
             raise NotAllowed("say whether it is there, or is to be sent again")
         said = rest.Resolution(arrived=form.get("arrived") == "yes")
-        return await rest.resolve(number, said, account, page.control, page.now)
+        return await rest.resolve(number, said, account, page.now, each_time(page.control))
 
     def told(done: View) -> str:
         return "taken as arrived" if done["arrived"] else "will be sent again"
@@ -244,7 +255,7 @@ async def resend(page: ThePage, account: Account, number: str) -> Response:
     async def work() -> View:
         given = {name: str(form.get(name, "")).strip() for name in ("update", "carrier", "tracking_number", "reason")}
         said = rest.Resending.model_validate({name: value for name, value in given.items() if value})
-        return await rest.resend(number, said, account, page.control, page.now)
+        return await rest.resend(number, said, account, page.control, page.now, each_time(page.control))
 
     return await page.act(
         work, lambda done: f"{done['kind']} is said again: {_named(done)}", place_of(account.name, number)

@@ -1,13 +1,15 @@
 """The overview: how every flow of every account stands, what needs a person, and the last two weeks in small charts."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter
 from starlette.responses import Response
 
 from daemon.health import JobVerdict, Verdict
-from daemon.model import SITE, AccountName, Part
+from daemon.model import SITE, AccountName, Moment, Part
+from daemon.store import Store
 from daemon.store.guard import Suspicion
 from daemon.store.views import View
 from daemon.web.api import alerts as rest_alerts
@@ -15,6 +17,7 @@ from daemon.web.pages import words
 from daemon.web.pages.charts import Series
 from daemon.web.pages.page import ThePage
 from daemon.web.pages.tables import ROWS, Form, Table, as_file, plain, whole
+from daemon.web.remembered import Remembered
 
 router = APIRouter(include_in_schema=False)
 
@@ -28,27 +31,49 @@ _FLOWS = ("items", "offers", "reports", "orders", "updates", "refunds", "claims"
 _TURN_FILE = Table("turns", plain("id", "account", "job", "started_at", "ended_at", "outcome", "done", "note"))
 
 
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What the database must go through everything for."""
+
+    accounts: Sequence[View]
+    feed_days: Sequence[View]
+    order_days: Sequence[View]
+    stock: Sequence[View]
+    deadlines: Sequence[View]
+
+
+async def figures(store: Store, now: Moment) -> Figures:
+    """The figures of this moment."""
+    return Figures(
+        accounts=(await store.views.status(now))["accounts"],
+        feed_days=await store.overview.feed_days(now.at, _DAYS),
+        order_days=await store.overview.order_days(now.at, _DAYS),
+        stock=await store.overview.stock_freshness(now.at),
+        deadlines=await store.overview.deadlines(now.at, _SOONEST),
+    )
+
+
 @router.get("/")
 async def overview(page: ThePage) -> Response:
     """How everything stands."""
-    store, now = page.control.store, page.now.at
+    store = page.control.store
     verdict = await page.control.health()
-    status = await store.views.status(page.now)
-    feed_days, order_days = await store.overview.feed_days(now, _DAYS), await store.overview.order_days(now, _DAYS)
+    remembered: Remembered[Figures] = page.request.app.state.overview
+    found = await remembered.get()
     return await page.show(
         "overview.html",
         title="Overview",
         verdict=verdict,
         flows=flows_of(verdict),
         site=[job for job in verdict.jobs if job.account == SITE],
-        grid=_grid(verdict, status["accounts"]),
-        needs=_needs(verdict, status["accounts"]) + _guarded(await store.guard.cases()),
+        grid=_grid(verdict, found.accounts),
+        needs=_needs(verdict, found.accounts) + _guarded(await store.guard.cases()),
         alerts=(await rest_alerts.alerts(page.control))["alerts"],
         turns=list(reversed(await store.overview.turns(outcome="!idle", limit=_TURNS))),
-        deadlines=await store.overview.deadlines(now, _SOONEST),
-        stock=await store.overview.stock_freshness(now),
-        **_feeds_by_day(feed_days),
-        **_orders_by_day(order_days, [row["name"] for row in status["accounts"]]),
+        deadlines=found.deadlines,
+        stock=found.stock,
+        **_feeds_by_day(found.feed_days),
+        **_orders_by_day(found.order_days, [row["name"] for row in found.accounts]),
     )
 
 
@@ -136,11 +161,11 @@ def _waiting_of(row: View) -> list[tuple[str, str, str]]:
     counted: list[tuple[str, int, str, str, str]] = [
         ("bad", waiting["late"], "order", "past the deadline", f"{orders}&late=1"),
         ("bad", row["order_errors"]["high"], "serious error", "in orders", f"{orders}&errors=1"),
-        ("bad", row["updates_failed"], "order update", "that failed", orders),
+        ("bad", row["updates_failed"], "order update", "that failed", f"{orders}&stuck=1"),
         ("bad", claims["too_late"], "claim", "that came too late", f"/claims?account={name}&state=too_late"),
         ("warn", claims["open"], "claim", "to be decided", f"/claims?account={name}&state=open"),
         ("warn", waiting["due_soon"], "order", "due soon", f"{orders}&state=new"),
-        ("warn", row["updates_in_doubt"], "order update", "in doubt", orders),
+        ("warn", row["updates_in_doubt"], "order update", "in doubt", f"{orders}&stuck=1"),
         ("warn", row["set_aside"], "file", "that could not be read", f"/deliveries?state=set_aside&account={name}"),
     ]
     for part in Part:

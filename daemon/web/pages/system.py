@@ -15,12 +15,16 @@ from daemon.config import Config
 from daemon.store.users import Right, Role
 from daemon.store.views import View
 from daemon.web.api import access as rest
+from daemon.web.api import backups as rest_backups
 from daemon.web.api import site as rest_site
 from daemon.web.pages.page import ThePage
 
 router = APIRouter(include_in_schema=False)
 
 _LIBRARIES = ("aiosqlite", "anyio", "apscheduler", "asyncssh", "fastapi", "httpx", "pydantic", "starlette", "uvicorn")
+
+#: the newest copies of the database that are shown
+_BACKUPS = 5
 
 
 @router.get("/system")
@@ -38,6 +42,7 @@ async def system(page: ThePage) -> Response:
         disk=await to_thread.run_sync(_disk, config.database),
         path=config.database,
         settings=list(_settings(config)),
+        backups=(await rest_backups.backups(control))["backups"][:_BACKUPS],
         users=await control.store.users.list() if manages else [],
         tokens=await control.store.tokens.list() if manages else [],
         roles=list(Role),
@@ -50,6 +55,16 @@ async def reload(page: ThePage) -> Response:
     return await page.act(
         lambda: rest_site.reload(page.control),
         lambda _: "the configuration in the files is the one that runs",
+        "/system",
+    )
+
+
+@router.post("/system/backup")
+async def back_up(page: ThePage) -> Response:
+    """Copy the database as it is now."""
+    return await page.act(
+        lambda: rest_backups.create(page.control, page.now),
+        lambda done: f"copied to {done['backup']['path']}",
         "/system",
     )
 

@@ -137,7 +137,10 @@ def test_a_profile_stands_on_another() -> None:  # J15
         ({"a": {"extends": "argus"}}, "a.extends: no profile 'argus'; did you mean argos?"),
         ({"a": {"extends": "b"}, "b": {"extends": "a"}}, "a.extends: it ends where it began: a, b"),
         ({"a": {"extends": 1}}, "a.extends: write the name of a profile in quotes"),
-        ({"a": {"extends": "a"}}, "a.extends: no profile 'a'"),
+        (
+            {"a": {"extends": "a"}},
+            "a.extends: only a shipped profile extends its own name; there are: argos, edge, johnlewis",
+        ),
     ],
 )
 def test_a_profile_that_stands_on_nothing_is_told(tables: dict[str, Any], told: str) -> None:  # D3
