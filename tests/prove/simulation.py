@@ -418,7 +418,7 @@ class Simulation(World):
         for name, sql in {
             "a feed in doubt": "SELECT count(*) FROM events WHERE subject = 'feed' AND \"to\" = 'in_doubt'",
             "a feed lapsed": "SELECT count(*) FROM feeds WHERE state = 'lapsed'",
-            "an update in doubt": "SELECT count(*) FROM events WHERE why LIKE '%doubt%' OR \"to\" = 'in_doubt'",
+            "an update in doubt": "SELECT count(*) FROM events WHERE subject = 'order' AND \"to\" = 'in_doubt'",
             "a file set aside or a report unknown": (
                 "SELECT count(*) FROM deliveries WHERE state IN ('set_aside', 'waiting')"
             ),
