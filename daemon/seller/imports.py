@@ -186,7 +186,7 @@ def _next_batch(intake: Intake[Any], rows: Iterator[Row | BrokenRow], seen: Seen
 
 def _read(intake: Intake[Any], row: Row | BrokenRow, seen: Seen) -> _Good | RowResult:
     if isinstance(row, BrokenRow):
-        return RowResult(row.fault.line, row.fault.sku, None, [row.fault])
+        return RowResult(row.fault.line, row.fault.sku or row.fault.order, None, [row.fault])
     cells = Cells(row, intake.key)
     intake.check_key(cells)
     value = intake.value(cells)

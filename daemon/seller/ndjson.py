@@ -74,16 +74,22 @@ class NdjsonTable(Table):
             if name not in self.columns:
                 near = next(iter(get_close_matches(name, self.columns, n=1)), "")
                 fix = f"write {near}" if near else f"leave it out; there are {', '.join(self.header)}"
-                return self._broken(f"{name[:100]!r} is no field that is known", fix, "unknown_field")
+                return self._wrong(found, name, f"{name[:100]!r} is no field that is known", fix, "unknown_field")
             if isinstance(value, dict | list):
-                return self._broken(f"the value of {name} is no text or number", "write it as it would stand in a cell")
+                problem = f"the value of {name} is no text or number"
+                return self._wrong(found, name, problem, "write it as it would stand in a cell", "broken_row")
         missing = [name for name in self._required if name not in found]
         if missing:
-            return self._broken(f"there is no {' and no '.join(missing)}", "add it", "missing_field")
+            return self._wrong(found, missing[0], f"there is no {' and no '.join(missing)}", "add it", "missing_field")
         return None
 
-    def _broken(self, problem: str, fix: str, code: FaultCode = "broken_row") -> BrokenRow:
-        return BrokenRow((), Fault(self._line, problem, fix, code=code))
+    def _wrong(self, found: dict[str, Any], column: str, problem: str, fix: str, code: FaultCode) -> BrokenRow:
+        """A fault of an object that says which row it is, so that whoever sent it finds it again."""
+        said = {key: found[key][:100] for key in ("sku", "order") if isinstance(found.get(key), str)}
+        return BrokenRow((), Fault(self._line, problem, fix, column[:100], code=code, **said))
+
+    def _broken(self, problem: str, fix: str) -> BrokenRow:
+        return BrokenRow((), Fault(self._line, problem, fix, code="broken_row"))
 
 
 def _cell(value: object) -> str:

@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from daemon.config import Config, ProxyTable, WebTable
@@ -27,7 +27,7 @@ from daemon.store import Store
 from daemon.store.audit import Action, AuditId, Outcome
 from daemon.store.users import EVERY_RIGHT, Right, Role, rights_of
 from daemon.web.caller import SCOPE, Caller
-from daemon.web.problems import BY_STATUS, PROBLEM, as_problem
+from daemon.web.problems import BY_STATUS, problem
 from daemon.web.serve import user_name
 
 #: the key of what the audit trail says of a request, in its scope
@@ -121,7 +121,7 @@ class Access:
             if refusal is None and _is_an_action(request) and not self._is_open(request.url.path):
                 entry = await self._begin(request, scope[SCOPE])
         except StoreError as error:
-            refusal = _problem(503, "the database cannot be used", str(error))
+            refusal = _problem(503, str(error))
         if refusal is not None:
             await refusal(scope, receive, told)
         elif entry is None:
@@ -198,7 +198,7 @@ class Access:
         if self._door == "web" and path not in _ANY_HOST and not self._is_our_host(request.headers.get("host", "")):
             return PlainTextResponse("this is not the address of sellerd; see web.hosts in its configuration\n", 400)
         if self._door == "web" and _crosses_sites(request):
-            return _problem(403, "not from here", "another site has sent this; open the page of sellerd itself")
+            return _problem(403, "another site has sent this; open the page of sellerd itself")
         if self._is_open(path):
             request.scope[SCOPE] = Caller(_NOBODY.name, "none", peer.address, frozenset())
             return None
@@ -210,7 +210,7 @@ class Access:
         if wanted is not None and not caller.may(wanted):
             return await self._refuse(request, caller, wanted)
         if _lacks_mark(request, caller):
-            return _problem(403, "not from here", "a browser must send x-csrf-token with this; see docs/web.md")
+            return _problem(403, "a browser must send x-csrf-token with this; see docs/web.md")
         return None
 
     def _is_open(self, path: str) -> bool:
@@ -237,7 +237,7 @@ class Access:
             )
         if _wants_a_page(request):
             return PlainTextResponse(f"{detail}\n", 403)
-        return _problem(403, "not allowed", detail)
+        return _problem(403, detail)
 
     # What they did
 
@@ -387,14 +387,13 @@ def _challenge(request: Request) -> Response:
         return Response(status_code=401, headers={"hx-redirect": "/login"})
     if _wants_a_page(request):
         return RedirectResponse(place, 303)
-    reply = _problem(401, "not signed in", "send a token: Authorization: Bearer sellerd_… (sellerd tokens create)")
+    reply = _problem(401, "send a token: Authorization: Bearer sellerd_… (sellerd tokens create)")
     reply.headers["www-authenticate"] = 'Bearer realm="sellerd"'
     return reply
 
 
-def _problem(status: int, title: str, detail: str) -> Response:
-    content = as_problem(status, BY_STATUS[status], detail) | {"title": title}
-    return JSONResponse(content, status, media_type=PROBLEM)
+def _problem(status: int, detail: str) -> Response:
+    return problem(status, BY_STATUS[status], detail)
 
 
 def _outcome(status: int) -> Outcome:

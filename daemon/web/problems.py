@@ -17,7 +17,7 @@ TYPE = "urn:sellerd:problem:"
 TITLES: Mapping[str, str] = {
     "bad_cursor": "the cursor is none of ours",
     "bad_request": "not possible",
-    "forbidden": "not for who asks",
+    "forbidden": "not for whoever asks",
     "invalid_request": "the request is not in the documented form",
     "key_used": "the idempotency key belongs to another request",
     "marketplace_refused": "the marketplace said no",
@@ -29,7 +29,7 @@ TITLES: Mapping[str, str] = {
     "store_failed": "the database cannot be used",
     "too_large": "too large",
     "too_many_requests": "too many requests",
-    "unauthenticated": "who asks is not known",
+    "unauthenticated": "not signed in",
     "unreadable": "the file cannot be read",
     "unsupported_media_type": "not in a form that is taken here",
     "wrong_configuration": "the configuration is wrong",

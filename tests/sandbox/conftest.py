@@ -20,5 +20,5 @@ async def sandbox(tmp_path: Path) -> AsyncIterator[Sandbox]:
 
 @pytest.fixture
 async def client(sandbox: Sandbox) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=sandbox.http_url, trust_env=False, timeout=5) as http:
+    async with httpx.AsyncClient(base_url=sandbox.http_url, trust_env=False, timeout=30) as http:
         yield http

@@ -18,7 +18,7 @@ async def laredoute(root: Path, **settings: Any) -> AsyncIterator[tuple[Sandbox,
     told = SandboxSettings(root, laredoute=LaRedouteSettings(delay=None, **settings))
     async with (
         Sandbox(told) as sandbox,
-        httpx.AsyncClient(base_url=sandbox.http_url, trust_env=False, timeout=5) as client,
+        httpx.AsyncClient(base_url=sandbox.http_url, trust_env=False, timeout=30) as client,
     ):
         yield sandbox, client
 

@@ -31,7 +31,7 @@ async def test_it_serves_until_it_is_told_to_stop(tmp_path: Path) -> None:
         said.append(description)
         stop.set()
 
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         await serve(SandboxSettings(tmp_path), ready=ready, stop=stop)
 
     async with httpx.AsyncClient(trust_env=False) as client:
@@ -41,7 +41,7 @@ async def test_it_serves_until_it_is_told_to_stop(tmp_path: Path) -> None:
 
 async def test_a_client_still_connected_does_not_hold_up_the_end(tmp_path: Path) -> None:
     async with AsyncExitStack() as clients:
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             async with Sandbox(SandboxSettings(tmp_path)) as sandbox:
                 client = await clients.enter_async_context(httpx.AsyncClient(trust_env=False))
                 await client.get(f"{sandbox.http_url}/sandbox/state")

@@ -218,6 +218,6 @@ async def names(files: asyncssh.SFTPClient, folder: str) -> list[str]:
 
 async def until(true: Callable[[], object]) -> None:
     """Wait until something has come true."""
-    with anyio.fail_after(5):
+    with anyio.fail_after(30):
         while not true():
             await anyio.sleep(0.01)

@@ -453,7 +453,7 @@ class TestHostileServers:
 
 
 class TestLosses:
-    QUICK = SftpTimeouts(connect=10, login=10, list=2.5, call=2.5, transfer=2.5)
+    QUICK = SftpTimeouts(connect=30, login=30, list=1.5, call=1.5, transfer=1.5)
 
     async def test_a_hung_sftp_server_ends_by_the_deadline_and_close_does_not_hang(self, openssh: OpenSsh) -> None:
         (openssh.root / "inventory").mkdir()
@@ -461,8 +461,8 @@ class TestLosses:
         await sftp.list("inventory")
         (pid,) = openssh.sftp_servers()
         os.kill(pid, signal.SIGSTOP)
-        with anyio.fail_after(20):
-            with pytest.raises(Unreachable, match=r"no answer within 2\.5 s while listing inventory"):
+        with anyio.fail_after(30):
+            with pytest.raises(Unreachable, match=r"no answer within 1\.5 s while listing inventory"):
                 await sftp.list("inventory")
             # The next call does not find the dead connection.
             assert await sftp.list("inventory") == []
@@ -484,9 +484,9 @@ class TestLosses:
         key = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode()
         async with raw_server(silent) as port:
             login = SftpLogin("127.0.0.1", port, "shop", "x", host_keys=(key,), timeouts=SftpTimeouts(5, 0.2))
-            with anyio.fail_after(5), pytest.raises(Unreachable):
+            with anyio.fail_after(30), pytest.raises(Unreachable):
                 await Sftp(login).list("")
-            with anyio.fail_after(5), pytest.raises(Unreachable, match=r"within 0\.2 s"):
+            with anyio.fail_after(30), pytest.raises(Unreachable, match=r"within 0\.2 s"):
                 await offered_host_keys("127.0.0.1", port, 0.2)
 
     async def test_nobody_listening_is_unreachable(self) -> None:
@@ -512,7 +512,7 @@ class TestLosses:
                 async for _ in sftp.read_many(files):
                     pass
         assert len(await sftp.list("reports")) == 10
-        with anyio.fail_after(5):
+        with anyio.fail_after(30):
             while len(pids := openssh.sftp_servers()) > 1:
                 await anyio.sleep(0.01)
         (pid,) = pids

@@ -338,7 +338,7 @@ async def test_who_hangs_up_in_the_middle_of_an_import_is_no_failure(
                 b"POST /api/v1/accounts/redoute/imports/listings HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n"
             )
             await stream.send(head + LISTINGS)
-        with anyio.fail_after(10):
+        with anyio.fail_after(30):
             await left.wait()
     assert not caplog.records
     assert await daemon.store.views.listings(REDOUTE) == []

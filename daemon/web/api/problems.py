@@ -1,5 +1,6 @@
 """Every error of the REST interface as a problem (`web/problems.py`), and how its description tells them."""
 
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import Request
@@ -12,6 +13,19 @@ from daemon.errors import ConfigError, NotAllowed, StoreError, TransportError, U
 from daemon.store.requests import KeyUsed
 from daemon.web.access import remark
 from daemon.web.problems import BY_STATUS, PROBLEM, TYPE, as_problem, problem
+
+#: what pydantic says in the words of Python, in the words of a request
+_SAID = {
+    "missing": "it is missing; add it",
+    "extra_forbidden": "this is no field that is known here; leave it out, or see whether it is misspelt",
+    "json_invalid": "this is not JSON",
+    "model_attributes_type": "write a JSON object",
+}
+#: what the framework says of an address and a method that lead nowhere
+_NOWHERE = {
+    404: "there is nothing at this address; /api/v1/openapi.json has all that there is",
+    405: "this address knows other methods; /api/v1/openapi.json has them",
+}
 
 
 class Problem(BaseModel):
@@ -65,7 +79,8 @@ async def tell_http(_: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, HTTPException):
         raise error
     code = "bad_cursor" if isinstance(error, BadCursor) else BY_STATUS.get(error.status_code, "bad_request")
-    answer = problem(error.status_code, code, str(error.detail))
+    unsaid = error.detail == HTTPStatus(error.status_code).phrase
+    answer = problem(error.status_code, code, _NOWHERE.get(error.status_code, "") * unsaid or str(error.detail))
     answer.headers.update(error.headers or {})
     return answer
 
@@ -85,5 +100,8 @@ async def tell_invalid(_: Request, error: Exception) -> JSONResponse:
     """A request that is not in the documented form: every part that is wrong."""
     if not isinstance(error, RequestValidationError):
         raise error
-    problems = [f"{'.'.join(str(step) for step in each['loc'])}: {each['msg']}" for each in error.errors()]
+    problems = [
+        f"{'.'.join(str(step) for step in each['loc'])}: {_SAID.get(each['type'], each['msg'])}"
+        for each in error.errors()
+    ]
     return problem(422, "invalid_request", "; ".join(problems), problems=problems)

@@ -62,6 +62,11 @@ async def test_each_row_is_answered_in_its_order(rest: ControlClient) -> None:  
             "fix": "import its listing first, or mend the SKU",
         }
     ]
+    # Whoever sent a row that is misspelt finds it again.
+    assert answers[2]["sku"] == "SKU-1"
+    assert answers[2]["faults"] == [
+        {"code": "unknown_field", "column": "stok", "reason": "'stok' is no field that is known", "fix": "write stock"}
+    ]
     assert answers[-1] == {"summary": {"rows": 6, "created": 0, "changed": 2, "unchanged": 0, "rejected": 4}}
     assert (await stream(rest, "stock", pieces({"sku": "SKU-0", "stock": 3})))[0]["outcome"] == "unchanged"
 

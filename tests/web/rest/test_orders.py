@@ -207,3 +207,15 @@ async def test_accounts_and_promotions_can_be_asked_for(rest: ControlClient) -> 
     page = await told(rest, "GET", "/accounts/redoute/promotions?limit=1")
     rest_of = await told(rest, "GET", f"/accounts/redoute/promotions?before={page['next']}")
     assert [each["price_minor"] for each in rest_of["promotions"]] == [3900]
+
+
+async def test_what_is_not_in_the_documented_form_is_told_in_plain_words(rest: ControlClient) -> None:  # S3
+    for path, body, said in (
+        ("/accounts/redoute/orders/O-1/ship", {"carier": "DPD"}, "body.carier: this is no field that is known here"),
+        ("/accounts/redoute/orders/O-1/ship", {}, "body.carrier: it is missing; add it"),
+    ):
+        answer = await told(rest, "POST", path, 422, json=body)
+        assert any(problem.startswith(said) for problem in answer["problems"]), answer
+    assert "there is nothing at this address" in (await told(rest, "GET", "/nothing", 404))["detail"]
+    assert "knows other methods" in (await told(rest, "PUT", "/accounts", 405))["detail"]
+    assert "no account nobody" in (await told(rest, "GET", "/accounts/nobody/listings", 404))["detail"]
