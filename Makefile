@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help demo test check bench fuzz lock clean
+.PHONY: help demo test check bench fuzz prove audit lock clean
 
 help:
 	@echo "make demo              sandbox marketplaces, the daemon, and what happens (ARGS=--once: by itself, to the end)"
@@ -13,6 +13,8 @@ help:
 	@echo "make check             format, lint, strict types, import floors, dependency pins"
 	@echo "make bench             benchmarks beside their peers"
 	@echo "make fuzz READER=order look for bytes that a reader cannot bear (ARGS=-max_total_time=600: for ten minutes)"
+	@echo "make prove             measure every promise in its long form: hours (ARGS=\"simulation --seeds 10\": a piece of it)"
+	@echo "make audit             ask the advisories about every pinned dependency (needs the network)"
 	@echo "make lock              pin the dependencies anew"
 
 # --require-hashes: what is installed is what the lock file says, byte for byte.
@@ -40,6 +42,16 @@ bench: $(VENV)/.installed
 
 fuzz: $(VENV)/.installed
 	$(BIN)/python -m tests.fuzz $(READER) $(ARGS)
+
+# What was measured goes into docs/promises.md.
+prove: $(VENV)/.installed
+	@scripts/install-test-servers
+	$(BIN)/python -m tests.prove $(ARGS)
+
+audit: $(VENV)/.installed
+	$(BIN)/python -m venv .cache/audit
+	.cache/audit/bin/python -m pip install --quiet pip-audit
+	.cache/audit/bin/pip-audit --require-hashes --disable-pip --strict -r requirements.lock
 
 lock: $(VENV)/.installed
 	$(BIN)/python -m venv .cache/lock

@@ -187,8 +187,9 @@ async def test_a_surprise_is_told_with_its_place_and_without_what_it_held(
     runner: Runner, store: Store, told: Callable[[], list[dict[str, Any]]]
 ) -> None:  # D12
     async def job(_: Run) -> Outcome:
-        password = "hunter" + "2"
-        raise KeyError(len(password))
+        # The name of the second tells nobody that it is secret.
+        password = kept = "hunter" + "2"
+        raise KeyError(len(password + kept) // 2)
 
     await runner.turn(task(job))
 

@@ -161,8 +161,6 @@ class World:
         Killed where it looks at the clock for the n-th time: a feed is spooled, is about to be sent, was sent.
         """
         self.passed += SECOND
-        if job == "send_offers":
-            self.followed = self.now().at
         looked = 0
 
         def clock() -> Moment:
@@ -197,6 +195,8 @@ class World:
     async def give_turn(self, job: str, clock: Callable[[], Moment]) -> Outcome:
         """Run the job by itself; `clock` is what it looks at within its turn."""
         scene = self.scene
+        if job == "send_offers":
+            self.followed = self.now().at
         return await JOBS[job](Run(scene.account, self.now(), scene.store, scene.marketplace, clock))
 
     def _notice_given(self, at: timedelta) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import sqlite3
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -233,3 +234,53 @@ async def test_a_commit_is_on_the_disk_before_it_is_told(database: Database) -> 
     asked = ("synchronous", "journal_mode", "foreign_keys", "secure_delete", "trusted_schema")
     told = await database.write(lambda db: [db.execute(f"PRAGMA {name}").fetchone()[0] for name in asked])
     assert told == [2, "wal", 1, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("table", "columns"),
+    [
+        ("orders", ["account", "number"]),
+        ("order_lines", ["order", "ref"]),
+        ("deliveries", ["account", "folder", "name", "payload"]),
+        ("feeds", ["account", "name"]),
+        ("order_updates", ["order"]),
+    ],
+)
+async def test_the_database_itself_keeps_once_what_there_is_once(
+    database: Database, table: str, columns: list[str]
+) -> None:  # D9 J11
+    """An order, a line, a delivery, a feed's name, an open update of an order: a second one is refused (P6, P7, P14)."""
+
+    def unique(db: sqlite3.Connection) -> list[list[str]]:
+        indexes = [row["name"] for row in db.execute(f"PRAGMA index_list({table})") if row["unique"]]
+        return [[row["name"] for row in db.execute(f"PRAGMA index_info({name})")] for name in indexes]
+
+    assert columns in await database.read(unique)
+
+
+async def test_a_cancelled_caller_hears_nothing_before_its_transaction_has_ended(database: Database) -> None:  # D2
+    """What became of it is always known when the caller goes on, so that nothing is written beside it (P15)."""
+    begun, goes_on, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def work(db: sqlite3.Connection) -> None:
+        db.execute("UPDATE heartbeat SET beats = beats + 1")
+        begun.set()
+        goes_on.wait(10)
+        ended.set()
+
+    async def cancel(scope: anyio.CancelScope) -> None:
+        while not begun.is_set():
+            await anyio.lowlevel.checkpoint()
+        scope.cancel()
+        # The caller has had its chance to go on when others have had theirs many times.
+        for _ in range(100):
+            await anyio.lowlevel.checkpoint()
+        goes_on.set()
+
+    before = await beats(database)
+    async with anyio.create_task_group() as tasks:
+        with anyio.CancelScope() as scope:
+            tasks.start_soon(cancel, scope)
+            await database.write(work)
+        assert ended.is_set()
+    assert await beats(database) == before + 1

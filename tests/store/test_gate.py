@@ -32,6 +32,37 @@ async def test_the_hour_counts_from_the_end_of_the_send(database: Database) -> N
     assert isinstance(await feeds.open(REDOUTE, OFFER_RULE, moment(HOUR + 5 * MINUTE)), Feed)
 
 
+async def test_a_price_waits_at_the_gate_that_a_stock_has_closed(database: Database) -> None:  # L7 L8
+    """And a stock at the one that a price has closed: all offers of an account share one gate (P1)."""
+    await answered_feed(database, timedelta())
+    feeds, listings = Feeds(database), Listings(database)
+
+    async def due(part: str) -> None:
+        states = {other: "pending" if other == part else "not_needed" for other in ("stock", "price")}
+        await database.write(
+            lambda db: (
+                db.execute(
+                    "UPDATE listings SET stock_state = :stock, price_state = :price, price_minor = 1000", states
+                ).rowcount
+            )
+        )
+
+    await due("stock")
+    stock = await sent(database, feeds, await opened(feeds, after=HOUR), HOUR)
+    await database.write(
+        lambda db: db.execute("UPDATE feeds SET state = 'answered' WHERE id = ?", (stock.id,)).rowcount
+    )
+    await due("price")
+    assert isinstance(await feeds.open(REDOUTE, OFFER_RULE, moment(2 * HOUR - SECOND)), GateClosed)
+    price = await sent(database, feeds, await opened(feeds, after=2 * HOUR), 2 * HOUR)
+    await database.write(
+        lambda db: db.execute("UPDATE feeds SET state = 'answered' WHERE id = ?", (price.id,)).rowcount
+    )
+    await listings.put_stock(REDOUTE, [StockRow(LAMP, 7)], NOON)
+    await due("stock")
+    assert isinstance(await feeds.open(REDOUTE, OFFER_RULE, moment(3 * HOUR - SECOND)), GateClosed)
+
+
 async def test_a_closed_gate_says_nothing_when_nothing_is_due(database: Database) -> None:  # L8
     await answered_feed(database, MINUTE)
     await database.write(lambda db: db.execute("UPDATE listings SET stock_state = 'not_needed'").rowcount)

@@ -186,6 +186,13 @@ class TestLosses:
                 with pytest.raises(Unconfirmed, match=r"127\.0\.0\.1"):
                     await client.post(server.url, headers={}, body=b"1")
 
+    async def test_a_request_whose_reply_was_lost_is_not_sent_again(self, client: HttpClient) -> None:  # L8
+        """Promise P4: it may have been taken, and a second one would be a second feed."""
+        async with serving(WHOLE[:-1]) as server:
+            with pytest.raises(Unconfirmed):
+                await client.post(server.url, headers={}, body=b"1")
+        assert len(server.requests) == 1
+
     async def test_a_reset_after_the_request_is_unconfirmed(self, client: HttpClient) -> None:
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await reader.readuntil(b"\r\n\r\n")

@@ -105,9 +105,17 @@ async def _guard(daemon: Asked) -> None:
     spooled = await store.feeds.spooled(first, "offers-2.xml", payload, NOON)
     await store.feeds.sent(spooled, rule, "B2", daemon.clocks())
     await store.answers.apply(REDOUTE, [AnswerLine(True, remote_ref="B2", sku="LAMP-1")], NOON)
-    await _import(daemon, ImportKind.PRICES, "sku,price\nLAMP-1,9.90\n")
+    await let_fall(daemon, "9.90")
+
+
+async def let_fall(daemon: Asked, price: str) -> None:
+    """The price of LAMP-1 falls so far that the guard holds it back when the next feed would leave."""
+    await _import(daemon, ImportKind.PRICES, f"sku,price\nLAMP-1,{price}\n")
+    account = redoute()
+    rule = account.feed_rules[FeedKind.OFFER]
     later = Moment(NOON + timedelta(hours=2), "boot-1", 7_201_000_000_000, synchronised=True)
-    assert await store.feeds.open(REDOUTE, rule, later, account.offer_terms, account.guard.terms) is None
+    opened = await daemon.store.feeds.open(REDOUTE, rule, later, account.offer_terms, account.guard.terms)
+    assert opened is None
 
 
 async def _orders(daemon: Asked) -> None:

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,19 @@ import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from daemon.alerting import AlertsTable
 from daemon.config import Config, DaemonTable
-from daemon.model import Delivery, LineState, Order, OrderLine, OrderNumber, RemoteFile
+from daemon.model import (
+    CancellationRequest,
+    ClaimLine,
+    Delivery,
+    LineState,
+    Order,
+    OrderLine,
+    OrderNumber,
+    RemoteFile,
+)
+from daemon.settings import Secret
 from daemon.store import open_store
 from daemon.store.users import Role
 from daemon.web.app import whole_app
@@ -24,6 +36,8 @@ from tests.web.conftest import LEWIS, PASSWORD, REDOUTE, Asked
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or ""
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
+#: a port of the reserved range that nothing listens on
+CLOSED = 1
 AXE = Path(__file__).parent.parent.parent / ".cache" / "axe" / "axe.min.js"
 
 pytestmark = pytest.mark.skipif(not BROWSER, reason="there is no chromium: run scripts/install-test-servers")
@@ -435,6 +449,40 @@ def test_a_claim_is_accepted(stage: Stage) -> None:  # J12 S3
         expect(page.locator("section", has=page.get_by_role("heading", name="Claims"))).to_contain_text("accepted")
 
 
+def test_a_claim_on_an_order_that_is_not_here_is_closed(stage: Stage) -> None:  # J12 S3
+    request = CancellationRequest(OrderNumber("J-77"), (ClaimLine("1", 1),))
+    file = RemoteFile("cancellations", "cancel-77.txt", 6)
+    stage.ask(
+        stage.daemon.store.claims.keep,
+        LEWIS,
+        [Delivery(file, b"cancel", (request,))],
+        NOON,
+        answer_within=timedelta(hours=24),
+    )
+    with stage.signed_in("operator") as page:
+        page.goto("/claims?state=waiting")
+        row = page.locator("tbody tr", has_text="J-77")
+        expect(row).to_contain_text("not here yet")
+        row.get_by_role("button", name="Seen").click()
+        expect(page.get_by_role("status")).to_contain_text("Done")
+        page.goto("/claims?state=waiting")
+        expect(page.get_by_text("J-77")).to_have_count(0)
+
+
+def test_an_alert_is_tried_by_every_way(stage: Stage) -> None:  # D11 S3
+    plain = stage.daemon.config
+    hook = {"url": Secret(f"http://127.0.0.1:{CLOSED}/"), "allow_private": True}
+    stage.daemon.config = plain.model_copy(update={"alerts": AlertsTable.model_validate({"webhook": hook})})
+    try:
+        with stage.signed_in("operator") as page:
+            page.goto("/alerts")
+            page.get_by_role("button", name="Send a test by every way").click()
+            expect(page.get_by_role("status")).to_contain_text("webhook: ")
+            expect(page.get_by_role("status")).to_contain_text("not reached")
+    finally:
+        stage.daemon.config = plain
+
+
 def test_an_alert_is_seen(stage: Stage) -> None:  # D11 S3
     with stage.signed_in("operator") as page:
         page.goto("/")
@@ -459,6 +507,20 @@ def test_what_the_guard_holds_back_is_decided(stage: Stage) -> None:  # S1 S3
         page.get_by_role("button", name="It is a mistake").click()
         expect(page.get_by_role("status")).to_contain_text("Done: 1 rejected")
         expect(page.locator("tbody tr").first).to_contain_text("a comma")
+
+
+def test_what_is_meant_is_sent(stage: Stage) -> None:  # S1 S3
+    stage.ask(scene.let_fall, stage.daemon, "8.80")
+    with stage.signed_in("operator") as page:
+        page.goto("/guard")
+        page.locator("tbody a").first.click()
+        page.get_by_label("all 1").check()
+        page.get_by_label("Why").fill("a clearance")
+        page.get_by_role("button", name="It is meant: send it").click()
+        expect(page.get_by_role("status")).to_contain_text("Done: 1 approved")
+        row = page.locator("tbody tr", has_text="8.80 EUR")
+        expect(row).to_contain_text("approved")
+        expect(row).to_contain_text("a clearance")
 
 
 def test_a_customer_is_forgotten(stage: Stage) -> None:  # D12 S3
@@ -501,6 +563,48 @@ def test_a_failed_update_is_said_again(stage: Stage) -> None:  # J13 S3
         expect(page.get_by_role("status")).to_contain_text("Done: dispatch is said again: 1 of line 1")
     parcel = stage.ask(store.views.order, LEWIS, "J-9", personal=False)["updates"][1]["parcel"]
     assert (parcel["carrier"], parcel["tracking_number"]) == ("Royal Mail", "AB123456789GB")
+
+
+def test_what_may_have_arrived_is_settled_by_a_person(stage: Stage) -> None:  # L13 S3
+    store = stage.daemon.store
+    ready = (OrderLine("1", 1, LineState.TO_SHIP, ean="3701234567013"),)
+    order = Order(OrderNumber("J-8"), ready, ordered_at=NOON)
+    stage.ask(store.orders.keep, LEWIS, [Delivery(RemoteFile("orders", "order-8.txt", 3), b"J-8", (order,))], NOON)
+    with stage.signed_in("operator") as page:
+        page.goto("/orders/lewis/J-8")
+        ship = page.locator("details", has=page.get_by_role("heading", name="Ship"))
+        ship.get_by_label("Carrier").fill("Royal Mail")
+        ship.get_by_label("Tracking number").fill("AB1")
+        ship.get_by_role("button", name="Ship").click()
+        expect(page.get_by_role("status")).to_contain_text("Done: shipped")
+        update = stage.ask(store.views.order, LEWIS, "J-8", personal=False)["updates"][0]["id"]
+        stage.ask(store.updates.sending, update, "dispatch-8.txt", b"dispatch", NOON)
+        stage.ask(store.updates.may_have_arrived, update, "the connection broke", NOON)
+        page.reload()
+        expect(page.get_by_text("An update may or may not have arrived: dispatch")).to_be_visible()
+        page.get_by_role("button", name="It is there").click()
+        expect(page.get_by_role("status")).to_contain_text("Done")
+        expect(page.get_by_text("may or may not have arrived")).to_have_count(0)
+    (line,) = stage.ask(store.views.order, LEWIS, "J-8", personal=False)["lines"]
+    assert line["state"] == "shipped"
+
+
+def test_one_has_another_password_and_signs_out_everywhere(stage: Stage) -> None:  # S3
+    stage.ask(stage.daemon.user, "mover", Role.VIEWER)
+    with stage.signed_in("mover") as page:
+        page.goto("/account")
+        page.get_by_label("Password of now").fill(PASSWORD)
+        page.get_by_label("New password").fill("another long one")
+        page.get_by_label("The same again").fill("another long one")
+        page.get_by_role("button", name="Change it").click()
+        expect(page.get_by_role("status")).to_contain_text("Done")
+        page.goto("/account")
+        page.get_by_role("button", name="Sign out everywhere").click()
+        expect(page.get_by_label("Name")).to_be_visible()
+        page.get_by_label("Name").fill("mover")
+        page.get_by_label("Password").fill("another long one")
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_role("heading", name="Flows")).to_be_visible()
 
 
 def test_a_held_account_is_tried_again(stage: Stage) -> None:  # D10 S3
