@@ -115,7 +115,9 @@ class Spreadsheet:
         self._write([_text_cell(column, _HEAD) for column in self._columns])
 
     def add(self, row: Sequence[Cell]) -> None:
-        """Write one row; its cells stand under the columns in their order."""
+        """Write one row; its cells stand under the columns in their order. Raises ValueError where it has more."""
+        if len(row) > len(self._columns):
+            raise ValueError(f"a row of {len(row)} cells, and there are {len(self._columns)} columns")
         if self._rows == MOST_ROWS or self._size > _MOST_BYTES:
             self._end()
             self._begin()

@@ -297,3 +297,8 @@ def test_a_wide_table_has_every_column_under_its_name() -> None:  # S2
     columns = [f"column {number}" for number in range(800)]
     head, row = read(written(columns, list(range(800))))
     assert (head, row) == (tuple(columns), tuple(map(str, range(800))))
+
+
+def test_no_cell_is_lost_because_it_has_no_column() -> None:  # S2
+    with pytest.raises(ValueError, match="a row of 2 cells, and there are 1 columns"):
+        written(["sku"], ["LAMP-1", "2"])
