@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from daemon.cli.failures import REFUSED
-from daemon.cli.files import blocks, columns_option
+from daemon.cli.files import blocks, columns_option, private_target
 from daemon.cli.noun import examples
 from daemon.cli.output import json_option, print_json, print_table, shown
 from daemon.cli.progress import counted, working
@@ -83,7 +83,7 @@ def _write_bad_rows(kind: str, source: Path, target: Path, faults: Sequence[Faul
     form = TableFormat.XLSX if target.suffix.casefold() == ".xlsx" else TableFormat.CSV
     # Written beside and moved then: the target may be the very file that was imported, mended once already.
     fresh = target.with_name(f"{target.name}.new")
-    with source.open("rb") as rows, fresh.open("wb") as written:
+    with source.open("rb") as rows, private_target(fresh) as written:
         count = write_bad_rows(ImportKind(kind), rows, reasons_of(faults), written, form)
     fresh.replace(target)
     return count

@@ -96,6 +96,8 @@ def test_bad_rows_come_back_to_be_mended_and_imported_again(say: Say, tmp_path: 
     report = answer(result)
     assert (report["rows"], report["changed"], report["refused"]) == (4, 1, 3)
     assert [(fault["line"], fault["column"]) for fault in report["faults"]] == [(3, "stock"), (4, "sku"), (5, "")]
+    # A file of dispatches names orders: it is for its owner alone, as every export is.
+    assert bad.stat().st_mode & 0o777 == 0o600
     with bad.open(encoding="utf-8-sig", newline="") as rows:
         kept = list(csv.reader(rows, delimiter=";"))
     assert kept[0] == ["sku", "stock", "note", "fault"]

@@ -26,6 +26,8 @@ async def tell(request: Request, error: Exception) -> Response:
 
 def _told(error: Exception) -> tuple[int, str]:
     match error:
+        case HTTPException(status_code=404, detail="Not Found"):
+            return 404, "the address names nothing that is here"
         case HTTPException():
             return error.status_code, str(error.detail)
         case RequestValidationError():
