@@ -13,6 +13,8 @@ from daemon.cli.progress import working
 from daemon.cli.site import Site, asynchronous
 
 _MONEY = {"price_minor": "price", "rrp_minor": "recommended price"}
+#: characters of one value in a table
+_LONGEST = 40
 
 
 @click.command(
@@ -72,7 +74,7 @@ def _tell(found: dict[str, Any]) -> None:
         when = f"not before {feed['leaves_at']}: {feed['waits_for']}" if feed["leaves_at"] else "at its next turn"
         click.echo(f"  it leaves {when}")
         rows = [
-            (each["sku"], ", ".join(each["parts"]), _changes(each["changes"]), each["last_sent_at"] or "never")
+            (each["sku"], ", ".join(each["parts"]), _news(feed["kind"], each), each["last_sent_at"] or "never")
             for each in feed["objects"]
         ]
         print_table(["sku", "parts", "changes", "last sent"], rows, empty="")
@@ -93,6 +95,11 @@ def _tell(found: dict[str, Any]) -> None:
         click.echo("Nothing is due: nothing would be sent.")
 
 
+def _news(kind: str, each: dict[str, Any]) -> str:
+    """What is said otherwise than last time; of an item that was never sent, that all of it is new."""
+    return "all of it" if kind == "item" and each["last_sent_at"] is None else _changes(each["changes"])
+
+
 def _changes(changes: list[dict[str, Any]]) -> str:
     return ", ".join(
         f"{_MONEY.get(each['field'], each['field'])} {_figure(each, 'before')} → {_figure(each, 'after')}"
@@ -104,4 +111,9 @@ def _figure(change: dict[str, Any], when: str) -> str:
     value = change[when]
     if value is None:
         return "none"
-    return amount(value) if change["field"] in _MONEY else shown(value)
+    return amount(value) if change["field"] in _MONEY else _short(shown(value))
+
+
+def _short(text: str) -> str:
+    """A text that may be a whole description, short enough for its column; --json has all of it."""
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
-from daemon.model import Attribute, Promotion
+from daemon.model import Attribute, Item, Promotion
 from daemon.rules import safety
 from daemon.store.snapshots import Snapshot
 
@@ -27,13 +27,10 @@ class Difference:
 
 def fields(listing: Snapshot) -> dict[str, str]:
     """A listing by the columns of the import files; an empty text is nothing. Promotions are told by their start."""
-    item, knobs = listing.item, listing.knobs
+    knobs = listing.knobs
     return {
-        "ean": item.ean,
         "channel_item_id": listing.channel_item_id,
-        **{name: getattr(item, name) for name in _TEXTS},
-        **{f"photo_{photo.rank}": photo.url for photo in item.photos},
-        "attributes": "; ".join(map(_attribute, item.attributes)),
+        **item_fields(listing.item),
         "end": "yes" if listing.ended else "no",
         "handling_days": _number(listing.handling_days),
         **asdict(listing.extras),
@@ -48,6 +45,16 @@ def fields(listing: Snapshot) -> dict[str, str]:
         "price": decimal(listing.price_minor),
         "rrp": decimal(listing.rrp_minor),
         **{f"promotion from {each.starts_at.isoformat()}": _promotion(each) for each in listing.promotions},
+    }
+
+
+def item_fields(item: Item) -> dict[str, str]:
+    """The catalogue part by the columns of the import files."""
+    return {
+        "ean": item.ean,
+        **{name: getattr(item, name) for name in _TEXTS},
+        **{f"photo_{photo.rank}": photo.url for photo in item.photos},
+        "attributes": "; ".join(map(_attribute, item.attributes)),
     }
 
 

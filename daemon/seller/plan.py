@@ -12,6 +12,7 @@ from anyio import to_thread
 from daemon.errors import NotAllowed
 from daemon.marketplaces import Marketplace
 from daemon.model import AccountName, Feed, FeedKind, FeedObject, FeedRule, Moment, Part
+from daemon.seller.differences import item_fields
 from daemon.settings import AccountSettings
 from daemon.store.feeds import GateClosed
 from daemon.store.imagined import ImaginedStore, Sent
@@ -154,10 +155,23 @@ def _object(each: FeedObject, kind: FeedKind, last: Sent | None) -> View:
     return {
         "sku": each.sku,
         "parts": sorted(part.value for part in each.parts),
-        "changes": [] if kind is FeedKind.ITEM else _changes(each, last),
+        "changes": _item_changes(each, last) if kind is FeedKind.ITEM else _changes(each, last),
         "last_feed": None if last is None else last.feed,
         "last_sent_at": None if last is None else iso(to_us(last.opened_at)),
     }
+
+
+def _item_changes(each: FeedObject, last: Sent | None) -> list[View]:
+    """Each column of the catalogue part that is another than what was said last; nothing where that is unknown."""
+    if last is not None and last.item is None:
+        return []
+    before = item_fields(last.item) if last is not None and last.item is not None else {}
+    after = item_fields(each.item)
+    return [
+        {"field": name, "before": before.get(name) or None, "after": after.get(name) or None}
+        for name in {**before, **after}
+        if before.get(name, "") != after.get(name, "")
+    ]
 
 
 def _changes(each: FeedObject, last: Sent | None) -> list[View]:

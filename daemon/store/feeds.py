@@ -363,9 +363,9 @@ def _claim_objects(db: sqlite3.Connection, feed: FeedId, rule: FeedRule, due: st
     )
     size = db.execute(
         "INSERT INTO feed_objects (feed, listing, ean, channel_item_id, item_revision, stock_revision, price_revision,"  # noqa: S608
-        " end_revision, stock, price_minor, rrp_minor, promotion, ended)"
+        " end_revision, stock, price_minor, rrp_minor, promotion, ended, item)"
         f" SELECT :feed, id, ean, channel_item_id, {revisions},"
-        f" {offered()}, {sold()}, {reference()}, {promotion()}, ended"
+        f" {offered()}, {sold()}, {reference()}, {promotion()}, ended, {'item' if Part.ITEM in rule.parts else 'NULL'}"
         # What is out of stock goes first, where not everything goes.
         f" FROM listings WHERE {due} ORDER BY {f'coalesce({offered()}, 1) = 0 DESC,' if rule.most else ''} id"
         " LIMIT :most",
@@ -616,8 +616,8 @@ def prepare(db: sqlite3.Connection) -> None:
 
 def _page(db: sqlite3.Connection, feed: int, after: int) -> Sequence[sqlite3.Row]:
     return db.execute(
-        "SELECT o.*, l.sku, l.item, l.handling_days, l.vat_bp, l.stock_extras, p.starts_at, p.ends_at, p.nature,"
-        " p.sale"
+        "SELECT o.*, l.sku, coalesce(o.item, l.item) AS carried, l.handling_days, l.vat_bp, l.stock_extras,"
+        " p.starts_at, p.ends_at, p.nature, p.sale"
         " FROM feed_objects o JOIN listings l ON l.id = o.listing LEFT JOIN promotions p ON p.id = o.promotion"
         " WHERE o.feed = ? AND o.listing > ? ORDER BY o.listing LIMIT ?",
         (feed, after, _PAGE),
@@ -630,7 +630,7 @@ def _object(row: sqlite3.Row, currency: str) -> FeedObject:
         ean=row["ean"],
         channel_item_id=row["channel_item_id"],
         parts=frozenset(part for part in Part if row[f"{part}_revision"] is not None),
-        item=item_from_json(row["item"]),
+        item=item_from_json(row["carried"]),
         stock=row["stock"] or 0,
         price=None if row["price_minor"] is None else Money(row["price_minor"], currency),
         rrp=None if row["rrp_minor"] is None else Money(row["rrp_minor"], currency),

@@ -16,9 +16,10 @@ from typing import TypeVar
 
 from anyio import CancelScope
 
-from daemon.model import AccountName, FeedKind, Sku
+from daemon.model import AccountName, FeedKind, Item, Sku
 from daemon.store import Store
 from daemon.store.database import Database, connect_imagining
+from daemon.store.listings import item_from_json
 from daemon.store.times import from_us
 
 R = TypeVar("R")
@@ -64,7 +65,10 @@ _HIDDEN: dict[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What a listing was sent last: the figures, by which feed, and when that was opened; money in minor units."""
+    """What a listing was sent last: the figures, by which feed, and when that was opened; money in minor units.
+
+    `item` is None for an offer feed, and for an item feed of a version that did not keep it.
+    """
 
     feed: int
     opened_at: datetime
@@ -72,6 +76,7 @@ class Sent:
     price_minor: int | None
     rrp_minor: int | None
     ended: bool
+    item: Item | None
 
 
 class _ImaginedDatabase(Database):
@@ -162,4 +167,5 @@ def _last_sent(db: sqlite3.Connection, account: str, kind: FeedKind, sku: str) -
     if row is None:
         return None
     figures = (row["stock"], row["price_minor"], row["rrp_minor"], bool(row["ended"]))
-    return Sent(row["feed"], from_us(int(row["opened_at"])), *figures)
+    item = None if row["item"] is None else item_from_json(row["item"])
+    return Sent(row["feed"], from_us(int(row["opened_at"])), *figures, item)

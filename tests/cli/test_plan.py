@@ -18,6 +18,7 @@ def test_the_plan_of_an_account_for_people_and_programs(say: Say, config_path: P
     assert result.exit_code == 0, result.output
     assert "item feed" in result.output
     assert "8 listings (8 item)" in result.output
+    assert "LAMPE-CHENE\titem\tall of it\tnever" in result.output
     assert "it leaves at its next turn" in result.output
     made = answer(say("plan", "redoute", "--bytes", tmp_path / "next", "--limit", 3, "--json"))
     (feed,) = made["plan"]["feeds"]

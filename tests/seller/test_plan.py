@@ -1,6 +1,7 @@
 """What would be sent next is shown by doing it where it cannot last."""
 
 import hashlib
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,10 +11,10 @@ from daemon.jobs.feeds import send_items, send_offers
 from daemon.jobs.orders import download_orders
 from daemon.jobs.reports import read_reports
 from daemon.jobs.updates import send_updates
-from daemon.model import Money, OrderNumber, UpdateKind
+from daemon.model import Money, OrderNumber, Photo, UpdateKind
 from daemon.seller.plan import Plan, View
 from daemon.store.imagined import imagined_store
-from daemon.store.listings import PriceRow
+from daemon.store.listings import ItemRow, PriceRow
 from tests.jobs.scene import EAN, HOUR, LAMP, MINUTE, NOON, STOCK_NUMBER, Scene, moment, scene
 
 
@@ -61,6 +62,33 @@ async def test_the_plan_is_byte_for_byte_what_is_then_sent_and_changes_nothing(t
         sent = b"".join([chunk async for chunk in redoute.store.payloads.chunks(payload)])
         assert (tmp_path / feed["name"]).read_bytes() == sent
         assert (feed["name"], feed["sha256"]) == (name, hashlib.sha256(sent).hexdigest())
+
+
+async def test_an_item_is_told_by_what_it_says_otherwise_than_last_time(tmp_path: Path) -> None:  # L2 S3
+    async with scene(tmp_path, "sellr") as redoute:
+        await redoute.want()
+        (feed,) = (await planned(redoute, MINUTE))["feeds"]
+        said = {each["field"]: (each["before"], each["after"]) for each in feed["objects"][0]["changes"]}
+        assert said["title"] == (None, "Lampe de bureau")
+        assert said["photo_1"] == (None, "https://pictures.example.test/lamp.jpg")
+        await redoute.turn(send_items, MINUTE)
+        await redoute.answer()
+        await redoute.turn(read_reports, 2 * MINUTE)
+
+        item = (await redoute.store.snapshots.page(redoute.name))[0].item
+        other = replace(item, title="Lampe de salon", photos=(Photo("https://pictures.example.test/salon.jpg", 1),))
+        await redoute.store.listings.put_items(
+            redoute.name, [ItemRow(LAMP, other)], NOON + 3 * MINUTE, [""], item_feed=True
+        )
+        items = [feed for feed in (await planned(redoute, 4 * MINUTE))["feeds"] if feed["kind"] == "item"]
+        assert items[0]["objects"][0]["changes"] == [
+            {"field": "title", "before": "Lampe de bureau", "after": "Lampe de salon"},
+            {
+                "field": "photo_1",
+                "before": "https://pictures.example.test/lamp.jpg",
+                "after": "https://pictures.example.test/salon.jpg",
+            },
+        ]
 
 
 async def test_what_the_change_guard_would_hold_is_not_planned(tmp_path: Path) -> None:  # S3
