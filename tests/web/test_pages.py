@@ -541,17 +541,8 @@ def test_a_customer_is_forgotten(stage: Stage) -> None:  # D12 S3
 
 def test_a_failed_update_is_said_again(stage: Stage) -> None:  # J13 S3
     store = stage.daemon.store
-    ready = (OrderLine("1", 1, LineState.TO_SHIP, ean="3701234567013"),)
-    order = Order(OrderNumber("J-9"), ready, ordered_at=NOON)
-    stage.ask(store.orders.keep, LEWIS, [Delivery(RemoteFile("orders", "order-9.txt", 3), b"J-9", (order,))], NOON)
     with stage.signed_in("operator") as page:
-        page.goto("/orders/lewis/J-9")
-        ship = page.locator("details", has=page.get_by_role("heading", name="Ship"))
-        ship.get_by_label("Carrier").fill("Royal Mail")
-        ship.get_by_label("Tracking number").fill("WRONG")
-        ship.get_by_role("button", name="Ship").click()
-        expect(page.get_by_role("status")).to_contain_text("Done: shipped")
-        update = stage.ask(store.views.order, LEWIS, "J-9", personal=False)["updates"][0]["id"]
+        update = _shipped(stage, page, "J-9", tracking="WRONG")
         stage.ask(store.updates.failed, update, "no such tracking number", NOON)
         page.goto("/")
         page.get_by_role("link", name="lewis: 1 order update that failed").click()
@@ -567,17 +558,8 @@ def test_a_failed_update_is_said_again(stage: Stage) -> None:  # J13 S3
 
 def test_what_may_have_arrived_is_settled_by_a_person(stage: Stage) -> None:  # L13 S3
     store = stage.daemon.store
-    ready = (OrderLine("1", 1, LineState.TO_SHIP, ean="3701234567013"),)
-    order = Order(OrderNumber("J-8"), ready, ordered_at=NOON)
-    stage.ask(store.orders.keep, LEWIS, [Delivery(RemoteFile("orders", "order-8.txt", 3), b"J-8", (order,))], NOON)
     with stage.signed_in("operator") as page:
-        page.goto("/orders/lewis/J-8")
-        ship = page.locator("details", has=page.get_by_role("heading", name="Ship"))
-        ship.get_by_label("Carrier").fill("Royal Mail")
-        ship.get_by_label("Tracking number").fill("AB1")
-        ship.get_by_role("button", name="Ship").click()
-        expect(page.get_by_role("status")).to_contain_text("Done: shipped")
-        update = stage.ask(store.views.order, LEWIS, "J-8", personal=False)["updates"][0]["id"]
+        update = _shipped(stage, page, "J-8", tracking="AB1")
         stage.ask(store.updates.sending, update, "dispatch-8.txt", b"dispatch", NOON)
         stage.ask(store.updates.may_have_arrived, update, "the connection broke", NOON)
         page.reload()
@@ -673,6 +655,23 @@ def test_the_sign_in_page_says_how_the_first_user_is_made(stage: Stage) -> None:
         page.goto("/login")
         assert "sellerd users add" not in page.content()
         expect(page.get_by_label("Name")).to_be_focused()
+
+
+def _shipped(stage: Stage, page: Page, number: str, *, tracking: str) -> int:
+    """An order of one line that has come in and is shipped on its page; the number of the dispatch."""
+    ready = (OrderLine("1", 1, LineState.TO_SHIP, ean="3701234567013"),)
+    order = Order(OrderNumber(number), ready, ordered_at=NOON)
+    delivery = Delivery(RemoteFile("orders", f"order-{number}.txt", len(number)), number.encode(), (order,))
+    store = stage.daemon.store
+    stage.ask(store.orders.keep, LEWIS, [delivery], NOON)
+    page.goto(f"/orders/lewis/{number}")
+    ship = page.locator("details", has=page.get_by_role("heading", name="Ship"))
+    ship.get_by_label("Carrier").fill("Royal Mail")
+    ship.get_by_label("Tracking number").fill(tracking)
+    ship.get_by_role("button", name="Ship").click()
+    expect(page.get_by_role("status")).to_contain_text("Done: shipped")
+    update: int = stage.ask(store.views.order, LEWIS, number, personal=False)["updates"][0]["id"]
+    return update
 
 
 def _choose(page: Page, verb: str) -> None:
