@@ -72,7 +72,7 @@ def pairs(folder: Path, python_of_peers: str, orders: int, offers: int) -> list[
     anyio.run(fill_listings, filled, offers)
 
     def fresh() -> None:
-        for path in folder.glob("ours.db*"):
+        for path in folder.glob("ours.*"):
             path.unlink()
 
     def fresh_listings() -> None:
