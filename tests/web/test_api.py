@@ -11,8 +11,6 @@ import anyio
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from daemon.config import Config
-from daemon.errors import NotAllowed
 from daemon.model import (
     AccountName,
     AnswerLine,
@@ -23,7 +21,6 @@ from daemon.model import (
     FeedKind,
     Item,
     LineState,
-    Moment,
     Order,
     OrderLine,
     OrderNumber,
@@ -36,7 +33,8 @@ from daemon.store.listings import ItemRow, StockRow
 from daemon.transports.http import ControlClient
 from daemon.web.api import control_app
 from daemon.web.serve import listen_at, serving
-from tests.seller.conftest import NOON, lewis, redoute
+from tests.seller.conftest import NOON, redoute
+from tests.web.standins import AskedDaemon, clocks
 
 REDOUTE = AccountName("redoute")
 SECRET = "Made Up Lane 5"
@@ -49,39 +47,16 @@ LISTINGS = (
 )
 
 
-class Daemon:
-    """What stands for the running daemon."""
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
-        self.config = Config(accounts={REDOUTE: redoute(), AccountName("lewis"): lewis()})
-        self.problems: list[str] = []
-        self.asked: list[str] = []
-
-    async def reload(self) -> list[str]:
-        self.asked.append("reload")
-        return self.problems
-
-    async def run_now(self, account: AccountName, job: str) -> None:
-        if job == "nonsense":
-            raise NotAllowed(f"{account} has no job nonsense")
-        self.asked.append(f"{account} {job}")
-
-
-def clocks() -> Moment:
-    return Moment(NOON, "boot-1", 1_000_000_000, synchronised=True)
-
-
 @pytest.fixture
-async def daemon(tmp_path: Path) -> AsyncIterator[Daemon]:
+async def daemon(tmp_path: Path) -> AsyncIterator[AskedDaemon]:
     async with open_store(tmp_path / "sellerd.db") as store:
         for name, marketplace in (("redoute", "laredoute"), ("lewis", "johnlewis")):
             await store.accounts.configure(AccountName(name), marketplace, "", NOON)
-        yield Daemon(store)
+        yield AskedDaemon(store)
 
 
 @pytest.fixture(params=["socket", "in process"])
-async def client(request: pytest.FixtureRequest, daemon: Daemon, tmp_path: Path) -> AsyncIterator[ControlClient]:
+async def client(request: pytest.FixtureRequest, daemon: AskedDaemon, tmp_path: Path) -> AsyncIterator[ControlClient]:
     app = control_app(daemon, clocks)
     if request.param == "in process":
         async with ControlClient.over_app(app) as client:
@@ -160,7 +135,7 @@ async def test_a_file_that_is_no_table_is_a_problem(client: ControlClient) -> No
     assert (await bring(client, "nonsense", b"", status=422))["title"] == "the request is not in the documented form"
 
 
-async def test_two_imports_at_a_time_do_not_undo_each_other(client: ControlClient, daemon: Daemon) -> None:  # S1
+async def test_two_imports_at_a_time_do_not_undo_each_other(client: ControlClient, daemon: AskedDaemon) -> None:  # S1
     skus = [f"SKU-{number}" for number in range(1_200)]
     await bring(client, "listings", "\n".join(["sku,title", *(f"{sku},x" for sku in skus)]).encode())
     async with anyio.create_task_group() as group:
@@ -172,7 +147,7 @@ async def test_two_imports_at_a_time_do_not_undo_each_other(client: ControlClien
     assert found == {("new", "new", "new", "new")}
 
 
-async def test_lines_are_decided_each_in_its_own_way(client: ControlClient, daemon: Daemon) -> None:  # L13
+async def test_lines_are_decided_each_in_its_own_way(client: ControlClient, daemon: AskedDaemon) -> None:  # L13
     await an_order(daemon.store)
     accepted = await post(client, f"{ORDER}/accept", {"lines": [{"ref": "L1"}]})
     assert accepted == {
@@ -191,7 +166,7 @@ async def test_lines_are_decided_each_in_its_own_way(client: ControlClient, daem
 
 
 async def test_a_move_that_is_not_legal_is_refused_with_the_reason(
-    client: ControlClient, daemon: Daemon
+    client: ControlClient, daemon: AskedDaemon
 ) -> None:  # L12
     await an_order(daemon.store)
     problem = await post(client, f"{ORDER}/ship", {"carrier": "Colis", "tracking_number": "T1"}, 409)
@@ -204,7 +179,9 @@ async def test_a_move_that_is_not_legal_is_refused_with_the_reason(
     assert "no order O-2" in (await post(client, f"{ORDER[:-1]}2/accept", status=404))["detail"]
 
 
-async def test_a_shipment_in_part_with_the_default_tracking_url(client: ControlClient, daemon: Daemon) -> None:  # L13
+async def test_a_shipment_in_part_with_the_default_tracking_url(
+    client: ControlClient, daemon: AskedDaemon
+) -> None:  # L13
     await an_order(daemon.store, LineState.TO_SHIP)
     said = {"carrier": "Colis", "tracking_number": "T/1", "lines": [{"ref": "L1", "quantity": 2}]}
     problem = await post(client, f"{ORDER}/ship", said, 409)
@@ -221,7 +198,7 @@ async def test_a_shipment_in_part_with_the_default_tracking_url(client: ControlC
     ]
 
 
-async def test_a_cancel_request_goes_line_by_line(client: ControlClient, daemon: Daemon) -> None:  # L14
+async def test_a_cancel_request_goes_line_by_line(client: ControlClient, daemon: AskedDaemon) -> None:  # L14
     lines = (OrderLine("L1", 3, LineState.NEW), OrderLine("L2", 1, LineState.SHIPPED), OrderLine("L3", 1, ACCEPTED))
     order = Order(OrderNumber("O-1"), lines)
     await daemon.store.orders.keep(REDOUTE, [Delivery(RemoteFile("orders", "O-1.xml", 3), b"O-1", (order,))], NOON)
@@ -241,7 +218,7 @@ async def test_a_cancel_request_goes_line_by_line(client: ControlClient, daemon:
     ]
 
 
-async def test_out_of_stock_is_a_reason_of_its_own(client: ControlClient, daemon: Daemon) -> None:  # L13
+async def test_out_of_stock_is_a_reason_of_its_own(client: ControlClient, daemon: AskedDaemon) -> None:  # L13
     await an_order(daemon.store)
     await post(client, f"{ORDER}/refuse", {"out_of_stock": True, "lines": [{"ref": "L1"}]})
     await post(client, f"{ORDER}/refuse", {"reason": "out of stock", "lines": [{"ref": "L2"}]})
@@ -249,7 +226,7 @@ async def test_out_of_stock_is_a_reason_of_its_own(client: ControlClient, daemon
     assert [line["out_of_stock"] for update in updates for line in update["lines"]] == [True, False]
 
 
-async def test_late_orders_are_found(client: ControlClient, daemon: Daemon) -> None:  # L12
+async def test_late_orders_are_found(client: ControlClient, daemon: AskedDaemon) -> None:  # L12
     day = timedelta(days=1)
     terms = Deadlines(accept_within=day, warn_before=timedelta(hours=1))
     await daemon.store.accounts.configure(REDOUTE, "laredoute", "", NOON, terms)
@@ -265,7 +242,7 @@ async def test_late_orders_are_found(client: ControlClient, daemon: Daemon) -> N
     assert status["orders_waiting"] == {"in_time": 1, "due_soon": 1, "late": 1}
 
 
-async def test_orders_of_which_something_is_wrong_are_found(client: ControlClient, daemon: Daemon) -> None:  # J6
+async def test_orders_of_which_something_is_wrong_are_found(client: ControlClient, daemon: AskedDaemon) -> None:  # J6
     for number, incomplete in (("O-1", "4 lines were expected, 3 read"), ("O-2", "")):
         order = Order(OrderNumber(number), (OrderLine("L1", 1, LineState.NEW),), incomplete=incomplete)
         file = RemoteFile("orders", f"{number}.xml", 3)
@@ -323,7 +300,7 @@ async def test_a_request_that_is_too_long_is_not_held_in_memory(client: ControlC
 
 
 async def test_who_hangs_up_in_the_middle_of_an_import_is_no_failure(
-    daemon: Daemon, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    daemon: AskedDaemon, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:  # S1
     left = anyio.Event()
 
@@ -344,7 +321,7 @@ async def test_who_hangs_up_in_the_middle_of_an_import_is_no_failure(
     assert await daemon.store.views.listings(REDOUTE) == []
 
 
-async def test_orders_show_personal_data_only_when_asked(client: ControlClient, daemon: Daemon) -> None:  # D12
+async def test_orders_show_personal_data_only_when_asked(client: ControlClient, daemon: AskedDaemon) -> None:  # D12
     await an_order(daemon.store)
     plain = [await get(client, ORDER), await get(client, "/api/v1/orders")]
     assert SECRET not in json.dumps(plain)
@@ -372,7 +349,7 @@ async def reject(store: Store, sku: Sku) -> None:
     await store.answers.apply(REDOUTE, [line], NOON)
 
 
-async def test_another_try_for_a_listing_in_error(client: ControlClient, daemon: Daemon) -> None:  # S3
+async def test_another_try_for_a_listing_in_error(client: ControlClient, daemon: AskedDaemon) -> None:  # S3
     await bring(client, "listings", LISTINGS)
     path = "/api/v1/accounts/redoute/listings"
     # What breaks our own rules would spend a feed in vain.
@@ -389,7 +366,7 @@ async def test_another_try_for_a_listing_in_error(client: ControlClient, daemon:
 
 
 async def test_what_is_rejected_three_times_in_a_row_is_blocked_until_a_person_says_so(
-    client: ControlClient, daemon: Daemon
+    client: ControlClient, daemon: AskedDaemon
 ) -> None:  # L2
     await bring(client, "listings", LISTINGS)
     path = "/api/v1/accounts/redoute/listings"
@@ -431,7 +408,7 @@ async def test_codes_are_brought_in_and_listings_are_validated(client: ControlCl
     assert (await client.request("GET", "/api/v1/accounts/lewis/validation")).status == 409
 
 
-async def test_a_held_account_is_released(client: ControlClient, daemon: Daemon) -> None:  # D10
+async def test_a_held_account_is_released(client: ControlClient, daemon: AskedDaemon) -> None:  # D10
     await daemon.store.accounts.hold(REDOUTE, "the password was refused", NOON)
     assert (await get(client, "/api/v1/status"))["accounts"][1]["held"]
     await post(client, "/api/v1/accounts/redoute/release")
@@ -439,7 +416,7 @@ async def test_a_held_account_is_released(client: ControlClient, daemon: Daemon)
     assert "is not held" in (await post(client, "/api/v1/accounts/redoute/release", status=409))["detail"]
 
 
-async def test_jobs_and_the_configuration_go_to_the_daemon(client: ControlClient, daemon: Daemon) -> None:  # D13
+async def test_jobs_and_the_configuration_go_to_the_daemon(client: ControlClient, daemon: AskedDaemon) -> None:  # D13
     await post(client, "/api/v1/accounts/redoute/jobs/orders/run", status=202)
     assert "no job nonsense" in (await post(client, "/api/v1/accounts/redoute/jobs/nonsense/run", status=409))["detail"]
     assert await post(client, "/api/v1/site/jobs/housekeeping/run", status=202) == {"version": 1, "job": "housekeeping"}
@@ -449,7 +426,7 @@ async def test_jobs_and_the_configuration_go_to_the_daemon(client: ControlClient
     assert daemon.asked == ["redoute orders", " housekeeping", "reload", "reload"]
 
 
-async def test_feeds_can_be_followed_to_their_bytes(client: ControlClient, daemon: Daemon) -> None:  # L16
+async def test_feeds_can_be_followed_to_their_bytes(client: ControlClient, daemon: AskedDaemon) -> None:  # L16
     await bring(client, "listings", LISTINGS)
     rule = next(iter(redoute().feed_rules.values()))
     feed = await daemon.store.feeds.open(REDOUTE, rule, clocks())
@@ -482,14 +459,16 @@ async def test_the_interface_describes_itself(client: ControlClient) -> None:  #
     assert (await get(client, "/api/v1/nothing", 404))["title"] == "there is no such thing"
 
 
-async def test_a_database_that_failed_is_told(client: ControlClient, daemon: Daemon) -> None:  # S3
+async def test_a_database_that_failed_is_told(client: ControlClient, daemon: AskedDaemon) -> None:  # S3
     daemon.store.database.fault = "disk I/O error"
     problem = await post(client, "/api/v1/accounts/redoute/release", status=503)
     assert problem["detail"] == "disk I/O error"
     daemon.store.database.fault = ""
 
 
-async def test_jobs_are_paused_and_resumed_with_reason_and_end(client: ControlClient, daemon: Daemon) -> None:  # D13
+async def test_jobs_are_paused_and_resumed_with_reason_and_end(
+    client: ControlClient, daemon: AskedDaemon
+) -> None:  # D13
     path = "/api/v1/accounts/redoute"
     said = {"reason": "prices are being checked", "jobs": ["offers"], "until": "2026-03-02T14:00:00+01:00"}
 
@@ -529,7 +508,9 @@ async def test_a_pause_that_makes_no_sense_is_told(
     assert told in (await post(client, "/api/v1/accounts/redoute/pause", said, status))["detail"]
 
 
-async def test_all_stock_is_pushed_on_request_and_a_turn_begins(client: ControlClient, daemon: Daemon) -> None:  # J3
+async def test_all_stock_is_pushed_on_request_and_a_turn_begins(
+    client: ControlClient, daemon: AskedDaemon
+) -> None:  # J3
     path = "/api/v1/accounts/lewis/stock/push"
     rows = [ItemRow(Sku(f"CHAIR-{each}"), Item(), channel_item_id=f"1000000{each}") for each in (1, 2)]
     lewis = AccountName("lewis")

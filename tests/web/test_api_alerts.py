@@ -12,40 +12,27 @@ import pytest
 from daemon.config import Config
 from daemon.model import SITE, AccountName, Moment
 from daemon.rules.causes import Cause, CauseKind
-from daemon.store import Store, open_store
+from daemon.store import open_store
 from daemon.transports.http import ControlClient
 from daemon.web.api import control_app
 from daemon.web.serve import user_name
 from tests.seller.conftest import NOON
 from tests.smtp import Inbox, mail_server
+from tests.web.standins import UnaskedDaemon
 
 MINUTE = timedelta(minutes=1)
 HELD = Cause(CauseKind.HELD, "lr needs a person", AccountName("lr"))
 DISK = Cause(CauseKind.DISK, "900 MiB are free", SITE)
 
 
-class Daemon:
-    """What stands for the running daemon."""
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
-        self.config = Config()
-
-    async def reload(self) -> list[str]:
-        raise AssertionError
-
-    async def run_now(self, account: AccountName, job: str) -> None:
-        raise AssertionError
-
-
 @pytest.fixture
-async def daemon(tmp_path: Path) -> AsyncIterator[Daemon]:
+async def daemon(tmp_path: Path) -> AsyncIterator[UnaskedDaemon]:
     async with open_store(tmp_path / "sellerd.db") as store:
-        yield Daemon(store)
+        yield UnaskedDaemon(store)
 
 
 @pytest.fixture
-async def client(daemon: Daemon) -> AsyncIterator[ControlClient]:
+async def client(daemon: UnaskedDaemon) -> AsyncIterator[ControlClient]:
     def clocks() -> Moment:
         return Moment(NOON, "boot-1", 1_000_000_000, synchronised=True)
 
@@ -62,7 +49,7 @@ async def ask(
 
 
 async def test_what_is_wrong_is_listed_with_its_fix_and_seen_by_a_person(
-    client: ControlClient, daemon: Daemon
+    client: ControlClient, daemon: UnaskedDaemon
 ) -> None:  # D5
     await daemon.store.alerts.observe([HELD, DISK], NOON - 9 * MINUTE, 5 * MINUTE)
     await daemon.store.alerts.observe([HELD], NOON - 8 * MINUTE, 5 * MINUTE)
@@ -85,7 +72,7 @@ async def test_what_is_wrong_is_listed_with_its_fix_and_seen_by_a_person(
     await ask(client, "POST", f"alerts/{held['id']}/acknowledge", {"by": "Sam"}, status=422)
 
 
-async def test_a_test_goes_out_by_the_configured_ways(client: ControlClient, daemon: Daemon) -> None:
+async def test_a_test_goes_out_by_the_configured_ways(client: ControlClient, daemon: UnaskedDaemon) -> None:
     nothing = await ask(client, "POST", "alerts/test", status=409)
     assert "add [alerts.mail] or [alerts.webhook]" in nothing["detail"]
     async with mail_server() as inbox:

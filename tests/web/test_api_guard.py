@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from daemon.config import Config
 from daemon.model import AccountName, Moment, Sku
 from daemon.store import Store
 from daemon.store.database import Database
@@ -16,22 +15,9 @@ from daemon.web.api import control_app
 from daemon.web.serve import user_name
 from tests.store.conftest import NOON, database  # noqa: F401 - a fixture
 from tests.store.test_guard import Scene, skus
+from tests.web.standins import UnaskedDaemon
 
 ME = user_name(os.getuid())
-
-
-class Daemon:
-    """What stands for the running daemon."""
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
-        self.config = Config()
-
-    async def reload(self) -> list[str]:
-        raise AssertionError
-
-    async def run_now(self, account: AccountName, job: str) -> None:
-        raise AssertionError
 
 
 @pytest.fixture
@@ -48,7 +34,7 @@ async def client(scene: Scene) -> AsyncIterator[ControlClient]:
     def clocks() -> Moment:
         return Moment(NOON + scene.now, "boot-1", 1_000_000_000, synchronised=True)
 
-    async with ControlClient.over_app(control_app(Daemon(scene.store), clocks, "here")) as client:
+    async with ControlClient.over_app(control_app(UnaskedDaemon(scene.store), clocks, "here")) as client:
         yield client
 
 

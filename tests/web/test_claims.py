@@ -15,7 +15,8 @@ from daemon.model import (
 )
 from daemon.transports.http import ControlClient
 from tests.seller.conftest import NOON
-from tests.web.test_api import Daemon, client, daemon, get, post
+from tests.web.standins import AskedDaemon
+from tests.web.test_api import client, daemon, get, post
 
 __all__ = ["client", "daemon"]
 
@@ -24,7 +25,7 @@ CLAIMS = "/api/v1/accounts/lewis/claims"
 ORDER = "/api/v1/accounts/lewis/orders/Y1"
 
 
-async def asked(daemon: Daemon, *units: int, state: LineState = LineState.TO_SHIP) -> None:
+async def asked(daemon: AskedDaemon, *units: int, state: LineState = LineState.TO_SHIP) -> None:
     order = Order(OrderNumber("Y1"), (OrderLine("1", 3, state),))
     file = RemoteFile("/live/incoming", "order-1.txt", 1)
     await daemon.store.orders.keep(LEWIS, [Delivery(file, b"order", (order,))], NOON)
@@ -34,7 +35,9 @@ async def asked(daemon: Daemon, *units: int, state: LineState = LineState.TO_SHI
         await daemon.store.claims.keep(LEWIS, [Delivery(file, b"%d" % number, (request,))], NOON)
 
 
-async def test_claims_are_listed_shown_accepted_and_closed(client: ControlClient, daemon: Daemon) -> None:  # J12 S3
+async def test_claims_are_listed_shown_accepted_and_closed(
+    client: ControlClient, daemon: AskedDaemon
+) -> None:  # J12 S3
     await asked(daemon, 1, 2, 3)
     page = await get(client, "/api/v1/claims", limit="2")
     assert ([claim["id"] for claim in page["claims"]], page["next"]) == ([3, 2], 2)
@@ -71,7 +74,7 @@ async def test_a_claim_that_is_not_there_is_404(client: ControlClient, verb: str
     "line", [{"ref": "1", "amount": "1.999"}, {"ref": "1", "amount": "-1"}, {"ref": "1", "amount": "1", "quantity": 1}]
 )
 async def test_an_amount_is_pounds_and_pence_in_place_of_units(
-    client: ControlClient, daemon: Daemon, line: dict[str, object]
+    client: ControlClient, daemon: AskedDaemon, line: dict[str, object]
 ) -> None:  # J10
     await asked(daemon, state=LineState.SHIPPED)
     await post(client, f"{ORDER}/refund", {"lines": [line]}, status=422)
@@ -81,7 +84,7 @@ async def test_an_amount_is_pounds_and_pence_in_place_of_units(
     assert (done["kind"], done["lines"]) == ("refund", [{"ref": "1", "quantity": 2}])
 
 
-async def test_nothing_failed_means_nothing_to_send_again(client: ControlClient, daemon: Daemon) -> None:  # J13
+async def test_nothing_failed_means_nothing_to_send_again(client: ControlClient, daemon: AskedDaemon) -> None:  # J13
     await asked(daemon)
     told = await post(client, f"{ORDER}/resend", status=409)
     assert told["detail"] == "order Y1 has no failed update to send again"

@@ -7,49 +7,25 @@ from typing import Any
 
 import pytest
 
-from daemon.config import Config
-from daemon.errors import NotAllowed
-from daemon.model import AccountName, Moment
-from daemon.store import Store, open_store
+from daemon.model import AccountName
+from daemon.store import open_store
 from daemon.transports.http import ControlClient
 from daemon.web.api import control_app
 from daemon.web.serve import listen_at, serving
-from tests.seller.conftest import NOON, lewis, redoute
-
-
-class Daemon:
-    """What stands for the running daemon."""
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
-        self.config = Config(accounts={AccountName("redoute"): redoute(), AccountName("lewis"): lewis()})
-        self.problems: list[str] = []
-        self.asked: list[str] = []
-
-    async def reload(self) -> list[str]:
-        self.asked.append("reload")
-        return self.problems
-
-    async def run_now(self, account: AccountName, job: str) -> None:
-        if job == "nonsense":
-            raise NotAllowed(f"{account} has no job nonsense")
-        self.asked.append(f"{account} {job}")
-
-
-def clocks() -> Moment:
-    return Moment(NOON, "boot-1", 1_000_000_000, synchronised=True)
+from tests.seller.conftest import NOON
+from tests.web.standins import AskedDaemon, clocks
 
 
 @pytest.fixture
-async def rest_daemon(tmp_path: Path) -> AsyncIterator[Daemon]:
+async def rest_daemon(tmp_path: Path) -> AsyncIterator[AskedDaemon]:
     async with open_store(tmp_path / "sellerd.db") as store:
         for name, marketplace in (("redoute", "laredoute"), ("lewis", "johnlewis")):
             await store.accounts.configure(AccountName(name), marketplace, "", NOON)
-        yield Daemon(store)
+        yield AskedDaemon(store)
 
 
 @pytest.fixture
-async def rest(rest_daemon: Daemon, tmp_path: Path) -> AsyncIterator[ControlClient]:
+async def rest(rest_daemon: AskedDaemon, tmp_path: Path) -> AsyncIterator[ControlClient]:
     socket = tmp_path / "rest.sock"
     app = control_app(rest_daemon, clocks)
     async with serving(app, listen_at(socket)), ControlClient.over_socket(socket) as client:

@@ -10,7 +10,8 @@ import anyio
 from daemon.model import AccountName, Sku
 from daemon.seller.spreadsheets import XLSX
 from daemon.transports.http import ControlClient
-from tests.web.rest.conftest import Daemon, told
+from tests.web.rest.conftest import told
+from tests.web.standins import AskedDaemon
 
 REDOUTE = AccountName("redoute")
 
@@ -72,7 +73,7 @@ async def test_each_row_is_answered_in_its_order(rest: ControlClient) -> None:  
 
 
 async def test_tables_come_in_bulk_too_and_a_dry_run_shows_the_difference(
-    rest: ControlClient, rest_daemon: Daemon
+    rest: ControlClient, rest_daemon: AskedDaemon
 ) -> None:  # S1
     await some(rest, 1)
     table = pieces(b"sku,price\nSKU-0,49.90\nSKU-0,x\n")
@@ -129,7 +130,7 @@ async def test_a_hundred_thousand_rows_are_answered_in_flat_memory(rest: Control
 
 
 async def test_what_the_database_refuses_ends_the_stream_with_the_problem(
-    rest: ControlClient, rest_daemon: Daemon
+    rest: ControlClient, rest_daemon: AskedDaemon
 ) -> None:  # S3
     await some(rest, 1)
 

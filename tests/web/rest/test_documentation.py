@@ -19,17 +19,17 @@ from daemon.web.api import control_app
 from daemon.web.problems import TITLES
 from daemon.web.serve import listen_on, serving
 from tests.seller.conftest import NOON, redoute
-from tests.web.rest.conftest import Daemon, clocks
+from tests.web.standins import AskedDaemon, clocks
 
 PAGE = (Path(__file__).parents[3] / "docs" / "rest-and-webhooks.md").read_text("utf-8")
 ACCOUNT = AccountName("laredoute-fr")
 
 
-async def _stocked(store: Store) -> Daemon:
+async def _stocked(store: Store) -> AskedDaemon:
     await store.accounts.configure(ACCOUNT, "laredoute", "", NOON)
     order = Order(OrderNumber("O-1"), (OrderLine("L1", 2, LineState.TO_SHIP),), shipping=Customer(name="A. Nobody"))
     await store.orders.keep(ACCOUNT, [Delivery(RemoteFile("orders", "O-1.xml", 3), b"O-1", (order,))], NOON)
-    daemon = Daemon(store)
+    daemon = AskedDaemon(store)
     daemon.config = Config(accounts={ACCOUNT: redoute(name="laredoute-fr")})
     return daemon
 

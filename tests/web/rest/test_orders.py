@@ -24,7 +24,8 @@ from daemon.model import (
 from daemon.store import Store
 from daemon.transports.http import ControlClient
 from tests.seller.conftest import NOON, lewis
-from tests.web.rest.conftest import Daemon, told
+from tests.web.rest.conftest import told
+from tests.web.standins import AskedDaemon
 
 LEWIS = AccountName("lewis")
 CHANGES = "/accounts/lewis/order-changes"
@@ -47,7 +48,7 @@ def numbers(page: dict[str, Any]) -> list[str]:
     return [order["number"] for order in page["orders"]]
 
 
-async def test_a_cursor_gives_every_change_once(rest: ControlClient, rest_daemon: Daemon) -> None:  # S2
+async def test_a_cursor_gives_every_change_once(rest: ControlClient, rest_daemon: AskedDaemon) -> None:  # S2
     store = rest_daemon.store
     for number in ("O-1", "O-2", "O-3"):
         await an_order(store, number)
@@ -75,7 +76,7 @@ def _said() -> dict[str, Any]:
 
 
 async def test_a_client_that_keeps_its_cursor_sees_changes_made_meanwhile_exactly_once(
-    rest: ControlClient, rest_daemon: Daemon
+    rest: ControlClient, rest_daemon: AskedDaemon
 ) -> None:  # S2
     seen: Counter[str] = Counter()
     made = 60
@@ -115,7 +116,7 @@ SHIP = "/accounts/lewis/orders/O-1/ship"
 ONE = {"carrier": "DPD", "tracking_number": "T1", "lines": [{"ref": "L1", "quantity": 1}]}
 
 
-async def test_a_request_with_a_key_is_done_once(rest: ControlClient, rest_daemon: Daemon) -> None:  # S3 J8
+async def test_a_request_with_a_key_is_done_once(rest: ControlClient, rest_daemon: AskedDaemon) -> None:  # S3 J8
     await an_order(rest_daemon.store, "O-1")
     status, first, before = await post(rest, SHIP, ONE, "key-1")
     assert (status, first["lines"], before) == (200, [{"ref": "L1", "quantity": 1}], False)
@@ -129,7 +130,7 @@ async def test_a_request_with_a_key_is_done_once(rest: ControlClient, rest_daemo
     assert len(order["order"]["updates"]) == 3
 
 
-async def test_a_refused_request_leaves_its_key_free(rest: ControlClient, rest_daemon: Daemon) -> None:  # S3
+async def test_a_refused_request_leaves_its_key_free(rest: ControlClient, rest_daemon: AskedDaemon) -> None:  # S3
     await an_order(rest_daemon.store, "O-1", LineState.NEW)
     assert (await post(rest, SHIP, ONE, "key-1"))[0] == 409
     await an_order(rest_daemon.store, "O-2")
@@ -138,7 +139,9 @@ async def test_a_refused_request_leaves_its_key_free(rest: ControlClient, rest_d
     assert (status, problem["code"]) == (422, "invalid_request")
 
 
-async def test_the_same_request_many_times_at_once_is_done_once(rest: ControlClient, rest_daemon: Daemon) -> None:  # S3
+async def test_the_same_request_many_times_at_once_is_done_once(
+    rest: ControlClient, rest_daemon: AskedDaemon
+) -> None:  # S3
     await an_order(rest_daemon.store, "O-1")
     answers: list[tuple[int, dict[str, Any], bool]] = []
 
@@ -156,7 +159,7 @@ async def test_the_same_request_many_times_at_once_is_done_once(rest: ControlCli
     assert len(order["order"]["updates"]) == 1
 
 
-async def test_keys_are_forgotten_after_a_week(rest: ControlClient, rest_daemon: Daemon) -> None:  # S3
+async def test_keys_are_forgotten_after_a_week(rest: ControlClient, rest_daemon: AskedDaemon) -> None:  # S3
     await an_order(rest_daemon.store, "O-1")
     await post(rest, SHIP, ONE, "key-1")
     assert await rest_daemon.store.requests.forget(NOON - timedelta(days=7)) == 0
@@ -165,7 +168,7 @@ async def test_keys_are_forgotten_after_a_week(rest: ControlClient, rest_daemon:
 
 
 async def test_orders_go_out_as_a_workbook_whose_texts_are_texts(
-    rest: ControlClient, rest_daemon: Daemon
+    rest: ControlClient, rest_daemon: AskedDaemon
 ) -> None:  # S2
     await an_order(rest_daemon.store, "O-1")
     reply = await rest.request("GET", "/api/v1/accounts/lewis/orders-export", params={"format": "xlsx"})

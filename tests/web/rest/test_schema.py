@@ -24,7 +24,7 @@ from daemon.web.api import control_app
 from daemon.web.api.description import ANSWERS, BODIES, FILES
 from daemon.web.serve import listen_on, serving
 from tests.seller.conftest import NOON, lewis, redoute
-from tests.web.rest.conftest import Daemon, clocks
+from tests.web.standins import AskedDaemon, clocks
 
 LEWIS = AccountName("lewis")
 
@@ -36,7 +36,7 @@ async def _serve(folder: Path, ready: threading.Event, ended: anyio.Event, found
         await _fill(store)
         listener = listen_on("127.0.0.1", 0)
         found.append(f"http://127.0.0.1:{listener.getsockname()[1]}")
-        daemon = Daemon(store)
+        daemon = AskedDaemon(store)
         hook = {"name": "erp", "url": "https://erp.example.test/", "secret": Secret("made up secret of the tests")}
         daemon.config = daemon.config.model_copy(update={"webhooks": (WebhookTable.model_validate(hook),)})
         async with serving(control_app(daemon, clocks), listener):
