@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 
 from daemon.model import LegalMoves, LineState, UpdateKind
 
@@ -62,6 +63,7 @@ class Standing:
     refunded: int = 0
 
 
+@cache
 def reachable(start: LineState, end: LineState) -> bool:
     """Whether a line in `start` can have become `end` by legal moves, however many we did not see."""
     seen, border = {start}, [start]
