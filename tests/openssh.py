@@ -63,16 +63,17 @@ class OpenSsh:
 @pytest.fixture
 def openssh(tmp_path: Path) -> Iterator[OpenSsh]:
     """Start a server whose files are in a folder of its own, and end it after the test."""
-    programs = _programs()
-    if programs is None:
+    found = programs()
+    if found is None:
         if os.environ.get("CI") == "true":
             pytest.fail("sshd or sftp-server is missing: run scripts/install-test-servers")
         pytest.skip("sshd or sftp-server is missing: run scripts/install-test-servers")
-    with _running(tmp_path, *programs) as server:
+    with running(tmp_path, *found) as server:
         yield server
 
 
-def _programs() -> tuple[str, str] | None:
+def programs() -> tuple[str, str] | None:
+    """Where sshd and sftp-server are; None where either is missing."""
     # sshd insists on being started by its absolute path.
     sshd = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin:{_UNPACKED}/usr/sbin")
     folders = [Path(folder) for folder in _SFTP_SERVER_FOLDERS] + [_UNPACKED / "usr/lib/openssh"]
@@ -81,7 +82,8 @@ def _programs() -> tuple[str, str] | None:
 
 
 @contextmanager
-def _running(folder: Path, sshd: str, sftp_server: str) -> Iterator[OpenSsh]:
+def running(folder: Path, sshd: str, sftp_server: str) -> Iterator[OpenSsh]:
+    """Run a server whose state and files are in two folders below `folder` until the block ends."""
     state = folder / "openssh"
     root = folder / "openssh-root"
     state.mkdir(mode=0o700)
