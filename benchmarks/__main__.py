@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks.document import DOCUMENT, keep, written
 from benchmarks.pairs import Bench
 
-FAMILIES = ("orders", "feeds")
+FAMILIES = ("orders", "sftp", "feeds")
 
 
 def install_peers() -> str:
@@ -21,7 +21,7 @@ def install_peers() -> str:
     python = home / "bin" / "python"
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
-        subprocess.run([str(python), "-m", "pip", "install", "--quiet", "lxml"], check=True)
+        subprocess.run([str(python), "-m", "pip", "install", "--quiet", "lxml", "paramiko"], check=True)
     return str(python)
 
 
