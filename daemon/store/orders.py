@@ -101,8 +101,8 @@ def _keep_all(
         # One that cannot be kept takes none with it (D9), so here each goes alone.
         db.execute("ROLLBACK TO new_orders")
         rest = list(deliveries)
-    finally:
-        db.execute("RELEASE new_orders")
+    # Not in a `finally`: where the disk fails the savepoint is gone, and that must not hide why.
+    db.execute("RELEASE new_orders")
     return sum((_keep(db, account, delivery, at) for delivery in rest), result)
 
 
@@ -208,12 +208,12 @@ def _put_alone(
     """Keep one order, or say why it cannot be kept: it never takes the others of its transaction with it (D9)."""
     db.execute("SAVEPOINT one_order")
     try:
-        return _put(db, account, order, delivery, at)
+        put = _put(db, account, order, delivery, at)
     except (sqlite3.IntegrityError, OverflowError) as error:
         db.execute("ROLLBACK TO one_order")
-        return f"order {order.number} cannot be kept: {error}"
-    finally:
-        db.execute("RELEASE one_order")
+        put = f"order {order.number} cannot be kept: {error}"
+    db.execute("RELEASE one_order")
+    return put
 
 
 def _put(db: sqlite3.Connection, account: AccountName, order: Order, delivery: DeliveryId, at: datetime) -> Kept | str:
