@@ -11,6 +11,8 @@ import asyncio
 import struct
 from asyncio import Future
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple, TypeAlias
 
 import asyncssh
@@ -95,6 +97,56 @@ class Pipeline(asyncssh.SSHClientSession[bytes]):
 
         It is read further ahead with each answer, so that a small folder costs few requests.
         """
+        with _decoding():
+            found, failed = await self._names(folder, limit)
+        if failed is not None and not isinstance(failed, asyncssh.SFTPEOFError):
+            raise failed
+        if len(found) > limit:
+            raise Unreadable(f"the folder {folder.decode()} has more than {limit} entries")
+        return found
+
+    async def fetch(self, path: bytes, size: int) -> tuple[bytes, Attributes]:
+        """The first `size` bytes of a file, at most SMALL, and what the server says of it after they were read.
+
+        Fewer come where the file is shorter, and where the server gives less in one answer than it was asked for.
+        """
+        with _decoding():
+            handle = _handle(await self._ask(_OPEN, _string(path) + _U32.pack(asyncssh.FXF_READ) + _U32.pack(0)))
+            # What is asked about one file is answered in its order (section 7 of the draft): these may leave together.
+            reading = self._ask(_READ, handle + _RANGE.pack(0, max(size, 1)))
+            looking = self._ask(_FSTAT, handle)
+            await self._ask(_CLOSE, handle)
+            content = _data(*await reading)
+            if len(content) > max(size, 1):
+                raise asyncssh.SFTPBadMessage("more bytes than were asked for")
+            return content, _attributes(*await looking)
+
+    def connection_made(self, chan: "asyncssh.SSHClientChannel[bytes]") -> None:
+        """The channel is there."""
+        self._channel = chan
+
+    def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
+        """Hand out the answers that are whole by now."""
+        if datatype is not None:
+            return  # what a server says on its stderr
+        self._received += data
+        try:
+            self._hand_out()
+        except asyncssh.SFTPBadMessage as error:
+            self._break(error)
+        self._send_soon()
+
+    def eof_received(self) -> bool:
+        """The server has ended the session."""
+        self._break(asyncssh.SFTPConnectionLost("the server ended the session"))
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The channel is gone."""
+        self._break(asyncssh.SFTPConnectionLost(str(exc or "the channel was closed")))
+
+    async def _names(self, folder: bytes, limit: int) -> tuple[list[Entry], Exception | None]:
+        """The entries of a folder, and the answer that was no further one of them."""
         handle = _handle(await self._ask(_OPENDIR, _string(folder)))
         found: list[Entry] = []
         failed: Exception | None = None
@@ -112,47 +164,7 @@ class Pipeline(asyncssh.SSHClientSession[bytes]):
             while more and len(asked) < min(self._most, 2 * answers - 1):
                 asked.append(self._ask(_READDIR, handle))
         await self._ask(_CLOSE, handle)
-        if failed is not None and not isinstance(failed, asyncssh.SFTPEOFError):
-            raise failed
-        if len(found) > limit:
-            raise Unreadable(f"the folder {folder.decode()} has more than {limit} entries")
-        return found
-
-    async def fetch(self, path: bytes, size: int) -> tuple[bytes, Attributes]:
-        """The first `size` bytes of a file, at most SMALL, and what the server says of it after they were read.
-
-        Fewer bytes than that attribute tells are of a server that gives less in one answer.
-        """
-        handle = _handle(await self._ask(_OPEN, _string(path) + _U32.pack(asyncssh.FXF_READ) + _U32.pack(0)))
-        # What is asked about one file is answered in its order (section 7 of the draft), so these may leave together.
-        reading = self._ask(_READ, handle + _RANGE.pack(0, max(size, 1)))
-        looking = self._ask(_FSTAT, handle)
-        await self._ask(_CLOSE, handle)
-        return _data(*await reading)[:size], _attributes(*await looking)
-
-    def connection_made(self, chan: "asyncssh.SSHClientChannel[bytes]") -> None:
-        """The channel is there."""
-        self._channel = chan
-
-    def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
-        """Hand out the answers that are whole by now."""
-        if datatype is not None:
-            return  # what a server says on its stderr
-        self._received += data
-        try:
-            self._hand_out()
-        except (asyncssh.SFTPError, struct.error) as error:
-            self._break(asyncssh.SFTPBadMessage(str(error)))
-        self._send_soon()
-
-    def eof_received(self) -> bool:
-        """The server has ended the session."""
-        self._break(asyncssh.SFTPConnectionLost("the server ended the session"))
-        return False
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The channel is gone."""
-        self._break(asyncssh.SFTPConnectionLost(str(exc or "the channel was closed")))
+        return found, failed
 
     def _ask(self, kind: int, body: bytes) -> "Future[_Answer]":
         """Put a question behind those that wait; it leaves with whatever else is asked in this turn of the loop."""
@@ -212,6 +224,15 @@ class Pipeline(asyncssh.SSHClientSession[bytes]):
                 answer.exception()  # nobody may be waiting for it any more, which is no mistake
         self._asked.clear()
         self._waiting.clear()
+
+
+@contextmanager
+def _decoding() -> Iterator[None]:
+    """Answers that are not in their form make the session useless, as asyncssh's own client has it."""
+    try:
+        yield
+    except struct.error as error:
+        raise asyncssh.SFTPBadMessage(str(error)) from None
 
 
 def _failure(kind: int, body: bytes) -> asyncssh.SFTPError:
