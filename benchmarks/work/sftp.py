@@ -1,7 +1,7 @@
-"""Orders from an SFTP server into the store, beside lftp and paramiko: `python -m benchmarks.work.sftp SERVER PORT …`.
+"""Orders from an SFTP server into the store, beside lftp and paramiko; our side is `benchmarks.turn`.
 
-Our side is one turn of the job as the daemon runs it, in a process of its own: listed, fetched, parsed, checked, kept
-with its bytes, noted as done. A turn at a folder of which everything was seen before is a poll.
+A turn at a folder of which everything was seen before is a poll. A daemon is started once and takes turns for as long
+as it runs, so a turn is timed from its login to its end, without the start of the process that makes it here.
 """
 
 import subprocess
@@ -14,20 +14,18 @@ from typing import Any
 
 import anyio
 
-from benchmarks.accounts import LEWIS, MOMENT, NOW, johnlewis
 from benchmarks.pairs import Bench, Pair
 from benchmarks.peers import PEERS
 from benchmarks.work.orders import add_listings, write_orders
-from daemon.jobs import Run
-from daemon.jobs.orders import download_orders
-from daemon.marketplaces.edge.marketplace import Edge
-from daemon.settings import Secret, SftpTable
-from daemon.store import open_store
 from tests.openssh import OpenSsh, programs, running
 
 FILES = 2_000
 SEEN = 20_000
 _DELAY = 10  # milliseconds in each direction: 20 there and back
+
+
+def _as_it_is() -> None:
+    """Everything was seen before, and stays so."""
 
 
 class Once(Pair):
@@ -50,7 +48,7 @@ def rows(bench: Bench) -> Iterator[Pair]:
         write_orders(orders, count)
         for path in list(orders.iterdir()):
             path.with_name(f"{path.name}.DONE").touch()
-        work = f"{count:,} order files with markers fetched, parsed, stored durably"
+        work = f"a turn: {count:,} order files with markers fetched, parsed, stored durably"
         # Measured beforehand: on loopback more than two at a time make lftp slower, at 20 ms more than 32 do.
         yield near.pair(work, "lftp mirror -P2, sqlite3 .import", orders, ["mirror", "2"], 0.85)
         yield far.pair(work, "lftp mirror -P32, sqlite3 .import", orders, ["mirror", "32"], 0.35)
@@ -62,11 +60,14 @@ def rows(bench: Bench) -> Iterator[Pair]:
             [*theirs, str(far.login), str(orders), str(bench.folder / "theirs.db")],
             0.03,
             prepare=far.fresh,
+            own_clock=far.clock,
         )
         write_seen(seen, many)
         for way in (near, far):
             way.see(seen)
-            yield way.pair(f"a poll of {many:,} files, all seen before", "lftp listing the folder", seen, ["list"], 1.5)
+            yield way.pair(
+                f"a turn: a poll of {many:,} files, all seen before", "lftp listing the folder", seen, ["list"], 1.5
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,25 +95,32 @@ class Way:
         return folder
 
     @property
+    def clock(self) -> Path:
+        """Where a turn leaves how long it took."""
+        return self.bench.folder / "clock"
+
+    @property
     def _database(self) -> Path:
         return self.bench.folder / "ours.db"
 
     def ours(self, folder: Path) -> list[str]:
         """Our side of a pair."""
-        return [sys.executable, "-m", "benchmarks.work.sftp", str(self.login), str(folder), str(self._database)]
+        told = [self.login, folder, self._database, self.clock]
+        return [sys.executable, "-m", "benchmarks.turn", *map(str, told)]
 
     def pair(self, work: str, peer: str, folder: Path, lftp: list[str], target: float) -> Pair:
         """The work here beside lftp."""
-        theirs = [
-            "sh",
-            str(PEERS / "lftp.sh"),
-            *lftp,
-            str(self.login),
-            str(folder),
-            str(self.bench.folder / "theirs.db"),
-        ]
-        prepare = self.fresh if lftp[0] == "mirror" else lambda: None
-        return Pair(f"{work}, {self.name}", peer, self.ours(folder), theirs, target, prepare=prepare)
+        database = self.bench.folder / "theirs.db"
+        theirs = ["sh", str(PEERS / "lftp.sh"), *lftp, str(self.login), str(folder), str(database)]
+        return Pair(
+            f"{work}, {self.name}",
+            peer,
+            self.ours(folder),
+            theirs,
+            target,
+            prepare=self.fresh if lftp[0] == "mirror" else _as_it_is,
+            own_clock=self.clock,
+        )
 
     def fresh(self) -> None:
         """Begin with a store that knows the listings and no order."""
@@ -142,25 +150,3 @@ def write_seen(folder: Path, count: int) -> None:
     write_orders(folder, count // 2, lines=1)
     for path in list(folder.iterdir()):
         path.with_name(f"{path.name}.DONE").touch()
-
-
-async def turn(login: Path, folder: Path, database: Path) -> None:
-    """One turn of the job that downloads orders; files are left where they are."""
-    table = SftpTable(
-        host="127.0.0.1",
-        port=int((login / "port").read_text()),
-        user=(login / "user").read_text(),
-        private_key=Secret((login / "key").read_text()),
-        host_keys=((login / "host_key").read_text(),),
-    )
-    settings = johnlewis(sftp=table, after_keeping="leave", paths={"order_download": str(folder)})
-    marketplace = Edge(settings)
-    async with open_store(database) as store:
-        await store.accounts.configure(LEWIS, "johnlewis", "f", NOW)
-        outcome = await download_orders(Run(settings, MOMENT, store, marketplace, lambda: MOMENT))
-    await marketplace.aclose()
-    print(outcome)
-
-
-if __name__ == "__main__":
-    anyio.run(turn, *map(Path, sys.argv[1:]))
