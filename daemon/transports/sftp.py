@@ -296,7 +296,11 @@ class Sftp:
         async with self._opening:
             if session.pipeline is None and self._pipelining:
                 self._pipelining = False
-                self._pipelining = await session.start_pipeline()
+                try:
+                    self._pipelining = await session.start_pipeline()
+                finally:
+                    # A connection that was lost meanwhile says nothing about it.
+                    self._pipelining |= session.lost
         return session.pipeline
 
     async def _read_window(self, files: Sequence[RemoteFile], limit: int) -> Sequence[bytes | Exception]:

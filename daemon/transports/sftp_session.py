@@ -131,7 +131,12 @@ class Session:
     @property
     def usable(self) -> bool:
         """Whether a new user may take it."""
-        return not self._retired and not self._connection.is_closed()
+        return not self._retired and not self.lost
+
+    @property
+    def lost(self) -> bool:
+        """Whether the connection has ended."""
+        return self._connection.is_closed()
 
     def retire(self) -> None:
         """Take no new users."""
@@ -187,7 +192,7 @@ class Session:
             raise
 
     async def start_pipeline(self) -> bool:
-        """Open the second session; returns whether the server allows one. Raises as `ask` does where it hangs."""
+        """Open the second session; returns whether the server allows it. Raises as `ask` does where it hangs."""
         with self.answering(self.timeouts.call, "opening a second session"):
             try:
                 self.pipeline = await Pipeline.start(self._connection, self.in_flight)

@@ -39,12 +39,13 @@ class Counting:
     """A server's files by name, a hundred names to an answer; what it was asked, and how much at once.
 
     Whatever was asked is answered together, once nothing more comes: each such round is a round trip. Of the sessions
-    that are asked for it opens the first `sessions`, and greets the first `greeted`.
+    that are asked for it opens the first `sessions`, greets the first `greeted`, and at number `cut` hangs up.
     """
 
     files: dict[bytes, bytes] = field(default_factory=dict)
     sessions: int = 9
     greeted: int = 9
+    cut: int = 0
     most_bytes: int = 1 << 20
     answer: Callable[[int, bytes], tuple[int, bytes] | bytes | None] = lambda kind, body: None
     asked: list[int] = field(default_factory=list)
@@ -65,6 +66,8 @@ class FarSession(asyncssh.SSHServerSession[bytes]):
 
     def subsystem_requested(self, subsystem: str) -> bool:
         self._server.opened += 1
+        if self._server.opened == self._server.cut:
+            self._channel.get_connection().abort()
         return self._server.opened <= self._server.sessions
 
     def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
@@ -263,6 +266,18 @@ async def test_a_server_that_never_answers_a_second_session_is_not_asked_again()
             assert len(await sftp.list("in")) == 3
         await sftp.aclose()
     assert far.opened == 3
+
+
+async def test_a_cut_while_a_second_session_is_opened_says_nothing_about_it() -> None:
+    far = Counting(orders(3), cut=2)
+    async with serving(far) as login:
+        sftp = Sftp(login)
+        with anyio.fail_after(30):
+            with pytest.raises(Unreachable):
+                await sftp.list("in")
+            assert len(await sftp.list("in")) == 3
+        await sftp.aclose()
+    assert far.opened == 4
 
 
 @pytest.mark.parametrize(
