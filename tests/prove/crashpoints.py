@@ -71,7 +71,7 @@ class Flow:
             " WHERE l.state = 'to_ship'"
         ):
             parcel = {"carrier": "dpd", "tracking_number": "15500000000001", "tracking_url": "https://t.example.test/1"}
-            await self._asks(f"{account}/orders/{number}/ship", parcel)
+            await self._asks(f"{account}/orders/{number}/ship", json=parcel)
 
     async def settles_doubts(self) -> None:
         """The Edge cannot be asked for a file of which nothing is there: a person looks, and says so (promise P8)."""
@@ -82,13 +82,17 @@ class Flow:
             outgoing = self.sandbox.johnlewis.files / "live" / "outgoing"
             arrived = any(it.name == name for it in self.sandbox.johnlewis.arrivals)
             if arrived or not (outgoing / name).exists():
-                self.asked_a_person += await self._asks(f"lewis/orders/{number}/resolve", {"arrived": arrived})
+                self.asked_a_person += await self._asks(f"lewis/orders/{number}/resolve", json={"arrived": arrived})
 
-    async def _asks(self, path: str, body: dict[str, Any]) -> bool:
+    async def imports(self, account: str, kind: str, table: str) -> bool:
+        """The seller brings a CSV file; whether the daemon took it."""
+        return await self._asks(f"{account}/imports/{kind}", content=table, headers={"content-type": "text/csv"})
+
+    async def _asks(self, path: str, **body: Any) -> bool:
         with suppress(httpx.HTTPError):
             transport = httpx.AsyncHTTPTransport(uds=str(self.site.folder / "state" / "control.sock"))
             async with httpx.AsyncClient(base_url="http://sellerd", transport=transport, timeout=20) as client:
-                return (await client.post(f"/api/v1/accounts/{path}", json=body)).status_code == httpx.codes.OK
+                return (await client.post(f"/api/v1/accounts/{path}", **body)).status_code == httpx.codes.OK
         return False
 
     async def goes_on_until_settled(self) -> None:
