@@ -36,6 +36,7 @@ class Cable:
     cut_after: dict[str, int] = field(default_factory=dict)
     ending: Ending = Ending.CLOSE
     pace: dict[str, float] = field(default_factory=dict)
+    slow_after: int = 0
     allowed: int = 1_000_000
     used: int = 0
     cuts: int = 0
@@ -45,9 +46,10 @@ class Cable:
         self.cut_after = {direction: self.carried[direction] + more}
         self.ending = ending
 
-    def slow(self, direction: str, seconds: float = HELD) -> None:
-        """Let every byte of this direction take so many seconds."""
+    def slow(self, direction: str, seconds: float = HELD, after: int = 0) -> None:
+        """Let every byte of this direction take so many seconds, once `after` more have gone."""
         self.pace = {direction: seconds}
+        self.slow_after = self.carried[direction] + after
 
     def mend(self) -> None:
         self.cut_after, self.pace = {}, {}
@@ -68,7 +70,8 @@ async def cable_to(host: str, port: int) -> AsyncIterator[Cable]:
                 cable.cuts += 1
                 break
             cable.carried[direction] += len(data)
-            await _pass_on(data, writer, cable.pace.get(direction, 0))
+            slow = cable.carried[direction] > cable.slow_after
+            await _pass_on(data, writer, cable.pace.get(direction, 0) if slow else 0)
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         cable.used += 1

@@ -1,11 +1,12 @@
 """Every method of `make prove`, in the order in which they run and stand on the page."""
 
-from tests.prove import crashpoints, cuts, mutants, simulation
+from tests.prove import crashpoints, cuts, hangs, mutants, simulation
 from tests.prove.method import Method
 
 METHODS: tuple[Method, ...] = (
     simulation.METHOD,
     crashpoints.METHOD,
     cuts.METHOD,
+    hangs.METHOD,
     mutants.METHOD,
 )
