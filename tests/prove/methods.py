@@ -3,6 +3,8 @@
 from tests.prove import (
     clocks,
     crashpoints,
+    cuts,
+    hangs,
     health,
     month,
     mutants,
@@ -17,12 +19,14 @@ from tests.prove.method import Method
 
 METHODS: tuple[Method, ...] = (
     simulation.METHOD,
+    month.METHOD,
     crashpoints.METHOD,
+    cuts.METHOD,
+    hangs.METHOD,
     reloads.METHOD,
     stops.METHOD,
     starts.METHOD,
     clocks.METHOD,
-    month.METHOD,
     soak.METHOD,
     health.METHOD,
     restores.METHOD,
