@@ -1,6 +1,6 @@
 """Days of the daemon on a virtual clock: the real timetable, runner, jobs and store against the sandbox, by one seed.
 
-The scheduler itself is replaced by `_Due`, which books by the rules of `timetable.py` in virtual time: a job is due at
+The scheduler itself is replaced by `Due`, which books by the rules of `timetable.py` in virtual time: a job is due at
 the wall clock's word, what is overdue comes once, a restart goes by what the database says of the last turn, and what a
 turn asks for is booked beside the ticks. Turns that are due together come one after the other, in an order drawn by the
 seed. Everything that happens is drawn by the seed, so a seed replays exactly.
@@ -119,7 +119,7 @@ SOMETIMES: Mapping[str, frozenset[str]] = {
 
 
 @dataclass
-class _Due:
+class Due:
     """When each job comes next by the wall clock."""
 
     rows: Mapping[str, Row]
@@ -148,7 +148,7 @@ class Simulation(World):
     chance: random.Random = field(default_factory=random.Random)
     figures: Figures = field(default_factory=Figures)
     runner: Runner | None = None
-    due: _Due | None = None
+    due: Due | None = None
     #: where the process is killed the next time that it passes there
     killed_where: set[str] = field(default_factory=set)
     dead: bool = False
@@ -229,7 +229,7 @@ class Simulation(World):
     async def _book(self) -> None:
         now = self.now().at
         states = {state.job: state for state in await self.scene.store.runs.snapshot()}
-        self.due = _Due(self.rows)
+        self.due = Due(self.rows)
         for job, row in self.rows.items():
             state = states.get(job)
             self.due.at[job] = next_due(state.last_started_at if state else None, row.every, now)
@@ -525,7 +525,7 @@ _JOHN_LEWIS: list[tuple[float, _Draw]] = [
 ]
 
 
-def _drop(*_: Any) -> Any:
+def drop(*_: Any) -> Any:
     raise structlog.DropEvent
 
 
@@ -537,7 +537,7 @@ async def simulate(marketplace: str, seed: int, days: float, tell: Callable[[str
     def made(scene: Any, open_again: Callable[[AccountSettings], Any], account: Any) -> Simulation:
         return Simulation(scene, open_again, account, tell=tell, chance=chance, figures=figures)
 
-    structlog.configure(processors=[_drop])
+    structlog.configure(processors=[drop])
     with TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
         try:
             async with world(Path(folder), DIALECT[marketplace], {}, made) as everybody:
