@@ -5,12 +5,14 @@ sends items and offers to La Redoute, stock to John Lewis, takes an order from e
 dispatches it. What is judged is what the far sides recorded.
 """
 
+import logging
 import os
 import shutil
 import signal
 import subprocess
+from argparse import ArgumentParser, Namespace
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,6 +25,7 @@ from daemon.sandbox import JohnLewisSettings, LaRedouteSettings, Sandbox, Sandbo
 from daemon.sandbox.orders import Status
 from daemon.store import read_store
 from tests.prove.figures import Figures
+from tests.prove.method import Method, Result, together
 from tests.test_crash import EANS, INTERVAL, PARTS, accounts, fill, secrets
 from tests.test_daemon_process import Site
 
@@ -222,3 +225,35 @@ def available() -> bool:
     if shutil.which(_STRACE[0]) is None:
         return False
     return subprocess.run([*_STRACE, "-o", "/dev/null", "true"], check=False, capture_output=True).returncode == 0
+
+
+def _killed(point: tuple[str, int]) -> Figures:
+    # The sandbox's web server logs every client that dies.
+    logging.disable(logging.CRITICAL)
+    return anyio.run(kill_at, *point)
+
+
+def _options(parser: ArgumentParser) -> None:
+    parser.add_argument("--every", type=int, default=1, help="each n-th point")
+    parser.add_argument("--at", metavar="CALL:N", help="this point alone")
+
+
+def _measure(asked: Namespace) -> Iterator[Result]:
+    again = "python -m tests.prove crashpoints"
+    if not available():
+        raise SystemExit("strace is missing or may not trace here: scripts/install-test-servers")
+    if asked.at:
+        call, _, number = asked.at.partition(":")
+        yield Result("crashpoints", f"{again} --at {asked.at}", _killed((call, int(number))), kept=False)
+        return
+    counted = anyio.run(count_calls)
+    points = [(call, number) for call, last in counted.items() for number in range(1, last + 1, asked.every)]
+    yield Result("crashpoints", f"{again} --every {asked.every}", together(_killed, points, asked.workers))
+
+
+METHOD = Method(
+    "crashpoints",
+    "the real process is killed at each of its database commits and network sends, and started again",
+    _options,
+    _measure,
+)

@@ -1,15 +1,15 @@
 """docs/promises.md, written from the promises and the figures that were measured last."""
 
-import json
 from pathlib import Path
 from typing import Any
 
+from tests.prove.measured import measured
+from tests.prove.methods import METHODS
 from tests.prove.mutants import MUTANTS
 from tests.prove.promises import PROMISES, Promise
 from tests.prove.simulation import SOMETIMES
 
 ROOT = Path(__file__).parents[2]
-MEASURED = Path(__file__).parent / "measured.json"
 DOCUMENT = ROOT / "docs" / "promises.md"
 
 _HEAD = """\
@@ -19,31 +19,16 @@ What sellerd promises, how each promise is shown, and what came of it. `make pro
 writes this page; `make test` runs each of them in a short one. Every figure is from the record of the far side (what the
 sandbox received, and when), never from our own tables, but where the tables themselves are what is promised.
 
-- **simulation**: some days of the daemon on a virtual clock, at the timetable of production, between a seller, customers and a marketplace
-  with faults; crashes, restarts, reboots, sleep, steps of the wall clock and changes of the hour are drawn by a seed, and so is all else.
-- **crashpoints**: the real process is killed at each of its database commits and network sends, and started again.
-- **mutants**: mistakes that such software is known for are put into a copy of the tree; a test has to fail for each.
+{methods}
 
 Each says with which command it is run again. Nothing failed in N independent trials means, at 95 %, fewer than 3 in N.
 """
 
 
-def measured() -> dict[str, Any]:
-    """The figures of every method as they were measured last."""
-    return dict(json.loads(MEASURED.read_text("utf-8"))) if MEASURED.exists() else {}
-
-
-def record(method: str, command: str, figures: dict[str, Any]) -> None:
-    """Keep the figures of a method in the place of its former ones, and write the page anew."""
-    MEASURED.write_text(
-        json.dumps({**measured(), method: {"command": command, **figures}}, indent=2, sort_keys=True) + "\n", "utf-8"
-    )
-    DOCUMENT.write_text(written(), "utf-8")
-
-
 def written() -> str:
     """The whole page."""
     found = measured()
+    head = _HEAD.format(methods="\n".join(f"- **{method.name}**: {method.about}." for method in METHODS))
     rows = [_row(number, promise, found) for number, promise in enumerate(PROMISES, 1)]
     table = "\n".join(
         [
@@ -53,8 +38,7 @@ def written() -> str:
         ]
     )
     return (
-        "\n\n".join([_HEAD.rstrip(), "## The thirty", table, _methods(found), _sometimes(found), _mutants(found)])
-        + "\n"
+        "\n\n".join([head.rstrip(), "## The thirty", table, _methods(found), _sometimes(found), _mutants(found)]) + "\n"
     )
 
 

@@ -3,11 +3,14 @@
 import shutil
 import subprocess
 import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.prove.figures import Figures
+from tests.prove.method import Method, Result, together
 
 ROOT = Path(__file__).parents[2]
 #: seconds for the tests of one mutant; a mistake that lets them hang is found, too
@@ -263,3 +266,21 @@ def killed(mutant: Mutant) -> Figures:
             figures.hit[f"{mutant.name}: {failed.split()[1]}"] += 1
     figures.counts["killed"] += 1
     return figures
+
+
+def _options(parser: ArgumentParser) -> None:
+    parser.add_argument("--name", default="", help="those whose name has this in it")
+
+
+def _measure(asked: Namespace) -> Iterator[Result]:
+    wanted = [mutant for mutant in MUTANTS if asked.name in mutant.name]
+    figures = together(killed, wanted, asked.workers)
+    yield Result("mutants", "python -m tests.prove mutants", figures, kept=not asked.name)
+
+
+METHOD = Method(
+    "mutants",
+    "mistakes that such software is known for are put into a copy of the tree; a test has to fail for each",
+    _options,
+    _measure,
+)
