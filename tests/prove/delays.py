@@ -7,13 +7,17 @@ the runner, the jobs, the store and both wires are real; time is virtual, and ev
 
 import math
 import random
-from collections.abc import Mapping
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import anyio
 import structlog
 
 from daemon.crontab import CRONTAB
@@ -22,6 +26,7 @@ from daemon.runner import Runner, Task
 from daemon.store.listings import ItemRow, PriceRow, StockRow
 from tests.jobs.scene import NOON, Scene, moment, scene
 from tests.prove.figures import Figures
+from tests.prove.method import Method, Result
 from tests.prove.simulation import DAY, DIALECT, HOUR, Due, drop
 
 GOODS = 60
@@ -106,9 +111,9 @@ class Shop:
                 again = await self._turn(job)
                 if again is not None:
                     due.booked[job] = again
-        self.figures.counts[f"days of {self.side}"] += round(days)
+        self.figures.counts["simulated days"] += round(days)
 
-    async def _turn(self, job: str) -> Any:
+    async def _turn(self, job: str) -> datetime | None:
         takes = timedelta(seconds=self.chance.randint(0, SEND_SECONDS))
         looked = 0
 
@@ -146,7 +151,7 @@ class Shop:
     async def _arrived(self, began: timedelta, size: int) -> None:
         """The far side has one more feed: look at what it shows now."""
         await self.scene.answer()
-        self.figures.counts[f"feeds received, {self.side}"] += 1
+        self.figures.counts["feeds received"] += 1
         full = size == MOST and self.side == "johnlewis"
         self.figures.hit["more than one file carries"] += full
         zeros_alone = full and self._carried_zeros_alone
@@ -156,7 +161,9 @@ class Shop:
             if good.zero_since is not None and not (zeros_alone and not shows_zero):
                 self.figures.counts["zeros and ends in the very next feed"] += shows_zero
                 if not shows_zero:
-                    self._break(f"{good.sku} was out of stock at {good.zero_since}, and the feed of {began} is without it")
+                    self._break(
+                        f"{good.sku} was out of stock at {good.zero_since}, and the feed of {began} is without it"
+                    )
                 good.zero_since = None
             if agrees:
                 self._settled(good)
@@ -182,7 +189,7 @@ class Shop:
         for at in good.waiting:
             delay = self.passed - at
             self.delays.append(delay.total_seconds())
-            self.figures.counts[f"changes at {self.side}"] += 1
+            self.figures.counts["changes received"] += 1
             if delay > bound:
                 self._break(f"{good.sku} changed at {at}, and was received {delay} later")
         good.waiting.clear()
@@ -248,8 +255,7 @@ class Shop:
         for job in (*first, *(["offers"] * (1 if self._takes_items else -(-GOODS // MOST))), "reports"):
             row = CRONTAB[self.scene.account.speaks][job]
             self.passed += timedelta(seconds=2)
-            now = moment(self.passed)
-            await Runner(self.scene.store, lambda now=now: now).turn(
+            await Runner(self.scene.store, partial(moment, self.passed)).turn(
                 Task(self.scene.account, self.scene.marketplace, job, row.job)
             )
             await self.scene.answer()
@@ -288,8 +294,43 @@ async def measure(marketplace: str, seed: int, days: float) -> tuple[Figures, li
     return figures, delays
 
 
-def spread(delays: list[float]) -> dict[str, int]:
-    """The half, the 99th percentile and the longest of some delays, in whole seconds, upwards."""
+def told(delays: list[float]) -> dict[str, int]:
+    """The middle, the 99th percentile and the longest of some delays, in whole seconds, upwards."""
     ordered = sorted(delays)
-    places = {"half": 0.5, "99 %": 0.99, "longest": 1.0}
-    return {name: math.ceil(ordered[math.ceil(share * len(ordered)) - 1]) for name, share in places.items()}
+    places = {"for the middle one of all": 0.5, "for 99 % of them": 0.99, "at the most": 1.0}
+    return {
+        f"seconds until a change was received, {name}": math.ceil(ordered[math.ceil(share * len(ordered)) - 1])
+        for name, share in places.items()
+    }
+
+
+def _run(seed: int, *, side: str, days: float) -> tuple[Figures, list[float]]:
+    return anyio.run(measure, side, seed, days)
+
+
+def _options(parser: ArgumentParser) -> None:
+    parser.add_argument("--marketplace", choices=list(DIALECT), help="one side alone")
+    parser.add_argument("--seeds", type=int, default=10, help="how many seeds")
+    parser.add_argument("--days", type=float, default=10, help="how many days each")
+
+
+def _measure(asked: Namespace) -> Iterator[Result]:
+    for side in [asked.marketplace] if asked.marketplace else DIALECT:
+        figures, delays = Figures(), list[float]()
+        with ProcessPoolExecutor(asked.workers) as pool:
+            for more, measured in pool.map(partial(_run, side=side, days=asked.days), range(asked.seeds)):
+                figures.add(more)
+                delays += measured
+        figures.counts.update(told(delays))
+        figures.broken += [f"the run never met: {name}" for name in figures.missed(SOMETIMES[side])]
+        command = f"python -m tests.prove delays --marketplace {side} --seeds {asked.seeds} --days {asked.days:g}"
+        yield Result(f"delays {side}", command, figures)
+
+
+METHOD = Method(
+    "delays",
+    "how long each of very many changes takes until the far side has it, at the timetable of production on a virtual clock,"
+    " while the marketplace answers; and whether what is sold out or ended is in the very next feed",
+    _options,
+    _measure,
+)

@@ -1,10 +1,11 @@
 """Every method of `make prove`, in the order in which they run and stand on the page."""
 
-from tests.prove import crashpoints, mutants, simulation
+from tests.prove import crashpoints, delays, mutants, simulation
 from tests.prove.method import Method
 
 METHODS: tuple[Method, ...] = (
     simulation.METHOD,
+    delays.METHOD,
     crashpoints.METHOD,
     mutants.METHOD,
 )
