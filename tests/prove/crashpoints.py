@@ -24,6 +24,7 @@ import httpx
 from daemon.sandbox import JohnLewisSettings, LaRedouteSettings, Sandbox, SandboxSettings
 from daemon.sandbox.orders import Status
 from daemon.store import read_store
+from tests.prove.canaries import heard
 from tests.prove.figures import Figures
 from tests.prove.method import Method, Result, together
 from tests.test_crash import EANS, INTERVAL, PARTS, accounts, fill, secrets
@@ -205,7 +206,7 @@ async def kill_at(call: str, number: int) -> Figures:
         try:
             with anyio.fail_after(SETTLES_WITHIN):
                 died = await _until_it_ends_or(told.site, secrets(told.sandbox), told.goes_on_until_settled)
-            told.site.prefix = []
+            told.site.prefix, first = [], told.site.errors
             async with told.site.running(**secrets(told.sandbox)):
                 with anyio.fail_after(SETTLES_WITHIN):
                     await told.goes_on_until_settled()
@@ -216,7 +217,9 @@ async def kill_at(call: str, number: int) -> Figures:
         figures.counts["doubts that a person settled"] += told.asked_a_person
         figures.hit["a stock file was taken half or empty, and came again whole"] += told.torn()
         figures.counts["offer feeds received"] += len(told.sandbox.laredoute.feeds)
-        figures.broken += [f"killed at {call} {number}: {what}" for what in await told.broken()]
+        broken = [*await told.broken(), *(f"P25 {said}" for said in heard(first + told.site.errors, "the log"))]
+        figures.counts["log lines without a canary"] += len((first + told.site.errors).splitlines())
+        figures.broken += [f"killed at {call} {number}: {what}" for what in broken]
     return figures
 
 
