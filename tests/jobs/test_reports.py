@@ -115,15 +115,20 @@ async def test_an_earlier_delivery_that_is_read_again_does_not_win_over_a_later_
         assert (await items(redoute))[LAMP] == ("error", "PRODUIT REFUSÉ")
 
 
-async def test_another_verdict_does_not_touch_what_the_seller_has_changed_since(redoute: Scene) -> None:  # L17
+async def test_the_newer_feed_has_the_last_word_over_another_verdict_on_the_older(redoute: Scene) -> None:  # L17
     leave(redoute, "1.csv", HEADER + line(EAN, "KO", "E012", "PRODUIT REFUSÉ"))
     await redoute.turn(read_reports, 2 * MINUTE)
     await redoute.store.listings.retry(redoute.name, LAMP, NOON + 3 * MINUTE)
     await redoute.turn(send_items, 4 * MINUTE)
     leave(redoute, "2.csv", HEADER + line(EAN))
     await redoute.turn(read_reports, 5 * MINUTE)
-    # It is on its way once more, and that feed's own answer counts.
-    assert (await items(redoute))[LAMP] == ("sent", "")
+    assert (await items(redoute))[LAMP] == ("not_needed", "")
+    leave(redoute, "3.csv", HEADER + line(EAN, "KO", "E012", "DOUBLON", batch="B00000002"))
+    await redoute.turn(read_reports, 6 * MINUTE)
+    assert (await items(redoute))[LAMP] == ("error", "DOUBLON")
+    leave(redoute, "4.csv", HEADER + line(EAN, "KO", "E012", "PRODUIT REFUSÉ"))
+    await redoute.turn(read_reports, 7 * MINUTE)
+    assert (await items(redoute))[LAMP] == ("error", "DOUBLON")
 
 
 async def test_one_report_answers_two_feeds(redoute: Scene) -> None:  # L17

@@ -101,12 +101,6 @@ async def assert_database_tells_nobody(database: Database) -> int:
     return len(values)
 
 
-def assert_process_is_clean(pid: int) -> None:
-    """What every user of the machine, or at least our own, can read of a process: its words, its environment."""
-    for name in ("cmdline", "environ", "comm"):
-        assert_clean(Path(f"/proc/{pid}/{name}").read_bytes().decode("utf-8", "replace"), f"/proc/{pid}/{name}")
-
-
 def canary_bytes_in(*paths: Path) -> dict[str, list[str]]:
     """The people whose bytes stand in files, by file name: after an erasure there are none."""
     held = {}
