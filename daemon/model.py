@@ -484,10 +484,21 @@ class Rate:
     otherwise: str
 
 
+@dataclass(frozen=True, slots=True)
+class Promoted:
+    """The place of what the promotion of a listing says in a usual row; `otherwise` stands there without a promotion.
+
+    It is its nature, where it names one, or the minute in UTC in which it begins, or after which its last instant lies.
+    """
+
+    of: Literal["nature", "starts_at", "ends_at"]
+    otherwise: str
+
+
 #: A row of a feed as it is written for a usual listing: texts as they stand, and between them the places of values. A
-#: usual listing is in no promotion, has no stock extras, has a price where an amount is asked for, and its texts are of
-#: the letters, digits and marks that no format quotes.
-UsualRow = tuple[str | Words | Count | Amount | Rate, ...]
+#: usual listing has no stock extras, is in no promotion unless the row has a place for it, has a price where an amount
+#: is asked for, and its texts are of the letters, digits and marks that no format quotes.
+UsualRow = tuple[str | Words | Count | Amount | Rate | Promoted, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -653,8 +653,7 @@ def _page(
     db: sqlite3.Connection, feed: int, after: int, limit: int = _PAGE, form: RowForm | None = None
 ) -> Sequence[sqlite3.Row]:
     return db.execute(
-        f"SELECT o.listing, {form.expression if form else 'NULL'}, {_OBJECT}"  # noqa: S608 - our own words
-        " FROM feed_objects o JOIN listings l ON l.id = o.listing LEFT JOIN promotions p ON p.id = o.promotion"
+        f"SELECT o.listing, {form.expression if form else 'NULL'}, {_OBJECT} FROM {RowForm.source}"  # noqa: S608
         " WHERE o.feed = :feed AND o.listing > :after ORDER BY o.listing LIMIT :limit",
         {"feed": feed, "after": after, "limit": limit, **(form.named if form else {})},
     ).fetchall()
@@ -671,7 +670,7 @@ def _rows(
     """The next rows of a feed as bytes, and the last of their listings; no bytes where there are no more."""
     last, usual, written = db.execute(
         "SELECT max(listing), min(written IS NOT NULL), CAST(group_concat(written, '') AS BLOB) FROM ("  # noqa: S608
-        f" SELECT o.listing, {form.expression} AS written FROM feed_objects o JOIN listings l ON l.id = o.listing"
+        f" SELECT o.listing, {form.expression} AS written FROM {form.source}"
         " WHERE o.feed = :feed AND o.listing > :after ORDER BY o.listing LIMIT :limit)",
         {"feed": feed, "after": after, "limit": form.page, **form.named},
     ).fetchone()

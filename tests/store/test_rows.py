@@ -40,6 +40,12 @@ FILES: dict[str, FeedFile] = {
     "every column of stock": stock_file(stock={"columns": COLUMNS}, seller_product_code="sku", handling_days=2),
 }
 
+#: on the minute, within it, and an instant before and after it
+PROMOTIONS = [
+    (1, 1_772_452_800_000_000, 1_773_057_600_000_000, "Soldes"),
+    (2, 1_772_452_812_345_678, 1_773_057_599_999_999, ""),
+    (3, 1_772_452_859_999_999, 1_773_057_600_000_001, 'Vente "flash"'),
+]
 #: what a format quotes or cannot carry is as likely as what it takes as it is
 texts = st.text(st.sampled_from("aZ09 _./+:-[\\]^`~!?=*&<>\"'%,;\t\r\n\0é日"), max_size=6)
 amounts = st.integers(1, 10**7)
@@ -54,7 +60,7 @@ listings = st.fixed_dictionaries(
         "handling_days": st.none() | st.integers(0, 99),
         "vat_bp": st.none() | st.integers(0, 9999),
         "stock_extras": st.sampled_from(["{}", '{"low_stock": "3", "back_in_stock_date": "2026-04-01"}']),
-        "promotion": st.none() | st.just(1),
+        "promotion": st.none() | st.sampled_from([number for number, *_ in PROMOTIONS]),
     }
 )
 
@@ -77,9 +83,10 @@ def filled(db: sqlite3.Connection, objects: Sequence[dict[str, Any]]) -> Iterato
     db.execute(
         "INSERT INTO feeds (id, account, kind, state, size, opened_at) VALUES (1, 'redoute', 'offer', 'sent', 0, 0)"
     )
-    db.execute(
+    db.executemany(
         "INSERT INTO promotions (id, account, listing, price_minor, starts_at, ends_at, nature, imported_at)"
-        " VALUES (1, 'redoute', 1, 500, 1772452800000000, 1773057600000000, 'Soldes', 0)"
+        " VALUES (?, 'redoute', 1, 500, ?, ?, ?, 0)",
+        PROMOTIONS,
     )
     for number, each in enumerate(objects, 1):
         db.execute(
