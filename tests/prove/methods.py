@@ -1,10 +1,36 @@
 """Every method of `make prove`, in the order in which they run and stand on the page."""
 
-from tests.prove import crashpoints, mutants, simulation
+from tests.prove import (
+    clocks,
+    crashpoints,
+    cuts,
+    hangs,
+    health,
+    month,
+    mutants,
+    powercut,
+    reloads,
+    restores,
+    simulation,
+    soak,
+    starts,
+    stops,
+)
 from tests.prove.method import Method
 
 METHODS: tuple[Method, ...] = (
     simulation.METHOD,
+    month.METHOD,
     crashpoints.METHOD,
+    powercut.METHOD,
+    cuts.METHOD,
+    hangs.METHOD,
+    reloads.METHOD,
+    stops.METHOD,
+    starts.METHOD,
+    clocks.METHOD,
+    soak.METHOD,
+    health.METHOD,
+    restores.METHOD,
     mutants.METHOD,
 )
