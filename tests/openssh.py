@@ -1,4 +1,4 @@
-"""A real OpenSSH server on a loopback port, with its external sftp-server, for one test.
+"""A real OpenSSH server on a loopback port, with its external sftp-server, for one test or one run of a method.
 
 `scripts/install-test-servers` makes both programs available. Where they are missing the tests that need them are
 skipped, except in CI, where that is a failure.
@@ -63,17 +63,20 @@ class OpenSsh:
 @pytest.fixture
 def openssh(tmp_path: Path) -> Iterator[OpenSsh]:
     """Start a server whose files are in a folder of its own, and end it after the test."""
-    found = programs()
-    if found is None:
+    if not available():
         if os.environ.get("CI") == "true":
             pytest.fail("sshd or sftp-server is missing: run scripts/install-test-servers")
         pytest.skip("sshd or sftp-server is missing: run scripts/install-test-servers")
-    with running(tmp_path, *found) as server:
+    with serving(tmp_path) as server:
         yield server
 
 
-def programs() -> tuple[str, str] | None:
-    """Where sshd and sftp-server are; None where either is missing."""
+def available() -> bool:
+    """Whether both programs are here."""
+    return _programs() is not None
+
+
+def _programs() -> tuple[str, str] | None:
     # sshd insists on being started by its absolute path.
     sshd = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin:{_UNPACKED}/usr/sbin")
     folders = [Path(folder) for folder in _SFTP_SERVER_FOLDERS] + [_UNPACKED / "usr/lib/openssh"]
@@ -82,8 +85,12 @@ def programs() -> tuple[str, str] | None:
 
 
 @contextmanager
-def running(folder: Path, sshd: str, sftp_server: str) -> Iterator[OpenSsh]:
-    """Run a server whose state and files are in two folders below `folder` until the block ends."""
+def serving(folder: Path) -> Iterator[OpenSsh]:
+    """Run a server while the block lasts, all its files in `folder`; raises FileNotFoundError without the programs."""
+    programs = _programs()
+    if programs is None:
+        raise FileNotFoundError("sshd or sftp-server is missing: run scripts/install-test-servers")
+    sshd, sftp_server = programs
     state = folder / "openssh"
     root = folder / "openssh-root"
     state.mkdir(mode=0o700)

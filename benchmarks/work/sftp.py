@@ -17,7 +17,7 @@ import anyio
 from benchmarks.pairs import Bench, Pair
 from benchmarks.peers import PEERS
 from benchmarks.work.orders import add_listings, write_orders
-from tests.openssh import OpenSsh, programs, running
+from tests.openssh import OpenSsh, serving
 
 FILES = 2_000
 SEEN = 20_000
@@ -38,10 +38,7 @@ class Once(Pair):
 
 def rows(bench: Bench) -> Iterator[Pair]:
     """Fetching and polling, on loopback and at 20 ms, from OpenSSH's own server."""
-    found = programs()
-    if found is None:
-        raise SystemExit("sshd or sftp-server is missing: run scripts/install-test-servers")
-    with running(bench.folder, *found) as server, delayed(server.port) as far_port:
+    with serving(bench.folder) as server, delayed(server.port) as far_port:
         near, far = Way(bench, server, server.port, "loopback"), Way(bench, server, far_port, "20 ms round trip")
         orders, seen = server.root / "orders", server.root / "seen"
         count, many = bench.size(FILES), bench.size(SEEN)

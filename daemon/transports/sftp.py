@@ -1,7 +1,7 @@
 """The one door to SFTP: listing, fetching and putting files on one account's server, each loss given its true name."""
 
 import unicodedata
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -52,6 +52,9 @@ _WINDOW = 32 * MIB
 _MOST_AT_ONCE = 512
 # Files of one name that a folder takes beside each other: more are no repetitions any more.
 _MOST_BESIDE = 99
+# The longest name in bytes and the largest size that file systems know.
+_LONGEST_NAME = 255
+_LARGEST = (1 << 63) - 1
 
 # Named here because inside the class `list` is its method.
 RemoteFiles: TypeAlias = list[RemoteFile]
@@ -77,12 +80,12 @@ class Sftp:
     may run at the same time; one that fails or is cancelled does not take the others' connection away.
 
     Every call raises AccessDenied where a person must see to key or login, Unreachable where nothing was delivered,
-    Refused where the server says no. After a `list`, `odd_names[folder]` counts the files left out because of a name
-    that is not one clean segment of UTF-8 text.
+    Refused where the server says no. After a `list`, `odd_entries[folder]` counts the files left out because their name
+    is not one clean segment of UTF-8 text or longer than file systems take, or because no file has such a size.
     """
 
     def __init__(self, login: SftpLogin) -> None:
-        self.odd_names: dict[str, int] = {}
+        self.odd_entries: dict[str, int] = {}
         self._login = login
         self._sessions: Sessions = []
         self._dialling = anyio.Lock()
@@ -96,21 +99,11 @@ class Sftp:
         """
         async with self._session() as session:
             try:
-                entries = await self._entries(session, folder, limit)
+                listing = await self._listing(session, folder, limit)
             except FileGone as error:
                 raise Refused(f"{session.where}: there is no folder {folder}", error.code) from error
-        files = []
-        odd = 0
-        for entry in entries:
-            if not entry.regular:
-                continue
-            name = _clean_name(entry.name)
-            if name is None or entry.size is None:
-                odd += 1
-            else:
-                files.append(RemoteFile(folder, name, entry.size, _instant(entry.modified)))
-        self.odd_names[folder] = odd
-        return sorted(files, key=lambda file: file.name)
+        self.odd_entries[folder] = listing.odd
+        return sorted(listing.files, key=lambda file: file.name)
 
     async def read(self, file: RemoteFile, *, limit: int = 16 * MIB) -> bytes:
         """Return the bytes of a listed file.
@@ -279,14 +272,16 @@ class Sftp:
         self._sessions.append(new)
         return new
 
-    async def _entries(self, session: Session, folder: str, limit: int) -> Sequence[Entry]:
-        path, doing = _path(folder), f"listing {folder}"
+    async def _listing(self, session: Session, folder: str, limit: int) -> "_Listing":
+        listing, path, doing = _Listing(folder, limit), _path(folder), f"listing {folder}"
         pipeline = await self._pipeline(session)
         if pipeline is None:
-            scan = partial(_scan, session.client, path, limit)
-            return await session.ask(scan, session.timeouts.list, doing)
-        with session.answering(session.timeouts.list, doing):
-            return await pipeline.names(path, limit)
+            scan = partial(_scan, session.client, path, listing.take)
+            await session.ask(scan, session.timeouts.list, doing)
+        else:
+            with session.answering(session.timeouts.list, doing):
+                await pipeline.names(path, listing.take)
+        return listing
 
     async def _pipeline(self, session: Session) -> Pipeline | None:
         """The session's pipeline, opened when first needed; None where there is to be none.
@@ -330,15 +325,38 @@ class Sftp:
         return [fetched[place] if place in fetched else lost[0] for place in range(len(files))]
 
 
-async def _scan(client: asyncssh.SFTPClient, path: bytes, limit: int) -> list[Entry]:
+class _Listing:
+    """The regular files of a folder as its entries come, and how many entries are no file that could be read.
+
+    It holds no more of an entry than a file may have: a server may go on with long names until its time is over.
+    """
+
+    def __init__(self, folder: str, limit: int) -> None:
+        self.files: RemoteFiles = []
+        self.odd = 0
+        self._folder = folder
+        self._limit = limit
+        self._count = 0
+
+    def take(self, entry: Entry) -> None:
+        """Take the next entry; raises Unreadable when it is one too many."""
+        self._count += 1
+        if self._count > self._limit:
+            raise Unreadable(f"the folder {self._folder} has more than {self._limit} entries")
+        if not entry.regular:
+            return
+        name = None if len(entry.name) > _LONGEST_NAME else _clean_name(entry.name)
+        if name is None or entry.size is None or entry.size > _LARGEST:
+            self.odd += 1
+        else:
+            self.files.append(RemoteFile(self._folder, name, entry.size, _instant(entry.modified)))
+
+
+async def _scan(client: asyncssh.SFTPClient, path: bytes, take: Callable[[Entry], None]) -> None:
     """List a folder, asking with bytes so that one name that is not UTF-8 does not hide the others."""
-    entries: list[Entry] = []
     async for entry in client.scandir(path):
-        if len(entries) == limit:
-            raise Unreadable(f"the folder {path.decode()} has more than {limit} entries")
         name = entry.filename if isinstance(entry.filename, bytes) else entry.filename.encode()
-        entries.append(Entry(name, entry.attrs.size, entry.attrs.mtime, _is_regular(entry)))
-    return entries
+        take(Entry(name, entry.attrs.size, entry.attrs.mtime, _is_regular(entry)))
 
 
 def _is_regular(entry: asyncssh.SFTPName) -> bool:
@@ -369,22 +387,26 @@ async def _read_range(session: Session, handle: asyncssh.SFTPClientFile, name: s
     """Read `length` bytes from `offset`, block by block at the same time; fewer come back where the file ends."""
     deadline = session.timeouts.for_bytes(length)
 
-    async def read_block(start: int, size: int) -> bytes:
-        block = b""
-        while len(block) < size:
-            read = partial(_read_piece, handle, size - len(block), start + len(block))
-            piece = await session.ask(read, deadline, f"reading {name}")
-            if not piece:
-                break
-            block += piece
-        return block
+    def block(start: int, size: int) -> Awaitable[bytes]:
+        return session.ask(partial(_read_block, handle, start, size), deadline, f"reading {name}")
 
     size = session.read_block
     if length <= size:
-        return await read_block(offset, length)
+        return await block(offset, length)
     end = offset + length
-    blocks = await together([partial(read_block, start, min(size, end - start)) for start in range(offset, end, size)])
+    blocks = await together([partial(block, start, min(size, end - start)) for start in range(offset, end, size)])
     return b"".join(_whole(blocks))
+
+
+async def _read_block(handle: asyncssh.SFTPClientFile, start: int, size: int) -> bytes:
+    """Read a block in the pieces that the server gives, one call in all: a byte at a time is always in time."""
+    block = bytearray()
+    while len(block) < size:
+        piece = await _read_piece(handle, size - len(block), start + len(block))
+        if not piece:
+            break
+        block += piece
+    return bytes(block)
 
 
 async def _read_piece(handle: asyncssh.SFTPClientFile, size: int, start: int) -> bytes:

@@ -11,13 +11,11 @@ import asyncio
 import struct
 from asyncio import Future
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple, TypeAlias
 
 import asyncssh
-
-from daemon.errors import Unreadable
 
 #: the data that every server puts into one answer; a longer file is not read here
 SMALL = 32 << 10
@@ -92,18 +90,15 @@ class Pipeline(asyncssh.SSHClientSession[bytes]):
         await session._greeting  # noqa: SLF001 - our own
         return session
 
-    async def names(self, folder: bytes, limit: int) -> list[Entry]:
-        """Every entry of a folder; raises Unreadable for more than `limit`.
+    async def names(self, folder: bytes, take: Callable[[Entry], None]) -> None:
+        """Give every entry of a folder to `take`; what that raises ends it.
 
         It is read further ahead with each answer, so that a small folder costs few requests.
         """
         with _decoding():
-            found, failed = await self._names(folder, limit)
+            failed = await self._names(folder, take)
         if failed is not None and not isinstance(failed, asyncssh.SFTPEOFError):
             raise failed
-        if len(found) > limit:
-            raise Unreadable(f"the folder {folder.decode()} has more than {limit} entries")
-        return found
 
     async def fetch(self, path: bytes, size: int) -> tuple[bytes, Attributes]:
         """The first `size` bytes of a file, at most SMALL, and what the server says of it after they were read.
@@ -145,26 +140,25 @@ class Pipeline(asyncssh.SSHClientSession[bytes]):
         """The channel is gone."""
         self._break(asyncssh.SFTPConnectionLost(str(exc or "the channel was closed")))
 
-    async def _names(self, folder: bytes, limit: int) -> tuple[list[Entry], Exception | None]:
-        """The entries of a folder, and the answer that was no further one of them."""
+    async def _names(self, folder: bytes, take: Callable[[Entry], None]) -> Exception | None:
+        """Give the entries of a folder to `take`; returns the answer that was no further one of them."""
         handle = _handle(await self._ask(_OPENDIR, _string(folder)))
-        found: list[Entry] = []
         failed: Exception | None = None
         asked = deque([self._ask(_READDIR, handle), self._ask(_READDIR, handle)])
-        answers, more = 0, True
+        answers = 0
         while asked:
             kind, body = await asked.popleft()
             if kind == _NAME:
                 answers += 1
-                found += _entries(body)
-                more = more and len(found) <= limit
-            elif more:
+                for entry in _entries(body):
+                    take(entry)
+            else:
                 # The first that is no name ends it; what was asked beyond the end says no more than that.
-                more, failed = False, _failure(kind, body)
-            while more and len(asked) < min(self._most, 2 * answers - 1):
+                failed = failed or _failure(kind, body)
+            while failed is None and len(asked) < min(self._most, 2 * answers - 1):
                 asked.append(self._ask(_READDIR, handle))
         await self._ask(_CLOSE, handle)
-        return found, failed
+        return failed
 
     def _ask(self, kind: int, body: bytes) -> "Future[_Answer]":
         """Put a question behind those that wait; it leaves with whatever else is asked in this turn of the loop."""

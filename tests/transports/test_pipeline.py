@@ -207,7 +207,6 @@ async def test_a_folder_of_too_many_is_not_read_to_its_end() -> None:
             await sftp.list("in", limit=150)
         await sftp.aclose()
     assert far.asked.count(READDIR) <= 10
-    assert far.asked[-1] == CLOSE
 
 
 async def test_a_small_file_takes_two_round_trips_however_many_there_are() -> None:
