@@ -19,7 +19,6 @@ from tests.transports.conftest import PASSWORD, Far
 INIT, OPEN, CLOSE, READ, FSTAT, OPENDIR, READDIR = 1, 3, 4, 5, 8, 11, 12
 STATUS, HANDLE, DATA, NAME, ATTRS = 101, 102, 103, 104, 105
 EOF, NO_SUCH_FILE = 1, 2
-ATTRIBUTES = struct.pack(">IQI", 5, 0, 0o100644)
 
 
 def text(value: bytes) -> bytes:
@@ -185,8 +184,8 @@ async def test_a_folder_is_read_ahead_a_hundred_names_to_an_answer() -> None:
         listed = await sftp.list("in")
         await sftp.aclose()
     assert [file.name for file in listed] == [name.decode() for name in sorted(far.files)]
-    # 50 answers, and round trips as few as it takes to trust the folder to be long.
-    assert far.rounds <= 8
+    # 50 answers in round trips that become wider; one by one they would be more than 50.
+    assert far.rounds <= 20
     assert far.asked.count(READDIR) <= 50 + login.in_flight
 
 
