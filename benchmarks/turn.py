@@ -1,7 +1,8 @@
 """One turn of the job that downloads orders: `python -m benchmarks.turn LOGIN FOLDER DATABASE CLOCK`.
 
-LOGIN is a folder with the files port, user, key and host_key. What lies in FOLDER there is listed, fetched, parsed,
-checked and kept in DATABASE with its bytes; nothing is moved. In the file CLOCK it leaves how many seconds that took.
+LOGIN is a folder with the files port, user, key, host_key and in_flight. What lies in FOLDER there is listed, fetched,
+parsed, checked and kept in DATABASE with its bytes; nothing is moved. In the file CLOCK it leaves how many seconds that
+took.
 """
 
 import sys
@@ -26,6 +27,7 @@ def account(login: Path, folder: Path) -> EdgeSettings:
         port=int((login / "port").read_text()),
         user=(login / "user").read_text(),
         private_key=Secret((login / "key").read_text()),
+        in_flight=int((login / "in_flight").read_text()),
         host_keys=((login / "host_key").read_text(),),
     )
     return johnlewis(sftp=table, after_keeping="leave", paths={"order_download": str(folder)})

@@ -39,7 +39,7 @@ class Once(Pair):
 def rows(bench: Bench) -> Iterator[Pair]:
     """Fetching and polling, on loopback and at 20 ms, from OpenSSH's own server."""
     with serving(bench.folder) as server, delayed(server.port) as far_port:
-        near, far = Way(bench, server, server.port, "loopback"), Way(bench, server, far_port, "20 ms round trip")
+        near, far = Way(bench, server, server.port, "loopback"), Way(bench, server, far_port, "20 ms round trip", 128)
         orders, seen = server.root / "orders", server.root / "seen"
         count, many = bench.size(FILES), bench.size(SEEN)
         write_orders(orders, count)
@@ -51,7 +51,7 @@ def rows(bench: Bench) -> Iterator[Pair]:
         yield far.pair(work, "lftp mirror -P32, sqlite3 .import", orders, ["mirror", "32"], 0.35)
         theirs = [bench.python_of_peers, str(PEERS / "orders_with_paramiko.py")]
         yield Once(
-            f"{work}, {far.name}",
+            f"{work}, {far.name}, in_flight = {far.in_flight}",
             "a serial paramiko script, sqlite3 .import",
             far.ours(orders),
             [*theirs, str(far.login), str(orders), str(bench.folder / "theirs.db")],
@@ -75,10 +75,11 @@ class Way:
     server: OpenSsh
     port: int
     name: str
+    in_flight: int = 64
 
     @property
     def login(self) -> Path:
-        """The folder with the files port, user, key and known_hosts."""
+        """The folder with the files port, user, key, host keys, and how much we ask at once."""
         folder = self.bench.folder / f"login-{self.port}"
         if not folder.exists():
             folder.mkdir()
@@ -87,6 +88,7 @@ class Way:
             key.write_text(self.server.private_key)
             (folder / "user").write_text(self.server.user)
             (folder / "port").write_text(str(self.port))
+            (folder / "in_flight").write_text(str(self.in_flight))
             (folder / "host_key").write_text(self.server.host_key)
             (folder / "known_hosts").write_text(f"[127.0.0.1]:{self.port} {self.server.host_key}\n")
         return folder
@@ -110,7 +112,7 @@ class Way:
         database = self.bench.folder / "theirs.db"
         theirs = ["sh", str(PEERS / "lftp.sh"), *lftp, str(self.login), str(folder), str(database)]
         return Pair(
-            f"{work}, {self.name}",
+            f"{work}, {self.name}, in_flight = {self.in_flight}",
             peer,
             self.ours(folder),
             theirs,
