@@ -19,7 +19,7 @@ import asyncssh
 
 #: the data that every server puts into one answer; a longer file is not read here
 SMALL = 32 << 10
-# Longer than any answer to what is asked here, a hundred names at their longest say; OpenSSH's client draws it here too.
+# Longer than any answer to what is asked here, a hundred names at their longest say; OpenSSH's client takes no more.
 _LONGEST_ANSWER = 256 << 10
 
 _INIT, _VERSION, _OPEN, _CLOSE, _READ, _FSTAT, _OPENDIR, _READDIR = 1, 2, 3, 4, 5, 8, 11, 12
