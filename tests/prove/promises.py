@@ -31,7 +31,7 @@ _CORPUS = tuple(
     ("corpus", f"bad files told, {place}")
     for place in (
         *("orders of John Lewis", "requests to cancel", "errors of stock files", "reports as CSV", "reports as XML"),
-        *("orders of La Redoute", "stock files of the seller"),
+        *("orders of La Redoute", "stock files of the seller", "workbooks of the seller"),
     )
 )
 _GAPS = (("simulation laredoute", "pairs of offer feeds, an hour apart or more"),)
