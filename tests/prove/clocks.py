@@ -17,10 +17,10 @@ from pathlib import Path
 
 import anyio
 
-from tests.prove.crashpoints import SETTLES_WITHIN, Flow, flow
 from tests.prove.figures import Figures
+from tests.prove.flow import SETTLES_WITHIN, Flow, flow
 from tests.prove.method import Method, Result, together
-from tests.test_crash import EANS, INTERVAL, accounts, secrets
+from tests.test_crash import EANS, INTERVAL
 from tests.test_daemon_process import Process
 
 _HOUR, _DAY = 3_600, 86_400
@@ -86,7 +86,7 @@ class _Life:
             "TZ": self.scene.zone,
         }
         clocks = faked if self.scene.steps or self.scene.begins else {}
-        return {**secrets(self.told.sandbox), **clocks, "WATCHDOG_USEC": f"{WATCHDOG}000000"}
+        return {**self.told.secrets, **clocks, "WATCHDOG_USEC": f"{WATCHDOG}000000"}
 
     async def is_kept_running(self) -> None:
         """Start it, and again whenever its watchdog is not fed."""
@@ -144,7 +144,7 @@ async def under(scene: Scene) -> Figures:
     async with flow() as told:
         life = _Life(told, scene, told.site.folder / "shown")
         # On a busy machine a feed may need more than a second from its claim to its first byte.
-        told.site.write(accounts(told.sandbox).replace('deadline = "1s"', 'deadline = "5s"'))
+        told.site.write(told.configuration.replace('deadline = "1s"', 'deadline = "5s"'))
         begins = 0 if scene.begins is None else round((scene.begins - datetime.now(UTC)).total_seconds())
         life.wall_clock(begins)
         told.site.deadline = 3 * SETTLES_WITHIN

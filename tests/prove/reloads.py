@@ -21,11 +21,11 @@ import httpx
 
 from daemon.crontab import CRONTAB
 from daemon.store.times import from_us
-from tests.prove.crashpoints import SETTLES_WITHIN, Flow, flow
 from tests.prove.figures import Figures
+from tests.prove.flow import SETTLES_WITHIN, Flow, flow
 from tests.prove.method import Method, Result
 from tests.prove.weights import Weight, grown, weigh
-from tests.test_crash import EANS, INTERVAL, accounts, secrets
+from tests.test_crash import EANS, INTERVAL
 from tests.test_daemon_process import Process, account
 
 #: a job that must neither be lost nor be given twice, and how late it may be while reloads wait for turns in flight
@@ -137,7 +137,7 @@ class Storm:
 
 def base(told: Flow) -> str:
     """The two accounts of the flow, with a job that comes at a steady pace."""
-    return accounts(told.sandbox).replace('updates = "1s"', f'updates = "1s", refunds = "{STEADY.seconds}s"')
+    return told.configuration.replace('refunds = "1s"', f'refunds = "{STEADY.seconds}s"')
 
 
 def described(text: str) -> dict[str, list[str]]:
@@ -169,7 +169,7 @@ async def reload_often(count: int, seed: int = 0) -> Figures:
     async with flow() as told:
         told.site.deadline = 60 + 2 * count + SETTLES_WITHIN
         told.site.write(base(told))
-        async with told.site.running(**secrets(told.sandbox)) as process:
+        async with told.site.running(**told.secrets) as process:
             storm = Storm(told, process, chance, told.site.config.read_text("utf-8"))
             await told.site.until(
                 lambda body: all(each["jobs"]["housekeeping"]["state"] == "ok" for each in body["accounts"].values())

@@ -10,12 +10,12 @@ from typing import Any
 import anyio
 import httpx
 
-from tests.prove.crashpoints import SETTLES_WITHIN, Flow, flow
 from tests.prove.figures import Figures
+from tests.prove.flow import SETTLES_WITHIN, Flow, flow
 from tests.prove.method import Method, Result
 from tests.prove.month import LOG_LIMIT
 from tests.prove.weights import Weight, grown, weigh
-from tests.test_crash import EANS, INTERVAL, PARTS, secrets
+from tests.test_crash import EANS, INTERVAL, PARTS
 from tests.test_daemon_process import Process
 
 #: how often the process is weighed, and how often the far sides get another fault, in seconds
@@ -48,7 +48,7 @@ async def _sells_and_ships(told: Flow, chance: random.Random) -> None:
             told.sandbox.laredoute.place_order([(EANS["LAMP-1"], 1)])
             told.sandbox.johnlewis.place_order(PARTS["CHAIR-1"], 1)
         await told.ships()
-        await told.settles_doubts()
+        await told.goes_on()
         await anyio.sleep(0.5)
 
 
@@ -82,7 +82,7 @@ async def soak(minutes: float, seed: int = 0) -> Figures:
     chance, figures, weights = random.Random(f"soak {seed}"), Figures(), list[Weight]()
     async with flow() as told:
         told.site.deadline = round(60 * minutes) + SETTLES_WITHIN
-        async with told.site.running(**secrets(told.sandbox)) as process, anyio.create_task_group() as group:
+        async with told.site.running(**told.secrets) as process, anyio.create_task_group() as group:
             group.start_soon(_sells_and_ships, told, chance)
             group.start_soon(_has_faults, told, chance, figures)
             await _weighs(told, process, minutes, weights, figures)

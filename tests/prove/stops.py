@@ -15,10 +15,9 @@ from time import monotonic
 
 import anyio
 
-from tests.prove.crashpoints import SETTLES_WITHIN, Flow, flow
 from tests.prove.figures import Figures
+from tests.prove.flow import SETTLES_WITHIN, Flow, flow
 from tests.prove.method import Method, Result, together
-from tests.test_crash import secrets
 from tests.test_daemon_process import Process
 
 #: how long an end may take (the grace of the flow's configuration), and by how much a busy machine may be late, in s
@@ -38,7 +37,7 @@ class Stops:
     async def stop(self, number: int) -> None:
         """Start, wait for a drawn moment, stop, and see how it ended and what it left."""
         how = self.chance.choice(["starting", "starting", "just ready", "working", "reloading", "twice"])
-        async with self.told.site.started(**secrets(self.told.sandbox)) as process:
+        async with self.told.site.started(**self.told.secrets) as process:
             ready = how != "starting"
             if ready:
                 await self.told.site.heard("READY=1")
@@ -94,7 +93,7 @@ async def stop_often(seed: int, count: int = STOPS) -> Figures:
         for number in range(count):
             await stops.stop(number)
         try:
-            async with told.site.running(**secrets(told.sandbox)):
+            async with told.site.running(**told.secrets):
                 await told.goes_on_until_settled()
         except TimeoutError:
             stops.figures.broken.append(f"seed {seed}: it did not settle after its stops")
