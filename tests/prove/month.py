@@ -212,9 +212,9 @@ class Month(Simulation):
             assert changes.count("opened") <= 1, f"alert {alert} was told {changes}"
             assert changes.count("resolved") <= 1, f"alert {alert} was told {changes}"
         self.figures.counts["outages told"] += len(heard)
-        self.figures.counts["outages told and recovered once"] += sum(
-            changes.count("resolved") == 1 for changes in heard.values()
-        )
+        over = sum(changes.count("resolved") == 1 for changes in heard.values())
+        self.figures.counts["outages told and recovered once"] += over
+        self.figures.counts["outages told that last to the end"] += len(heard) - over
 
 
 class Log:

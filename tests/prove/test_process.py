@@ -85,5 +85,8 @@ def test_what_grows_is_noticed_and_what_wavers_is_not() -> None:
     waver = [Weight(90_000 + 1_000 * (number % 3), 20 + number % 2, 9) for number in range(30)]
     leak = [Weight(90_000 + 500 * number, 20 + number, 9) for number in range(30)]
     assert grown(waver, "soak") == []
-    assert grown(leak, "soak") == ["soak: memory_kib grew from 97250 to 102250", "soak: files grew from 34.5 to 44.5"]
+    assert grown(leak, "soak") == [
+        "soak: memory_kib grew from 97250.0 to 102250.0",
+        "soak: files grew from 34.5 to 44.5",
+    ]
     assert grown(waver[:2], "soak") == ["soak: weighed only 2 times"]
