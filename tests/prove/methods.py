@@ -1,6 +1,6 @@
 """Every method of `make prove`, in the order in which they run and stand on the page."""
 
-from tests.prove import crashpoints, cuts, hangs, mutants, simulation
+from tests.prove import crashpoints, cuts, hangs, mutants, simulation, strangers
 from tests.prove.method import Method
 
 METHODS: tuple[Method, ...] = (
@@ -8,5 +8,6 @@ METHODS: tuple[Method, ...] = (
     crashpoints.METHOD,
     cuts.METHOD,
     hangs.METHOD,
+    strangers.METHOD,
     mutants.METHOD,
 )
