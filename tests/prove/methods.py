@@ -1,6 +1,6 @@
 """Every method of `make prove`, in the order in which they run and stand on the page."""
 
-from tests.prove import crashpoints, cuts, hangs, mutants, simulation, strangers
+from tests.prove import crashpoints, cuts, hangs, hostile, mutants, simulation, strangers
 from tests.prove.method import Method
 
 METHODS: tuple[Method, ...] = (
@@ -9,5 +9,6 @@ METHODS: tuple[Method, ...] = (
     cuts.METHOD,
     hangs.METHOD,
     strangers.METHOD,
+    hostile.METHOD,
     mutants.METHOD,
 )
