@@ -258,7 +258,7 @@ class _Session(asyncssh.SSHServerSession[bytes]):
     async def _say(self, pieces: Iterator[bytes]) -> None:
         for piece in pieces:
             await self._ready.wait()
-            if not self._open:
+            if not self._open or self._channel.is_closing():
                 return
             self._channel.write(piece)
             await asyncio.sleep(0)
