@@ -8,6 +8,7 @@ from tests.prove import (
     delays,
     hangs,
     health,
+    hostile,
     month,
     mutants,
     permutations,
@@ -18,6 +19,7 @@ from tests.prove import (
     soak,
     starts,
     stops,
+    strangers,
 )
 from tests.prove.method import Method
 
@@ -29,6 +31,8 @@ METHODS: tuple[Method, ...] = (
     powercut.METHOD,
     cuts.METHOD,
     hangs.METHOD,
+    strangers.METHOD,
+    hostile.METHOD,
     corpus.METHOD,
     permutations.METHOD,
     reloads.METHOD,
