@@ -12,6 +12,7 @@ from math import ceil
 
 import anyio
 
+from tests.prove.canaries import heard
 from tests.prove.figures import Figures
 from tests.prove.flow import SETTLES_WITHIN, STRACE, flow, most_by_one_thread, traces
 from tests.prove.method import Method, Result, together
@@ -54,20 +55,24 @@ async def kill_at(call: str, number: int) -> Figures:
                 code = await told.runs_until(told.goes_on_until_settled)
                 died = code is not None
                 unrecorded = await told.unrecorded()
-                told.site.prefix = []
+                told.site.prefix, said = [], told.site.errors
                 if died:
                     await told.runs_until(told.goes_on_until_settled)
+                    said += told.site.errors
         except TimeoutError:
             figures.broken.append(f"killed at {call} {number}: it did not settle within {SETTLES_WITHIN} s")
             return figures
         if code not in (None, -signal.SIGKILL):
             figures.broken.append(f"{call} {number}: it was to be killed and ended with {code}: {told.site.errors}")
         figures.counts[f"killed at {call}" if died else f"past the last {call}"] += 1
+        figures.counts["points at which it was killed"] += died
         figures.counts["doubts that a person settled"] += told.asked_a_person
         figures.hit["a stock file was taken half or empty, and came again whole"] += told.torn()
         figures.counts["offer feeds received"] += sum(it.kind == "offers" for it in told.sandbox.laredoute.feeds)
         figures.broken += [f"killed at {call} {number}: P8 not recorded: {what}" for what in unrecorded]
-        figures.broken += [f"killed at {call} {number}: {what}" for what in await told.broken()]
+        figures.counts["log lines without a canary"] += len(said.splitlines())
+        broken = [*await told.broken(), *(f"P25 {what}" for what in heard(said, "the log"))]
+        figures.broken += [f"killed at {call} {number}: {what}" for what in broken]
     return figures
 
 

@@ -80,7 +80,9 @@ class Flow:
         self.site.deadline = SETTLES_WITHIN
         self.database = folder / "state" / "sellerd.db"
         every += ', refunds = "1s"'
-        self.site.write(accounts(sandbox, every, f'{every}, claims = "1s"', answer_wait="300ms") + more)
+        #: what stands in config.toml
+        self.configuration = accounts(sandbox, every, f'{every}, claims = "1s"', answer_wait="300ms") + more
+        self.site.write(self.configuration)
         self.secrets = secrets(sandbox)
         #: how often a person had to say what became of an update
         self.asked_a_person = 0
@@ -116,10 +118,24 @@ class Flow:
                 continue
             if deeds[done].path:
                 key = f"{number}-{done}"
-                await self._asks(f"{account}/orders/{number}/{deeds[done].path}", deeds[done].body, key)
+                path = f"{account}/orders/{number}/{deeds[done].path}"
+                await self._asks(path, json=deeds[done].body, headers={"Idempotency-Key": key})
             for (claim,) in [] if deeds[done].path else await self.rows("SELECT id FROM claims WHERE state = 'open'"):
-                await self._asks(f"{account}/claims/{claim}/accept", {})
-        await self._settles_doubts()
+                await self._asks(f"{account}/claims/{claim}/accept", json={})
+        await self.settles_doubts()
+
+    async def ships(self) -> None:
+        """Say of every other order whose goods are to leave that they have left; said twice, it is turned down."""
+        for account, number in await self.rows(
+            'SELECT DISTINCT o.account, o.number FROM orders o JOIN order_lines l ON l."order" = o.id'
+            " WHERE l.state = 'to_ship'"
+        ):
+            if (account, number) not in _DEEDS:
+                await self._asks(f"{account}/orders/{number}/ship", json=_PARCEL)
+
+    async def imports(self, account: str, kind: str, table: str) -> bool:
+        """The seller brings a CSV file; whether the daemon took it."""
+        return await self._asks(f"{account}/imports/{kind}", content=table, headers={"content-type": "text/csv"})
 
     async def goes_on_until_settled(self, enough: Callable[[], bool] = lambda: False) -> None:
         """Do what is to be done, and wait, until everything has settled or it is `enough`."""
@@ -203,7 +219,7 @@ class Flow:
             'SELECT o.number, count(*) FROM order_updates u JOIN orders o ON o.id = u."order" GROUP BY o.number'
         )
 
-    async def _settles_doubts(self) -> None:
+    async def settles_doubts(self) -> None:
         """The Edge cannot be asked for a file of which nothing is there: a person looks, and says so (promise P8)."""
         for name, number in await self.rows(
             'SELECT u.name, o.number FROM order_updates u JOIN orders o ON o.id = u."order"'
@@ -212,15 +228,13 @@ class Flow:
             outgoing = self.sandbox.johnlewis.files / "live" / "outgoing"
             arrived = any(it.name == name for it in self.sandbox.johnlewis.arrivals)
             if arrived or not (outgoing / name).exists():
-                self.asked_a_person += await self._asks(f"lewis/orders/{number}/resolve", {"arrived": arrived})
+                self.asked_a_person += await self._asks(f"lewis/orders/{number}/resolve", json={"arrived": arrived})
 
-    async def _asks(self, path: str, body: dict[str, Any], key: str = "") -> bool:
+    async def _asks(self, path: str, **request: Any) -> bool:
         with suppress(httpx.HTTPError):
             transport = httpx.AsyncHTTPTransport(uds=str(self.site.folder / "state" / "control.sock"))
             async with httpx.AsyncClient(base_url="http://sellerd", transport=transport, timeout=20) as client:
-                headers = {"Idempotency-Key": key} if key else {}
-                answer = await client.post(f"/api/v1/accounts/{path}", json=body, headers=headers)
-                return answer.status_code == httpx.codes.OK
+                return (await client.post(f"/api/v1/accounts/{path}", **request)).status_code == httpx.codes.OK
         return False
 
     async def _kill(self, process: Process) -> None:

@@ -1,13 +1,46 @@
 """Every method of `make prove`, in the order in which they run and stand on the page."""
 
-from tests.prove import backups, crashpoints, faults, mutants, powercut, simulation
+from tests.prove import (
+    backups,
+    clocks,
+    corpus,
+    crashpoints,
+    cuts,
+    delays,
+    faults,
+    hangs,
+    health,
+    month,
+    mutants,
+    permutations,
+    powercut,
+    reloads,
+    restores,
+    simulation,
+    soak,
+    starts,
+    stops,
+)
 from tests.prove.method import Method
 
 METHODS: tuple[Method, ...] = (
     simulation.METHOD,
+    month.METHOD,
+    delays.METHOD,
     crashpoints.METHOD,
     faults.METHOD,
     powercut.METHOD,
     backups.METHOD,
+    cuts.METHOD,
+    hangs.METHOD,
+    corpus.METHOD,
+    permutations.METHOD,
+    reloads.METHOD,
+    stops.METHOD,
+    starts.METHOD,
+    clocks.METHOD,
+    soak.METHOD,
+    health.METHOD,
+    restores.METHOD,
     mutants.METHOD,
 )

@@ -1,0 +1,42 @@
+"""Made-up accounts, and the moment at which every benchmark plays."""
+
+from datetime import UTC, datetime
+
+from daemon.marketplaces.edge.settings import EdgeSettings
+from daemon.marketplaces.sellr.settings import SellrSettings
+from daemon.model import AccountName, Moment
+from daemon.settings import Secret
+
+NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
+MOMENT = Moment(NOW, "boot", 10**12, synchronised=True)
+LEWIS, REDOUTE = AccountName("lewis"), AccountName("redoute")
+
+_SFTP = {"host": "sftp.example.test", "user": "seller", "password": Secret("made up")}
+
+
+def johnlewis() -> EdgeSettings:
+    """The settings of an account with John Lewis."""
+    return EdgeSettings.model_validate(
+        {
+            "marketplace": "johnlewis",
+            "speaks": "edge",
+            "name": LEWIS,
+            "standard_delivery_days": 3,
+            "sftp": _SFTP,
+        }
+    )
+
+
+def laredoute() -> SellrSettings:
+    """The settings of an account with La Redoute."""
+    return SellrSettings.model_validate(
+        {
+            "marketplace": "laredoute",
+            "speaks": "sellr",
+            "name": REDOUTE,
+            "vendor_id": "1001",
+            "login": {"user": "SELLER1001-1", "password": Secret("made up")},
+            "tokens": {name: Secret("made up") for name in ("create_items", "read_orders", "update_orders")},
+            "sftp": _SFTP,
+        }
+    )

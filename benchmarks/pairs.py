@@ -1,0 +1,115 @@
+"""One piece of work beside a peer, or one figure beside its target, and how both are measured."""
+
+import os
+import statistics
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """Where a benchmark works, and how big it is: `size(1_000_000)` is that many, or fewer with `--scale`."""
+
+    folder: Path
+    python_of_peers: str
+    scale: float = 1.0
+
+    def size(self, full: int) -> int:
+        """How many of a thing are worked on."""
+        return max(1, round(full * self.scale))
+
+
+def _nothing() -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One piece of work, done by us and by a peer; `prepare` runs before each of both and is not counted.
+
+    `target` is the ratio of wall times that is asked for, `memory` the most MiB that we may take at the peak.
+    """
+
+    work: str
+    peer: str
+    ours: list[str]
+    theirs: list[str]
+    target: float
+    memory: float | None = None
+    prepare: Callable[[], None] = _nothing
+
+    def run(self, runs: int) -> dict[str, Any]:
+        """One row of the table; the two take turns, so that a machine that drifts drifts for both."""
+        ours, theirs = [], []
+        for _ in range(runs):
+            for side, command in ((ours, self.ours), (theirs, self.theirs)):
+                self.prepare()
+                side.append(run(command))
+        mine, peers = median(ours), median(theirs)
+        ratio = mine.wall / peers.wall
+        met = ratio <= self.target and (self.memory is None or mine.memory <= self.memory)
+        return {
+            "work": self.work,
+            "peer": self.peer,
+            "ours": asdict(mine),
+            "theirs": asdict(peers),
+            "ratio": ratio,
+            "target": self.target,
+            "memory": self.memory,
+            "met": met,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One figure that stands beside no peer's run: `take` gives it, in `unit`, and `target` is the most it may be."""
+
+    work: str
+    unit: str
+    take: Callable[[], float]
+    target: float
+
+    def run(self, runs: int) -> dict[str, Any]:
+        """One row of the table."""
+        figure = statistics.median(self.take() for _ in range(runs))
+        return {
+            "work": self.work,
+            "unit": self.unit,
+            "figure": figure,
+            "target": self.target,
+            "met": figure <= self.target,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """Wall and CPU seconds and peak memory (MiB) of one process and what it waited for."""
+
+    wall: float
+    cpu: float
+    memory: float
+
+
+def run(command: list[str]) -> Figure:
+    """Run a command to its end; a failing one ends the benchmark."""
+    started = time.perf_counter()
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(child.pid, 0)
+    wall = time.perf_counter() - started
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode:
+        raise SystemExit(f"{' '.join(command)} ended with {child.returncode}")
+    return Figure(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+
+
+def median(figures: list[Figure]) -> Figure:
+    """The middle of each."""
+    return Figure(
+        statistics.median(it.wall for it in figures),
+        statistics.median(it.cpu for it in figures),
+        statistics.median(it.memory for it in figures),
+    )
