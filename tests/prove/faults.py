@@ -260,7 +260,9 @@ def points(counted: dict[Fault, int], most: int) -> list[Point]:
     """So many points of every fault at most, spread over its calls, each once and, where it can last, for good."""
     found = []
     for fault, last in counted.items():
-        numbers = sorted({1 + (last - 1) * step // max(most - 1, 1) for step in range(min(most, last))})
+        parts = min(most, last)
+        # The middle of each part.
+        numbers = [1 + last * (2 * part + 1) // (2 * parts) for part in range(parts)]
         found += [Point(fault, number, for_good) for number in numbers for for_good in (False, True)[: 1 + fault.lasts]]
     return found
 
