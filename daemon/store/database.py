@@ -28,6 +28,8 @@ R = TypeVar("R")
 _FATAL = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FULL)
 
 _READERS = 2
+#: how long somebody is waited for who has the file locked, and how long readers are when the log is emptied, in ms
+_BUSY_WAITS, _FOLD_WAITS = 5_000, 500
 
 
 class _Connection(aiosqlite.Connection):
@@ -79,14 +81,14 @@ def _touch(path: Path, *, read_only: bool) -> None:
 
 def _set_up_reader(connection: sqlite3.Connection) -> None:
     connection.row_factory = sqlite3.Row
-    connection.execute("PRAGMA busy_timeout = 5000")
+    connection.execute(f"PRAGMA busy_timeout = {_BUSY_WAITS}")
     connection.execute("PRAGMA trusted_schema = OFF")
     connection.execute("PRAGMA query_only = ON")
 
 
 def _set_up_writer(connection: sqlite3.Connection) -> None:
     connection.row_factory = sqlite3.Row
-    connection.execute("PRAGMA busy_timeout = 5000")
+    connection.execute(f"PRAGMA busy_timeout = {_BUSY_WAITS}")
     connection.execute("PRAGMA trusted_schema = OFF")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
@@ -94,6 +96,16 @@ def _set_up_writer(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA secure_delete = ON")
     connection.execute("PRAGMA journal_size_limit = 67108864")
     connection.execute("PRAGMA temp_store = MEMORY")
+
+
+def _fold(connection: sqlite3.Connection) -> bool:
+    # Whoever writes waits meanwhile: a reader that is not done soon is not waited for.
+    connection.execute(f"PRAGMA busy_timeout = {_FOLD_WAITS}")
+    try:
+        (busy, *_) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {_BUSY_WAITS}")
+    return not busy
 
 
 def _in_transaction(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], R]) -> R:
@@ -166,12 +178,15 @@ class Database:
         """One round trip through the writer, so that the watchdog knows that it works; raises StoreError."""
         await self.write(lambda connection: connection.execute("UPDATE heartbeat SET beats = beats + 1").rowcount)
 
-    async def checkpoint(self) -> None:
-        """Fold the write-ahead log back into the file; the writer is the only one that does (finding F9)."""
+    async def checkpoint(self) -> bool:
+        """Fold the write-ahead log back into the file and empty it; the writer is the only one that does (finding F9).
+
+        False where somebody goes on reading an older state: then the log keeps what came since.
+        """
         if self._writer is None:
-            return
+            return False
         try:
-            await self._writer.call(lambda connection: connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
+            return await self._writer.call(_fold)
         except sqlite3.Error as error:
             raise self._named(error) from error
 

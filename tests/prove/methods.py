@@ -1,11 +1,13 @@
 """Every method of `make prove`, in the order in which they run and stand on the page."""
 
 from tests.prove import (
+    backups,
     clocks,
     corpus,
     crashpoints,
     cuts,
     delays,
+    faults,
     hangs,
     health,
     hostile,
@@ -28,6 +30,7 @@ METHODS: tuple[Method, ...] = (
     month.METHOD,
     delays.METHOD,
     crashpoints.METHOD,
+    faults.METHOD,
     powercut.METHOD,
     cuts.METHOD,
     hangs.METHOD,
@@ -42,5 +45,6 @@ METHODS: tuple[Method, ...] = (
     soak.METHOD,
     health.METHOD,
     restores.METHOD,
+    backups.METHOD,
     mutants.METHOD,
 )
