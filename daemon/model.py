@@ -751,6 +751,19 @@ class RemoteFile:
     size: int
     modified_at: datetime | None = None
 
+    def may_change_unseen(self, now: datetime) -> bool:
+        """Whether it was changed so lately that another change would leave it the same time, told in whole seconds.
+
+        `now` may be a little before the listing. A server whose clock is off by more than that cannot be judged.
+        """
+        if self.modified_at is None:
+            return False
+        return now - _SECOND < self.modified_at <= now + _LISTING
+
+
+_SECOND = timedelta(seconds=1)
+#: how long after the top of a turn its listing may come
+_LISTING = timedelta(minutes=1)
 
 T = TypeVar("T")
 
