@@ -272,9 +272,8 @@ def _gather_applied(db: sqlite3.Connection, named: Mapping[str, object]) -> int:
     """
     revisions = ", ".join(
         f"CASE WHEN NOT EXISTS (SELECT 1 FROM feed_objects n WHERE n.listing = o.listing AND n.feed > o.feed"  # noqa: S608
-        # A second verdict leaves alone what is on its way once more: that feed's own answer counts.
-        f" AND n.{p}_revision = o.{p}_revision AND (n.state IN ('accepted', 'rejected')"
-        f" OR (n.state = 'sent' AND o.answered_at IS NOT NULL))) THEN o.{p}_revision END"
+        f" AND n.{p}_revision = o.{p}_revision AND n.state IN ('accepted', 'rejected'))"
+        f" THEN o.{p}_revision END"
         for p in Part
     )
     db.execute("DELETE FROM temp.applied")

@@ -12,6 +12,7 @@ from math import ceil
 
 import anyio
 
+from tests.prove.canaries import heard
 from tests.prove.figures import Figures
 from tests.prove.flow import SETTLES_WITHIN, STRACE, flow, most_by_one_thread, traces
 from tests.prove.method import Method, Result, together
@@ -54,9 +55,10 @@ async def kill_at(call: str, number: int) -> Figures:
                 code = await told.runs_until(told.goes_on_until_settled)
                 died = code is not None
                 unrecorded = await told.unrecorded()
-                told.site.prefix = []
+                told.site.prefix, said = [], told.site.errors
                 if died:
                     await told.runs_until(told.goes_on_until_settled)
+                    said += told.site.errors
         except TimeoutError:
             figures.broken.append(f"killed at {call} {number}: it did not settle within {SETTLES_WITHIN} s")
             return figures
@@ -67,7 +69,9 @@ async def kill_at(call: str, number: int) -> Figures:
         figures.hit["a stock file was taken half or empty, and came again whole"] += told.torn()
         figures.counts["offer feeds received"] += sum(it.kind == "offers" for it in told.sandbox.laredoute.feeds)
         figures.broken += [f"killed at {call} {number}: P8 not recorded: {what}" for what in unrecorded]
-        figures.broken += [f"killed at {call} {number}: {what}" for what in await told.broken()]
+        figures.counts["log lines without a canary"] += len(said.splitlines())
+        broken = [*await told.broken(), *(f"P25 {what}" for what in heard(said, "the log"))]
+        figures.broken += [f"killed at {call} {number}: {what}" for what in broken]
     return figures
 
 

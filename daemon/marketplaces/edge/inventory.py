@@ -241,13 +241,19 @@ async def _whole_text(first: str, lines: AsyncIterator[str]) -> str:
 
 
 async def _lines(chunks: AsyncIterator[bytes]) -> AsyncGenerator[str, None]:
-    """The lines of a stream, each decoded by itself."""
-    rest = b""
+    """The lines of a stream, each decoded by itself; raises Unreadable at one that is too long, however it comes."""
+    rest, number = b"", 0
     async for chunk in chunks:
         *whole, rest = (rest + chunk).split(b"\n")
         for line in whole:
+            number += 1
+            _check_length(number, line)
             yield decode(line) + "\n"
-        if len(rest) > _LONGEST_LINE:
-            raise Unreadable(f"a line of more than {_LONGEST_LINE:,} bytes")
+        _check_length(number + 1, rest)
     if rest:
         yield decode(rest)
+
+
+def _check_length(number: int, line: bytes) -> None:
+    if len(line) > _LONGEST_LINE:
+        raise Unreadable(f"line {number}: longer than {_LONGEST_LINE:,} bytes")
