@@ -495,10 +495,17 @@ class Promoted:
     otherwise: str
 
 
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """The place of something that the stock extras of a listing may say in a usual row; `otherwise` stands there."""
+
+    otherwise: str = ""
+
+
 #: A row of a feed as it is written for a usual listing: texts as they stand, and between them the places of values. A
-#: usual listing has no stock extras, is in no promotion unless the row has a place for it, has a price where an amount
-#: is asked for, and its texts are of the letters, digits and marks that no format quotes.
-UsualRow = tuple[str | Words | Count | Amount | Rate | Promoted, ...]
+#: usual listing has no stock extras where there is a place for one, is in no promotion unless there is a place for it,
+#: has a price where an amount is asked for, and its texts are of the letters, digits and marks that no format quotes.
+UsualRow = tuple[str | Words | Count | Amount | Rate | Promoted | Extra, ...]
 
 
 @dataclass(frozen=True, slots=True)
