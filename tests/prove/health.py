@@ -117,6 +117,10 @@ class Installation:
         )
         return judge(snapshot, self.vitals, self.loaded, intervals(self.config), at)
 
+    async def hindrances(self) -> list[str]:
+        """Why the process is not ready."""
+        return list((await self.health()).reasons)
+
     async def figures(self) -> ForMetrics | None:
         """The metrics are no part of this."""
         return None
