@@ -94,6 +94,8 @@ def _set_up_writer(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA secure_delete = ON")
     connection.execute("PRAGMA journal_size_limit = 67108864")
     connection.execute("PRAGMA temp_store = MEMORY")
+    # A batch of 10,000 answers changes about as much; what does not fit is written to the log before its commit.
+    connection.execute("PRAGMA cache_size = -32768")
 
 
 def _in_transaction(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], R]) -> R:
