@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks.document import DOCUMENT, keep, written
 from benchmarks.pairs import Bench
 
-FAMILIES = ("orders", "feeds")
+FAMILIES = ("orders", "feeds", "settle", "imports")
 
 
 def install_peers() -> str:

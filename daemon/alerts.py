@@ -104,6 +104,9 @@ def _configuration(facts: Facts, _: datetime) -> Iterator[Cause]:
 
 def _untold(facts: Facts, _: datetime) -> Iterator[Cause]:
     for way, backlog in facts.backlog.items():
+        if way not in facts.site.ways:
+            # What waited was given up with the way, and nothing will ever arrive there.
+            continue
         text = f"{_count(backlog.notices, 'notice')} not delivered by {way} since {_at(backlog.since)}: {backlog.error}"
         yield Cause(CauseKind.UNTOLD, text, subject=way)
 

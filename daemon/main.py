@@ -50,6 +50,7 @@ from daemon.store.database import versions
 from daemon.store.pauses import holding
 from daemon.timetable import Timetable
 from daemon.transports.calls import calls
+from daemon.transports.names import look_up_side_by_side
 from daemon.vigil import Vigil
 from daemon.web.app import whole_app
 from daemon.web.serve import listen_at, listen_on, serving
@@ -80,6 +81,7 @@ async def run(config_path: Path, *, ready: Callable[[], None] = lambda: None) ->
 
     Every problem that keeps it from running is written to stderr, one sentence a line.
     """
+    look_up_side_by_side()
     try:
         setup = _Setup.read(config_path)
         _make_state_folder(setup.config)

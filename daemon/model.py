@@ -432,7 +432,8 @@ class FeedObject:
     `parts` are the parts that this feed settles; the values of the others are there because the wire wants them.
     `stock` is what is to be sent: 0 where the listing is ended (L9). `price` is what the buyer pays, in a promotion its
     price; `rrp` the reference beside it: the recommended price (L10), in a promotion the ordinary one (L11).
-    `vat_rate` is the listing's own, as a fraction; None is the account's (C4).
+    `vat_rate` is the listing's own, as a fraction; None is the account's (C4). `item` is empty where the feed does not
+    carry the catalogue part.
     """
 
     sku: Sku
@@ -448,6 +449,56 @@ class FeedObject:
     promotion: Promotion | None = None
     extras: StockExtras = StockExtras()
     vat_rate: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The place of a text in a usual row, by the name that `FeedObject` has for it."""
+
+    of: Literal["sku", "ean", "channel_item_id"]
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """The place of a whole number in a usual row; `otherwise` stands for none, and `plus` is added to either."""
+
+    of: Literal["stock", "handling_days"]
+    otherwise: int = 0
+    plus: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """The place of an amount in a usual row, with a dot and two decimals.
+
+    `price` is what the buyer pays; `highest` the reference beside it where that is higher, else the price.
+    """
+
+    of: Literal["price", "highest"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """The place of the listing's own VAT rate in a usual row, a fraction with two decimals at least."""
+
+    otherwise: str
+
+
+@dataclass(frozen=True, slots=True)
+class Promoted:
+    """The place of what the promotion of a listing says in a usual row; `otherwise` stands there without a promotion.
+
+    It is its nature, where it names one, or the minute in UTC in which it begins, or after which its last instant lies.
+    """
+
+    of: Literal["nature", "starts_at", "ends_at"]
+    otherwise: str
+
+
+#: A row of a feed as it is written for a usual listing: texts as they stand, and between them the places of values. A
+#: usual listing has no stock extras, is in no promotion unless the row has a place for it, has a price where an amount
+#: is asked for, and its texts are of the letters, digits and marks that no format quotes.
+UsualRow = tuple[str | Words | Count | Amount | Rate | Promoted, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""A real OpenSSH server on a loopback port, with its external sftp-server, for one test.
+"""A real OpenSSH server on a loopback port, with its external sftp-server, for one test or one run of a method.
 
 `scripts/install-test-servers` makes both programs available. Where they are missing the tests that need them are
 skipped, except in CI, where that is a failure.
@@ -63,13 +63,17 @@ class OpenSsh:
 @pytest.fixture
 def openssh(tmp_path: Path) -> Iterator[OpenSsh]:
     """Start a server whose files are in a folder of its own, and end it after the test."""
-    programs = _programs()
-    if programs is None:
+    if not available():
         if os.environ.get("CI") == "true":
             pytest.fail("sshd or sftp-server is missing: run scripts/install-test-servers")
         pytest.skip("sshd or sftp-server is missing: run scripts/install-test-servers")
-    with _running(tmp_path, *programs) as server:
+    with serving(tmp_path) as server:
         yield server
+
+
+def available() -> bool:
+    """Whether both programs are here."""
+    return _programs() is not None
 
 
 def _programs() -> tuple[str, str] | None:
@@ -81,7 +85,12 @@ def _programs() -> tuple[str, str] | None:
 
 
 @contextmanager
-def _running(folder: Path, sshd: str, sftp_server: str) -> Iterator[OpenSsh]:
+def serving(folder: Path) -> Iterator[OpenSsh]:
+    """Run a server while the block lasts, all its files in `folder`; raises FileNotFoundError without the programs."""
+    programs = _programs()
+    if programs is None:
+        raise FileNotFoundError("sshd or sftp-server is missing: run scripts/install-test-servers")
+    sshd, sftp_server = programs
     state = folder / "openssh"
     root = folder / "openssh-root"
     state.mkdir(mode=0o700)

@@ -276,7 +276,9 @@ def test_the_site_crosses_its_thresholds() -> None:
     backlog = {"mail": Backlog(2, NOON - HOUR, "not reached")}
 
     def found(at: datetime = NOON, **machine: Any) -> dict[str, str]:
-        causes = judge(facts(replace(WELL, config=refused), machine=Machine(**machine), backlog=backlog), at)
+        mail = {"host": "mail.seller.example", "sender": "s@seller.example", "recipients": ["ops@seller.example"]}
+        verdict = replace(WELL, config=refused)
+        causes = judge(facts(verdict, machine=Machine(**machine), backlog=backlog, mail=mail), at)
         return {cause.key: cause.text for cause in causes}
 
     always = {
@@ -291,6 +293,12 @@ def test_the_site_crosses_its_thresholds() -> None:
         "clock": "the clock has not been synchronised since 2026-03-02 11:30 UTC at least",
         "ended": "the daemon ended at 2026-03-02 11:01 UTC because its storage failed",
     }
+
+
+def test_a_way_that_is_not_configured_any_more_has_nothing_to_deliver() -> None:
+    backlog = {"mail": Backlog(2, NOON - HOUR, "not configured any more")}
+
+    assert judge(facts(backlog=backlog), NOON) == set()
 
 
 def test_the_jobs_of_no_account_are_silent_by_the_threshold_of_the_site() -> None:

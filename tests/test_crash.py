@@ -34,7 +34,8 @@ def site(tmp_path: Path) -> Iterator[Site]:
     site.close()
 
 
-def accounts(sandbox: Sandbox) -> str:
+def accounts(sandbox: Sandbox, redoute_every: str = "", lewis_every: str = "", answer_wait: str = "1s") -> str:
+    """Both accounts; `…_every` adds to how often the jobs of one come."""
     told = sandbox.describe()
     redoute, lewis = told["laredoute"], told["johnlewis"]
 
@@ -49,7 +50,7 @@ def accounts(sandbox: Sandbox) -> str:
 marketplace = "laredoute"
 environment = "sandbox"
 vendor_id = "{redoute["vendor_id"]}"
-every = {{ items = "1s", {FAST} }}
+every = {{ items = "1s", {FAST}{redoute_every} }}
 login = {{ user = "{redoute["http"]["user"]}", password = {{ env = "HTTP" }} }}
 tokens = {{ create_items = {{ env = "ITEMS" }}, read_orders = {{ env = "READ" }}, update_orders = {{ env = "UPDATE" }} }}
 {sftp(redoute["sftp"], "REDOUTE")}
@@ -62,10 +63,10 @@ orders = {{ accept = "in_stock" }}
 marketplace = "johnlewis"
 environment = "sandbox"
 standard_delivery_days = 3
-every = {{ {FAST} }}
+every = {{ {FAST}{lewis_every} }}
 {sftp(lewis["sftp"], "LEWIS")}
-stock = {{ answer_wait = "1s" }}
-updates = {{ answer_wait = "1s" }}
+stock = {{ answer_wait = "{answer_wait}" }}
+updates = {{ answer_wait = "{answer_wait}" }}
 """
 
 

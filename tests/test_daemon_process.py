@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +89,7 @@ class Site:
     @asynccontextmanager
     async def started(self, **environment: str) -> AsyncIterator["Process"]:
         command = [*self.prefix, sys.executable, "-m", "daemon", "run", "--config", str(self.config)]
+        self._forget()
         process = await anyio.open_process(
             command,
             stdin=subprocess.DEVNULL,
@@ -115,6 +116,12 @@ class Site:
         self.errors = ""
         async for text in TextReceiveStream(process.stderr):
             self.errors += text
+
+    def _forget(self) -> None:
+        """What a process of before said is not heard as another's word."""
+        with suppress(BlockingIOError):
+            while True:
+                self._notified.recv(65536)
 
     async def heard(self, start: str) -> str:
         """The next notification of which a line begins so; what came before it is gone."""

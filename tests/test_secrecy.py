@@ -167,6 +167,8 @@ async def test_nothing_planted_is_told_to_anybody(site: Site) -> None:  # D12 D3
         assert "rue de l'Église" in whole
         answers = await answers_without_the_right(site)
         printed = await anyio.to_thread.run_sync(told_by_commands, site)
+        # Whoever may list the processes of the machine reads their words, and the owner their environment (P25).
+        seen = b"".join(Path(f"/proc/{process.pid}/{name}").read_bytes() for name in ("cmdline", "environ"))
         await end(process)
 
     lines = site.errors.splitlines()
@@ -176,6 +178,8 @@ async def test_nothing_planted_is_told_to_anybody(site: Site) -> None:  # D12 D3
     assert len(answers) > 40
     assert {path: found for path, body in answers.items() if (found := planted_in(body))} == {}
     assert planted_in(printed) == []
+    assert b"sellerd" in seen or b"daemon" in seen
+    assert planted_in(seen.decode("utf-8", "replace")) == []
 
 
 async def end(process: Process) -> None:

@@ -11,7 +11,6 @@ UPDATE listings SET
   stock_error = r.ErrorMessage,
   price_state = CASE r.Status WHEN 'OK' THEN 'not_needed' ELSE 'error' END,
   price_error = r.ErrorMessage,
-  channel_status = CASE r.Status WHEN 'OK' THEN 'offer_integrated' ELSE channel_status END,
   changed_at = 1772452800000000
 FROM report r WHERE listings.account = 'redoute' AND listings.sku = r.SellerOfferID;
 SQL

@@ -1,11 +1,9 @@
 #!/bin/sh
-# Stock rows into the listings of a database, as somebody would do it by hand: no checks, no events, no word of bad rows.
-# $1 the database, $2 the file.
-sqlite3 "$1" <<SQL
-PRAGMA synchronous = FULL;
-.mode csv
-.import $2 given
-UPDATE listings SET stock = g.stock, stock_state = 'pending', stock_error = '', stock_revision = stock_revision + 1,
-  changed_at = 1772452800000000
-FROM given g WHERE listings.account = 'redoute' AND listings.sku = g.sku AND listings.stock IS NOT CAST(g.stock AS INTEGER);
-SQL
+# The rows of a stock feed as SQLite's own command line writes them: no digest, no compression, nothing kept.
+set -eu
+database=$1
+sqlite3 -readonly -csv -header "$database" "
+  SELECT o.channel_item_id AS part_number, '' AS tradedCode,
+    coalesce(l.handling_days, 1) + 3 AS current_lead_time_to_delivery_in_days, o.stock AS free_stock
+  FROM feed_objects o JOIN listings l ON l.id = o.listing
+  WHERE o.feed = (SELECT max(id) FROM feeds) ORDER BY o.listing" > "$database.csv"

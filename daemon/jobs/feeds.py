@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
-from anyio import CancelScope, fail_after, to_thread
+from anyio import CancelScope, fail_after
 
 from daemon.errors import AccessDenied, Refused, Unreachable
 from daemon.jobs import Outcome, Run
@@ -63,9 +63,8 @@ async def _spool(run: Run, feed: Feed) -> tuple[Feed, Spool]:
 async def _written(run: Run, feed: Feed) -> AsyncIterator[bytes]:
     file = run.marketplace.write_feed(feed)
     yield file.head()
-    async for batch in run.store.feeds.objects(feed, run.account.currency):
-        # In a thread, so that a large feed does not keep the loop from its other accounts.
-        yield await to_thread.run_sync(file.rows, batch)
+    async for piece in run.store.feeds.rows(feed, run.account.currency, file.usual, file.rows):
+        yield piece
     yield file.tail()
 
 

@@ -53,6 +53,9 @@ async def settle_report(run: Run, delivery: KeptDelivery) -> int:
     fault = str(unread) if unread else ""
     if unread and unread.feed_name:
         await run.store.answers.could_not_read(run.name, unread.feed_name, delivery.id)
+    if total.strangers:
+        # Where silence means yes, nobody knows any more what else was meant (J4).
+        fault = "; ".join(filter(None, (f"{total.strangers} lines name no listing of their feed", fault)))
     if total.orphans and run.now.at - delivery.received_at < _ORPHAN_AGE:
         # Whatever else is wrong with it: its good lines are matched once their feed turns up (L17).
         reason = "; ".join(filter(None, (f"{total.orphans} lines of a feed that is not known", fault)))

@@ -21,6 +21,7 @@ from daemon.model import (
     OrderUpdate,
     RemoteFile,
     UpdateAnswer,
+    UsualRow,
     Whereabouts,
 )
 
@@ -42,7 +43,16 @@ class Inbox(Protocol):
 
 
 class FeedFile(Protocol):
-    """One feed as bytes: `head()`, then `rows()` for each batch, then `tail()`. Pure."""
+    """One feed as bytes: `head()`, then `rows()` for each batch, then `tail()`. Pure.
+
+    `usual` is the same as `rows()` for usual listings, as data, so that the store can write millions of them by itself;
+    None leaves all to `rows()`.
+    """
+
+    @property
+    def usual(self) -> UsualRow | None:
+        """How the row of a usual listing is written."""
+        ...
 
     def head(self) -> bytes:
         """What stands before the first row."""

@@ -38,6 +38,8 @@ class _Taken:
     batch_id: str = ""
     file_name: str = ""
     size: int = 0
+    #: the file that it carried
+    content: bytes = b""
 
 
 class _NoReply(Response):
@@ -81,12 +83,14 @@ class Gateway:
         if not self._logged_in(request):
             return _not_logged_in()
         if spoiled := self._spoil(kind, applied=False):
-            self._laredoute.arrived(kind, started, "cut" if isinstance(spoiled, _NoReply) else "failed", "", "", 0)
+            self._laredoute.arrived(kind, started, "cut" if isinstance(spoiled, _NoReply) else "failed", "", "", 0, b"")
             return spoiled
         taken = await take(request.headers, content)
         if isinstance(taken, Response):
             return taken
-        self._laredoute.arrived(kind, started, taken.outcome, taken.batch_id, taken.file_name, taken.size)
+        self._laredoute.arrived(
+            *(kind, started, taken.outcome, taken.batch_id, taken.file_name, taken.size, taken.content)
+        )
         return self._spoil(kind, applied=True) or taken.reply
 
     async def _take_items(self, headers: Mapping[str, str], content: bytes) -> _Taken:
@@ -101,7 +105,9 @@ class Gateway:
         batch_id = self._laredoute.take_items(items)
         response = Element(f"{{{ITEMS_ACTION}}}injectItemsResponse")
         SubElement(response, "BatchId").text = batch_id
-        return _Taken(_reply(SOAP_11, write_envelope(SOAP_11, response)), batch_id=batch_id, size=len(items))
+        return _Taken(
+            _reply(SOAP_11, write_envelope(SOAP_11, response)), batch_id=batch_id, size=len(items), content=attached
+        )
 
     async def _take_file(self, headers: Mapping[str, str], content: bytes) -> _Taken | Response:
         try:
@@ -122,8 +128,9 @@ class Gateway:
         injection = offers.read_injection(element, vendor_id)
         read = await anyio.to_thread.run_sync(offers.read_attached, message.attachment, injection, vendor_id)
         batch_id = self._laredoute.take_offers(injection, read)
+        content = message.attachment.content if message.attachment is not None else b""
         reply = _reply(SOAP_12, write_envelope(SOAP_12, offers.write_injected(batch_id)))
-        return _Taken(reply, "accepted", batch_id, injection.file_name, len(read))
+        return _Taken(reply, "accepted", batch_id, injection.file_name, len(read), content)
 
     async def _orders(self, request: Request) -> Response:
         content = await request.body()

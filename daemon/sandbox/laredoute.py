@@ -1,5 +1,6 @@
 """The La Redoute of the sandbox: its catalogue, offers, orders and reports, and what it does later by itself."""
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -29,7 +30,8 @@ class FeedArrival:
     """One request that carried a feed, from its first byte to its reply.
 
     `outcome` is accepted, refused, cut or failed; a feed that was cut or failed only after it was applied is accepted.
-    `started_boot` and `ended_boot` are seconds of CLOCK_BOOTTIME; `at` is the start in UTC.
+    `started_boot` and `ended_boot` are seconds of CLOCK_BOOTTIME; `at` is the start in UTC. `sha256` is that of the
+    file that was read, empty where none was.
     """
 
     kind: FeedKind
@@ -40,6 +42,7 @@ class FeedArrival:
     ended_boot: float
     at: datetime
     outcome: str
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +111,12 @@ class LaRedoute:
         self._answer_later(feed, lambda: list(map(self._publish, offers, judge_offers(offers, self.catalogue))))
         return feed.batch_id
 
-    def arrived(self, kind: FeedKind, started: Moment, outcome: str, batch_id: str, file_name: str, size: int) -> None:
+    def arrived(
+        self, kind: FeedKind, started: Moment, outcome: str, batch_id: str, file_name: str, size: int, content: bytes
+    ) -> None:
         """Note that a request with a feed has come to its end."""
-        ended = Moment.now()
-        self.feeds.append(FeedArrival(kind, batch_id, file_name, size, started.boot, ended.boot, started.at, outcome))
+        times, sha256 = (started.boot, Moment.now().boot, started.at), hashlib.sha256(content).hexdigest()
+        self.feeds.append(FeedArrival(kind, batch_id, file_name, size, *times, outcome, sha256 if content else ""))
 
     def offer_gaps(self, *, all_requests: bool = False) -> list[float]:
         """Give the seconds between the end of each offer feed and the start of the next (guide L8).

@@ -254,7 +254,10 @@ class ownership:  # noqa: N801 - reads as a verb where it is used
         self._file: IO[str] | None = None
 
     def __enter__(self) -> None:
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StoreError(f"{self._path} cannot be opened: {error.strerror}") from None
         file = os.fdopen(descriptor, "r+")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

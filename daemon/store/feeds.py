@@ -5,10 +5,13 @@ the revisions they carry, and the parts turn Sent. Whatever happens after that, 
 """
 
 import sqlite3
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import compress, product
+
+from anyio import to_thread
 
 from daemon.errors import StoreError
 from daemon.model import (
@@ -27,7 +30,7 @@ from daemon.model import (
     Part,
     PayloadId,
     Promotion,
-    Sku,
+    UsualRow,
 )
 from daemon.rules.gate import Gate, closed_for, nanoseconds, wait
 from daemon.store.database import Database
@@ -37,6 +40,7 @@ from daemon.store.guard import claimed, guard, not_held
 from daemon.store.listings import extras_of, item_from_json, vat_rate_of
 from daemon.store.prices import judge
 from daemon.store.promotions import begin_and_end
+from daemon.store.rows import RowForm
 from daemon.store.settling import Settlement, close_feed, settle_silent
 from daemon.store.stock import follow_form
 from daemon.store.times import from_us, to_us
@@ -101,8 +105,28 @@ class Feeds:
             rows = await self._database.read(partial(_page, feed=feed.id, after=last))
             if not rows:
                 return
-            last = rows[-1]["listing"]
+            last = rows[-1][0]
             yield [_object(row, currency) for row in rows]
+
+    async def rows(
+        self, feed: Feed, currency: str, usual: UsualRow | None, write: Callable[[Sequence[FeedObject]], bytes]
+    ) -> AsyncIterator[bytes]:
+        """The rows of everything that the feed carries, in pieces.
+
+        Those of usual listings are written by the database as `usual` says, the others by `write`; nothing of it is
+        done in the loop's own thread, so that a large feed does not keep it from its other accounts.
+        """
+        if usual is None:
+            async for batch in self.objects(feed, currency):
+                yield await to_thread.run_sync(write, batch)
+            return
+        form, last = RowForm(usual), 0
+        while True:
+            work = partial(_rows, feed=feed.id, after=last, form=form, currency=currency, write=write)
+            last, piece = await self._database.read(work)
+            if not piece:
+                return
+            yield piece
 
     async def spooled(self, feed: Feed, name: str, payload: PayloadId, at: datetime) -> Feed:
         """The exact bytes are kept: from here on they may have left (house law 6)."""
@@ -469,39 +493,70 @@ def _silent(db: sqlite3.Connection, account: AccountName, kind: FeedKind, wait: 
     return [row["id"] for row in _beyond(db, account, kind, f"state = 'sent' AND NOT {_UNREAD}", wait, at)]
 
 
-def _page(db: sqlite3.Connection, feed: int, after: int) -> Sequence[sqlite3.Row]:
+#: in the order in which `_object` takes them apart: by name, each would be looked for among all
+_OBJECT = (
+    "l.sku, o.ean, o.channel_item_id, o.item_revision IS NOT NULL, o.stock_revision IS NOT NULL,"
+    " o.price_revision IS NOT NULL, o.end_revision IS NOT NULL,"
+    " CASE WHEN o.item_revision IS NULL THEN '{}' ELSE coalesce(o.item, l.item) END, coalesce(o.stock, 0),"
+    " o.price_minor, o.rrp_minor, o.ended, l.handling_days, l.vat_bp, l.stock_extras, p.starts_at, p.ends_at, p.nature,"
+    " p.sale"
+)
+_PARTS = {carried: frozenset(compress(Part, carried)) for carried in product((0, 1), repeat=len(Part))}
+
+
+def _page(
+    db: sqlite3.Connection, feed: int, after: int, limit: int = _PAGE, form: RowForm | None = None
+) -> Sequence[sqlite3.Row]:
     return db.execute(
-        "SELECT o.*, l.sku, coalesce(o.item, l.item) AS carried, l.handling_days, l.vat_bp, l.stock_extras,"
-        " p.starts_at, p.ends_at, p.nature, p.sale"
-        " FROM feed_objects o JOIN listings l ON l.id = o.listing LEFT JOIN promotions p ON p.id = o.promotion"
-        " WHERE o.feed = ? AND o.listing > ? ORDER BY o.listing LIMIT ?",
-        (feed, after, _PAGE),
+        f"SELECT o.listing, {form.expression if form else 'NULL'}, {_OBJECT} FROM {RowForm.source}"  # noqa: S608
+        " WHERE o.feed = :feed AND o.listing > :after ORDER BY o.listing LIMIT :limit",
+        {"feed": feed, "after": after, "limit": limit, **(form.named if form else {})},
     ).fetchall()
 
 
+def _rows(
+    db: sqlite3.Connection,
+    feed: int,
+    after: int,
+    form: RowForm,
+    currency: str,
+    write: Callable[[Sequence[FeedObject]], bytes],
+) -> tuple[int, bytes]:
+    """The next rows of a feed as bytes, and the last of their listings; no bytes where there are no more."""
+    last, usual, written = db.execute(
+        "SELECT max(listing), min(written IS NOT NULL), CAST(group_concat(written, '') AS BLOB) FROM ("  # noqa: S608
+        f" SELECT o.listing, {form.expression} AS written FROM {form.source}"
+        " WHERE o.feed = :feed AND o.listing > :after ORDER BY o.listing LIMIT :limit)",
+        {"feed": feed, "after": after, "limit": form.page, **form.named},
+    ).fetchone()
+    if last is None or usual:
+        return last or 0, written or b""
+    rows = _page(db, feed, after, form.page, form)
+    # In order, each as it is to be written.
+    return last, b"".join(write([_object(row, currency)]) if row[1] is None else row[1].encode() for row in rows)
+
+
 def _object(row: sqlite3.Row, currency: str) -> FeedObject:
+    _, _, sku, ean, channel_item_id, *carried, item, stock, price_minor, rrp_minor = row[:13]
+    ended, days, vat_bp, extras, starts_at, ends_at, nature, sale = row[13:]
+    price = None if price_minor is None else Money(price_minor, currency)
     return FeedObject(
-        sku=Sku(row["sku"]),
-        ean=row["ean"],
-        channel_item_id=row["channel_item_id"],
-        parts=frozenset(part for part in Part if row[f"{part}_revision"] is not None),
-        item=item_from_json(row["carried"]),
-        stock=row["stock"] or 0,
-        price=None if row["price_minor"] is None else Money(row["price_minor"], currency),
-        rrp=None if row["rrp_minor"] is None else Money(row["rrp_minor"], currency),
-        ended=bool(row["ended"]),
-        handling_days=row["handling_days"],
-        promotion=_promotion(row, currency),
-        vat_rate=vat_rate_of(row["vat_bp"]),
-        extras=extras_of(row),
+        sku=sku,
+        ean=ean,
+        channel_item_id=channel_item_id,
+        parts=_PARTS[tuple(carried)],
+        item=item_from_json(item),
+        stock=stock,
+        price=price,
+        rrp=None if rrp_minor is None else Money(rrp_minor, currency),
+        ended=bool(ended),
+        handling_days=days,
+        promotion=None
+        if price is None or starts_at is None
+        else Promotion(price, from_us(starts_at), from_us(ends_at), nature, sale),
+        vat_rate=vat_rate_of(vat_bp),
+        extras=extras_of(extras),
     )
-
-
-def _promotion(row: sqlite3.Row, currency: str) -> Promotion | None:
-    if row["promotion"] is None:
-        return None
-    price = Money(row["price_minor"], currency)
-    return Promotion(price, from_us(row["starts_at"]), from_us(row["ends_at"]), row["nature"], row["sale"])
 
 
 def _feed(row: sqlite3.Row) -> Feed:

@@ -65,11 +65,15 @@ def restored_at(db: sqlite3.Connection) -> datetime | None:
 
 
 def doubt_if_restored(db: sqlite3.Connection, order: sqlite3.Row) -> None:
-    """Doubt the updates that decided themselves for an order which was known before the database was put back."""
+    """Doubt the updates that decided themselves for an order which was there before the database was put back.
+
+    It may have been known then, or to the replaced database alone: its file is older, and is read for the second time.
+    """
     db.execute(
-        "UPDATE order_updates SET doubtful = 1 WHERE \"order\" = ? AND state = 'pending'"
-        " AND ? <= (SELECT coalesce(restored_at, -1) FROM generation)",
-        (order["id"], order["received_at"]),
+        "UPDATE order_updates SET doubtful = 1 WHERE \"order\" = :order AND state = 'pending'"
+        " AND min(:received_at, coalesce((SELECT modified_at FROM deliveries WHERE id = :delivery), :received_at))"
+        " <= (SELECT coalesce(restored_at, -1) FROM generation)",
+        {"order": order["id"], "received_at": order["received_at"], "delivery": order["delivery"]},
     )
 
 

@@ -43,6 +43,7 @@ _HIDDEN: dict[str, str] = {
     "generation": "true",
     "accounts": "name = :account",
     "listings": "account = :account",
+    "promotions": "account = :account",
     "gates": "account = :account",
     "offer_terms": "account = :account",
     "events": "false",

@@ -195,6 +195,9 @@ class Listings:
 _LATER = frozenset(safety.FIELDS) - {"manufacturer"}
 
 
+_NO_ITEM, _NO_EXTRAS = Item(), StockExtras()
+
+
 def item_to_json(item: Item) -> str:
     """An item as it is kept; equal items give equal texts."""
     kept = {name: value for name, value in asdict(item).items() if value or name not in _LATER}
@@ -203,6 +206,8 @@ def item_to_json(item: Item) -> str:
 
 def item_from_json(text: str) -> Item:
     """The item that `item_to_json` kept; an empty object is an item of which nothing is known."""
+    if text == "{}":
+        return _NO_ITEM
     fields = json.loads(text)
     return Item(
         **{
@@ -460,9 +465,9 @@ def _change_knobs(db: sqlite3.Connection, kept: sqlite3.Row, knobs: StockKnobs |
     return "stock knobs", _spoken(before), _spoken(knobs)
 
 
-def extras_of(row: sqlite3.Row) -> StockExtras:
-    """What the listing says beside its units."""
-    return StockExtras(**json.loads(row["stock_extras"]))
+def extras_of(kept: str) -> StockExtras:
+    """What a listing says beside its units, from the JSON that is kept."""
+    return _NO_EXTRAS if kept == "{}" else StockExtras(**json.loads(kept))
 
 
 def _set_extras(db: sqlite3.Connection, listing: int, extras: StockExtras) -> None:
@@ -471,7 +476,7 @@ def _set_extras(db: sqlite3.Connection, listing: int, extras: StockExtras) -> No
 
 
 def _change_extras(db: sqlite3.Connection, kept: sqlite3.Row, extras: StockExtras | None) -> _Told:
-    before = extras_of(kept)
+    before = extras_of(kept["stock_extras"])
     if extras is None or extras == before:
         return None
     _set_extras(db, kept["id"], extras)

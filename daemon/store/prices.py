@@ -6,6 +6,7 @@ marketplace takes it over between the sending and its report, and the earlier in
 
 import sqlite3
 from datetime import datetime
+from functools import lru_cache
 
 from daemon.model import AccountName, Money, OfferTerms, Promotion
 from daemon.rules import sales
@@ -14,6 +15,8 @@ from daemon.store.sales import sales_of
 from daemon.store.times import from_us, to_us
 from daemon.store.values import less_eco
 
+#: verdicts of one turn that are kept by their figures
+_REMEMBERED = 1_000
 _HISTORY_US = to_us(datetime.fromisoformat("1970-01-01T00:00:00Z") + HISTORY)
 
 #: the same as `rules/promotions.py` says in Python; `tests/store/test_values.py` compares them
@@ -41,7 +44,7 @@ def _in_sales(db: sqlite3.Connection, account: AccountName) -> dict[int, tuple[P
     """The promotions in force that name a sale, by number, each with when it was imported; without prices."""
     rows = db.execute(
         "SELECT DISTINCT p.* FROM listings l JOIN promotions p ON p.id = l.promotion"
-        " WHERE l.account = ? AND l.promotion IS NOT NULL AND l.price_state = 'pending' AND p.sale <> ''",
+        " WHERE l.account = ? AND l.price_state = 'pending' AND p.sale <> ''",
         (account,),
     )
     return {
@@ -77,6 +80,8 @@ def judge(db: sqlite3.Connection, account: AccountName, terms: OfferTerms, at: d
     """
     known, sold_in_sales = sales_of(db, account), _in_sales(db, account)
 
+    # For its text and for whether it blocks one after the other, and again for the next listing with the same figures.
+    @lru_cache(_REMEMBERED)
     def judged(promotion: int, ordinary: int, promoted: int, lowest: int | None, first: int | None) -> Verdict:
         reduced = verdict(ordinary, promoted, lowest, terms)
         named = sold_in_sales.get(promotion)

@@ -1,7 +1,7 @@
 """The promotions of listings: kept, taken back, and begun and ended at the instants that they name (L11)."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,9 +12,25 @@ from daemon.store.database import Database
 from daemon.store.events import tell
 from daemon.store.times import from_us, to_us
 
-_IN_FORCE = (
-    "SELECT p.listing, p.id FROM promotions p WHERE p.account = :account AND p.withdrawn_at IS NULL"
-    " AND p.ends_at > :now AND p.starts_at <= :now"
+#: the promotions that are at another stage than they stood at when they were looked at last, each kind by an index of
+#: its own; the two with the later instants are there for a clock that was set back
+_MOVED = " UNION ALL ".join(
+    f"SELECT id FROM promotions WHERE account = :account AND {moved}"  # noqa: S608 - our own words
+    for moved in (
+        "withdrawn_at IS NULL AND stage = 'waiting' AND starts_at <= :now",
+        "withdrawn_at IS NULL AND stage = 'running' AND ends_at <= :now",
+        "withdrawn_at IS NOT NULL AND stage = 'running'",
+        "withdrawn_at IS NULL AND stage = 'running' AND starts_at > :now",
+        "withdrawn_at IS NULL AND stage = 'over' AND ends_at > :now",
+    )
+)
+_STAGE = (
+    "CASE WHEN withdrawn_at IS NOT NULL OR ends_at <= :now THEN 'over' WHEN starts_at <= :now THEN 'running'"
+    " ELSE 'waiting' END"
+)
+_RUNNING = (
+    "(SELECT p.id FROM promotions p WHERE p.listing = l.id AND p.stage = 'running' AND p.withdrawn_at IS NULL"
+    " ORDER BY p.starts_at LIMIT 1)"
 )
 
 
@@ -64,12 +80,14 @@ class Promotions:
         return await self._database.read(work)
 
     async def next_change(self, account: AccountName, at: datetime) -> datetime | None:
-        """When the next promotion begins or ends after `at`; None when none does."""
+        """When the next promotion begins or ends after `at`, by how they stood when they were looked at last."""
 
         def work(db: sqlite3.Connection) -> datetime | None:
             found = db.execute(
-                "SELECT min(CASE WHEN starts_at > :at THEN starts_at ELSE ends_at END) FROM promotions"
-                " WHERE account = :account AND withdrawn_at IS NULL AND ends_at > :at",
+                "SELECT min(next) FROM (SELECT min(starts_at) AS next FROM promotions WHERE account = :account"
+                " AND withdrawn_at IS NULL AND stage = 'waiting' AND starts_at > :at UNION ALL"
+                " SELECT min(ends_at) FROM promotions WHERE account = :account"
+                " AND withdrawn_at IS NULL AND stage = 'running' AND ends_at > :at) instants",
                 {"account": account, "at": to_us(at)},
             ).fetchone()[0]
             return None if found is None else from_us(found)
@@ -136,33 +154,40 @@ def begin_and_end(db: sqlite3.Connection, account: AccountName, at: datetime) ->
     Its start belongs to a window, its end does not. A second time at the same instant changes nothing.
     """
     named = {"account": account, "now": to_us(at)}
-    # Each by an index of its own: a promotion may begin for every listing at the same instant.
-    db.execute("CREATE TEMP TABLE in_force (listing INTEGER PRIMARY KEY, promotion INTEGER NOT NULL)")
+    db.execute("CREATE TEMP TABLE moved (id INTEGER PRIMARY KEY, listing INTEGER NOT NULL, stage TEXT NOT NULL)")
     db.execute("CREATE TEMP TABLE turned (listing INTEGER PRIMARY KEY, before TEXT NOT NULL, promotion INTEGER)")
     try:
-        db.execute(f"INSERT INTO temp.in_force {_IN_FORCE}", named)
-        db.execute(
-            "INSERT INTO temp.turned SELECT f.listing, l.price_state, f.promotion FROM temp.in_force f"
-            " CROSS JOIN listings l ON l.id = f.listing WHERE l.promotion IS NOT f.promotion"
-        )
-        db.execute(
-            "INSERT INTO temp.turned SELECT l.id, l.price_state, NULL FROM listings l WHERE l.account = :account"
-            " AND l.promotion IS NOT NULL AND l.id NOT IN (SELECT listing FROM temp.in_force)",
+        moved = db.execute(
+            f"INSERT INTO temp.moved SELECT id, listing, {_STAGE} FROM promotions WHERE id IN ({_MOVED})",  # noqa: S608
             named,
-        )
-        db.execute(
-            'INSERT INTO events (at, account, subject, subject_id, what, "from", "to", why)'
-            " SELECT :now, :account, 'listing', listing, 'price', before, 'pending',"
-            " CASE WHEN promotion IS NULL THEN 'a promotion ended' ELSE 'a promotion began' END FROM temp.turned",
-            named,
-        )
-        db.execute(
-            # Not as a join, for which SQLite would begin with every listing there is.
-            "UPDATE listings SET promotion = (SELECT t.promotion FROM temp.turned t WHERE t.listing = listings.id),"
-            " price_state = 'pending', price_error = '', price_revision = price_revision + 1, changed_at = :now"
-            " WHERE id IN (SELECT listing FROM temp.turned)",
-            named,
-        )
+        ).rowcount
+        if moved:
+            _turn(db, named)
     finally:
-        db.execute("DROP TABLE temp.in_force")
+        db.execute("DROP TABLE temp.moved")
         db.execute("DROP TABLE temp.turned")
+
+
+def _turn(db: sqlite3.Connection, named: Mapping[str, object]) -> None:
+    # Not as joins, for which SQLite would begin with every row there is.
+    db.execute(
+        "UPDATE promotions SET stage = (SELECT m.stage FROM temp.moved m WHERE m.id = promotions.id)"
+        " WHERE id IN (SELECT id FROM temp.moved)"
+    )
+    db.execute(
+        "INSERT INTO temp.turned SELECT id, price_state, running FROM"  # noqa: S608 - our own words
+        f" (SELECT l.id, l.price_state, l.promotion, {_RUNNING} AS running FROM listings l"
+        "  WHERE l.id IN (SELECT listing FROM temp.moved)) looked_at WHERE promotion IS NOT running"
+    )
+    db.execute(
+        'INSERT INTO events (at, account, subject, subject_id, what, "from", "to", why)'
+        " SELECT :now, :account, 'listing', listing, 'price', before, 'pending',"
+        " CASE WHEN promotion IS NULL THEN 'a promotion ended' ELSE 'a promotion began' END FROM temp.turned",
+        named,
+    )
+    db.execute(
+        "UPDATE listings SET promotion = (SELECT t.promotion FROM temp.turned t WHERE t.listing = listings.id),"
+        " price_state = 'pending', price_error = '', price_revision = price_revision + 1, changed_at = :now"
+        " WHERE id IN (SELECT listing FROM temp.turned)",
+        named,
+    )

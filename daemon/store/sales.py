@@ -27,7 +27,8 @@ def judge_sales_anew(db: sqlite3.Connection, account: AccountName, at: datetime)
     named = {"account": account, "at": to_us(at)}
     where = (
         "account = :account AND (price_state = 'not_needed' OR price_state = 'error' AND price_blocked = 1)"
-        " AND promotion IN (SELECT id FROM promotions WHERE account = :account AND sale <> '')"
+        " AND id IN (SELECT listing FROM promotions WHERE account = :account AND withdrawn_at IS NULL"
+        "  AND stage = 'running' AND sale <> '')"
     )
     db.execute(
         'INSERT INTO events (at, account, subject, subject_id, what, "from", "to", why)'  # noqa: S608 - our own words

@@ -188,8 +188,7 @@ def _changes(settlement: Settlement) -> str:
     conditions = {
         _BITS[p]: f"o.{p}_revision = l.{p}_revision AND (:newest OR NOT EXISTS (SELECT 1 FROM feed_objects n"  # noqa: S608
         f" WHERE n.listing = o.listing AND n.feed > o.feed AND n.{p}_revision = o.{p}_revision"
-        # A second verdict leaves alone what is on its way once more: that feed's own answer counts.
-        " AND (n.state IN ('accepted', 'rejected') OR (n.state = 'sent' AND o.answered_at IS NOT NULL))))"
+        " AND n.state IN ('accepted', 'rejected')))"
         for p in settlement.parts
     }
     conditions[_RISES] = f"s.accepted AND l.channel_status IN ({_statuses_below(settlement.reached)})"

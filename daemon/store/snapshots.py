@@ -143,7 +143,7 @@ def _snapshot(row: sqlite3.Row, promotions: tuple[Promotion, ...]) -> Snapshot:
         handling_days=row["handling_days"],
         knobs=knobs_of(row),
         levies=levies_of(row),
-        extras=extras_of(row),
+        extras=extras_of(row["stock_extras"]),
         states={part: row[f"{part}_state"] for part in ("item", "stock", "price", "end")},
         promotions=promotions,
     )

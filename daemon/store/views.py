@@ -184,7 +184,7 @@ class Views:
                 row["channel_item_id"],
                 knobs_of(row),
                 levies_of(row),
-                extras_of(row),
+                extras_of(row["stock_extras"]),
             )
             for row in rows
         }
@@ -515,7 +515,7 @@ def _listing(row: sqlite3.Row) -> View:
         "rejection": json.loads(row["rejection"]) if row["rejection"] else None,
         "warnings": [*json.loads(row["warnings"]), *_price_warnings(row)],
         "stock_knobs": asdict(knobs_of(row)),
-        "stock_extras": {name: text for name, text in asdict(extras_of(row)).items() if text},
+        "stock_extras": {name: text for name, text in asdict(extras_of(row["stock_extras"])).items() if text},
         **instants(row, "created_at", "changed_at"),
     }
 

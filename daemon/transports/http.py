@@ -75,8 +75,9 @@ class Reply:
 class HttpClient:
     """One account's way to an HTTP service: no redirects, no proxies, no retries, no cookies, TLS always checked.
 
-    After a request that failed or was cancelled the library may have lost a place in its connection pool for good,
-    so its client is retired: new requests get a new one, and the old one is closed when its last request ends.
+    After a request that failed or was cancelled the library may have lost a place in its connection pool for good, and
+    after a reply without a length it keeps a connection that has ended, so its client is retired: new requests get a
+    new one, and the old one is closed when its last request ends.
     """
 
     def __init__(
@@ -177,7 +178,9 @@ class HttpClient:
                 reply = await _exchange(
                     pool.client, request, journey, where, deadline=deadline, limit=limit, judge=_judge, cut=cut
                 )
-            sound = True
+            # A reply without a length ends with its connection, which the library takes for one that can be used again:
+            # by TLS a farewell comes before the end of the line, and the next request would be said to nobody.
+            sound = bool({"content-length", "transfer-encoding"} & reply.headers.keys())
         finally:
             pool.requests -= 1
             if not sound and self._pool is pool:

@@ -1,7 +1,7 @@
 """The one door to SFTP: listing, fetching and putting files on one account's server, each loss given its true name."""
 
 import unicodedata
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterator, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -50,6 +50,9 @@ _AHEAD = MIB
 _WINDOW = 32 * MIB
 # Files of one name that a folder takes beside each other: more are no repetitions any more.
 _MOST_BESIDE = 99
+# The longest name in bytes and the largest size that file systems know.
+_LONGEST_NAME = 255
+_LARGEST = (1 << 63) - 1
 
 # Named here because inside the class `list` is its method.
 RemoteFiles: TypeAlias = list[RemoteFile]
@@ -75,12 +78,12 @@ class Sftp:
     may run at the same time; one that fails or is cancelled does not take the others' connection away.
 
     Every call raises AccessDenied where a person must see to key or login, Unreachable where nothing was delivered,
-    Refused where the server says no. After a `list`, `odd_names[folder]` counts the files left out because of a name
-    that is not one clean segment of UTF-8 text.
+    Refused where the server says no. After a `list`, `odd_entries[folder]` counts the files left out because their name
+    is not one clean segment of UTF-8 text or longer than file systems take, or because no file has such a size.
     """
 
     def __init__(self, login: SftpLogin) -> None:
-        self.odd_names: dict[str, int] = {}
+        self.odd_entries: dict[str, int] = {}
         self._login = login
         self._sessions: Sessions = []
         self._dialling = anyio.Lock()
@@ -91,20 +94,12 @@ class Sftp:
         Raises Refused for a folder that is not there, Unreadable for one of more than `limit` entries.
         """
         async with self._session() as session:
-            scan = partial(_scan, session.client, _path(folder), limit)
+            scan = partial(_scan, session.client, folder, limit)
             try:
-                entries = await session.ask(scan, session.timeouts.list, f"listing {folder}")
+                files, odd = await session.ask(scan, session.timeouts.list, f"listing {folder}")
             except FileGone as error:
                 raise Refused(f"{session.where}: there is no folder {folder}", error.code) from error
-        files = []
-        odd = 0
-        for entry in entries:
-            name = _clean_name(entry.filename)
-            if name is None or entry.attrs.size is None:
-                odd += 1
-            else:
-                files.append(RemoteFile(folder, name, entry.attrs.size, _instant(entry.attrs.mtime)))
-        self.odd_names[folder] = odd
+        self.odd_entries[folder] = odd
         return sorted(files, key=lambda file: file.name)
 
     async def read(self, file: RemoteFile, *, limit: int = 16 * MIB) -> bytes:
@@ -284,17 +279,33 @@ class Sftp:
             )
 
 
-async def _scan(client: asyncssh.SFTPClient, path: bytes, limit: int) -> list[asyncssh.SFTPName]:
-    """List a folder, asking with bytes so that one name that is not UTF-8 does not hide the others."""
-    entries = []
-    count = 0
-    async for entry in client.scandir(path):
+async def _scan(client: asyncssh.SFTPClient, folder: str, limit: int) -> tuple[RemoteFiles, int]:
+    """The regular files of a folder, and how many entries are no file that could be read.
+
+    It asks with bytes, so that one name that is not UTF-8 does not hide the others, and holds no more of an entry than
+    a file may have: a server may go on with long names until its time is over.
+    """
+    files: RemoteFiles = []
+    count = odd = 0
+    async for entry in client.scandir(_path(folder)):
         count += 1
         if count > limit:
-            raise Unreadable(f"the folder {path.decode()} has more than {limit} entries")
+            raise Unreadable(f"the folder {folder} has more than {limit} entries")
         if _is_regular(entry):
-            entries.append(entry)
-    return entries
+            file = _remote_file(folder, entry)
+            if file is None:
+                odd += 1
+            else:
+                files.append(file)
+    return files, odd
+
+
+def _remote_file(folder: str, entry: asyncssh.SFTPName) -> RemoteFile | None:
+    size = entry.attrs.size
+    if size is None or size > _LARGEST or len(entry.filename) > _LONGEST_NAME:
+        return None
+    name = _clean_name(entry.filename)
+    return None if name is None else RemoteFile(folder, name, size, _instant(entry.attrs.mtime))
 
 
 def _is_regular(entry: asyncssh.SFTPName) -> bool:
@@ -318,22 +329,26 @@ async def _read_range(session: Session, handle: asyncssh.SFTPClientFile, name: s
     """Read `length` bytes from `offset`, block by block at the same time; fewer come back where the file ends."""
     deadline = session.timeouts.for_bytes(length)
 
-    async def read_block(start: int, size: int) -> bytes:
-        block = b""
-        while len(block) < size:
-            read = partial(_read_piece, handle, size - len(block), start + len(block))
-            piece = await session.ask(read, deadline, f"reading {name}")
-            if not piece:
-                break
-            block += piece
-        return block
+    def block(start: int, size: int) -> Awaitable[bytes]:
+        return session.ask(partial(_read_block, handle, start, size), deadline, f"reading {name}")
 
     size = session.read_block
     if length <= size:
-        return await read_block(offset, length)
+        return await block(offset, length)
     end = offset + length
-    blocks = await together([partial(read_block, start, min(size, end - start)) for start in range(offset, end, size)])
+    blocks = await together([partial(block, start, min(size, end - start)) for start in range(offset, end, size)])
     return b"".join(_whole(blocks))
+
+
+async def _read_block(handle: asyncssh.SFTPClientFile, start: int, size: int) -> bytes:
+    """Read a block in the pieces that the server gives, one call in all: a byte at a time is always in time."""
+    block = bytearray()
+    while len(block) < size:
+        piece = await _read_piece(handle, size - len(block), start + len(block))
+        if not piece:
+            break
+        block += piece
+    return bytes(block)
 
 
 async def _read_piece(handle: asyncssh.SFTPClientFile, size: int, start: int) -> bytes:

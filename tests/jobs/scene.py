@@ -10,7 +10,7 @@ from typing import Any
 from daemon.jobs import Job, Outcome, Run
 from daemon.marketplaces import Marketplace
 from daemon.marketplaces.dialects import DIALECTS
-from daemon.model import AccountName, FeedKind, Item, Moment, Money, Photo, Sku
+from daemon.model import AccountName, FeedKind, Item, Moment, Money, PayloadId, Photo, Sku
 from daemon.sandbox import JohnLewisSettings, LaRedouteSettings, Sandbox, SandboxSettings
 from daemon.settings import AccountSettings, Secret
 from daemon.store import Store, open_store
@@ -63,6 +63,7 @@ class Scene:
         stock_number: str = STOCK_NUMBER,
         stock: int = 5,
         price: int = 10000,
+        title: str = "Lampe de bureau",
         at: datetime = NOON,
     ) -> None:
         """A seller's complete listing."""
@@ -71,7 +72,7 @@ class Scene:
             category="S001",
             product_id=sku,
             master_sku=sku,
-            title="Lampe de bureau",
+            title=title,
             description="<p>Lampe en métal doré</p>",
             brand="B0001",
             catalogue_id="C1",
@@ -104,6 +105,10 @@ class Scene:
         return await self.store.database.read(
             lambda db: [tuple(row) for row in db.execute(f"SELECT {', '.join(columns)} FROM {table}").fetchall()]
         )
+
+    async def bytes_of(self, payload: int) -> bytes:
+        """What is kept of something that was sent or received."""
+        return b"".join([chunk async for chunk in self.store.payloads.chunks(PayloadId(payload))])
 
     async def parts(self) -> tuple[str, ...]:
         """Item, stock and price state, and the channel status, of the one listing."""

@@ -115,15 +115,43 @@ async def test_an_earlier_delivery_that_is_read_again_does_not_win_over_a_later_
         assert (await items(redoute))[LAMP] == ("error", "PRODUIT REFUSÉ")
 
 
-async def test_another_verdict_does_not_touch_what_the_seller_has_changed_since(redoute: Scene) -> None:  # L17
+async def test_the_newer_feed_has_the_last_word_over_another_verdict_on_the_older(redoute: Scene) -> None:  # L17
     leave(redoute, "1.csv", HEADER + line(EAN, "KO", "E012", "PRODUIT REFUSÉ"))
     await redoute.turn(read_reports, 2 * MINUTE)
     await redoute.store.listings.retry(redoute.name, LAMP, NOON + 3 * MINUTE)
     await redoute.turn(send_items, 4 * MINUTE)
     leave(redoute, "2.csv", HEADER + line(EAN))
     await redoute.turn(read_reports, 5 * MINUTE)
-    # It is on its way once more, and that feed's own answer counts.
-    assert (await items(redoute))[LAMP] == ("sent", "")
+    assert (await items(redoute))[LAMP] == ("not_needed", "")
+    leave(redoute, "3.csv", HEADER + line(EAN, "KO", "E012", "DOUBLON", batch="B00000002"))
+    await redoute.turn(read_reports, 6 * MINUTE)
+    assert (await items(redoute))[LAMP] == ("error", "DOUBLON")
+    leave(redoute, "4.csv", HEADER + line(EAN, "KO", "E012", "PRODUIT REFUSÉ"))
+    await redoute.turn(read_reports, 7 * MINUTE)
+    assert (await items(redoute))[LAMP] == ("error", "DOUBLON")
+
+
+async def test_a_line_about_a_listing_that_its_feed_did_not_carry_is_told(redoute: Scene) -> None:  # L17
+    leave(redoute, "r.csv", HEADER + line("3701234567877") + line(EAN))
+    await redoute.turn(read_reports, 2 * MINUTE)
+    assert (await items(redoute))[LAMP] == ("not_needed", "")
+    told = [("set_aside", "1 lines name no listing of their feed")]
+    assert await redoute.all("deliveries", "state", "reason") == told
+
+
+async def test_silence_is_no_yes_after_an_error_that_names_no_listing_of_its_feed(tmp_path: Path) -> None:  # J4
+    async with scene(tmp_path, "edge") as lewis:
+        await lewis.want()
+        await lewis.turn(send_offers, MINUTE)
+        await lewis.answer()
+        ((name,),) = await lewis.all("feeds", "name")
+        errors = lewis.sandbox.johnlewis.files / "live" / "inventory" / "errors"
+        (errors / f"{name}.err").write_text("part_number,error\n87654321,not ranged\n")
+        await lewis.turn(read_reports, 2 * MINUTE)
+        await lewis.turn(read_reports, 40 * MINUTE)
+        assert await lewis.all("listings", "stock_state") == [("sent",)]
+        await lewis.turn(read_reports, 130 * MINUTE)
+        assert await lewis.all("listings", "stock_state") == [("pending",)]
 
 
 async def test_one_report_answers_two_feeds(redoute: Scene) -> None:  # L17

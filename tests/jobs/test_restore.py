@@ -61,6 +61,26 @@ async def test_an_acknowledgement_of_after_the_backup_is_never_sent_twice(tmp_pa
             assert await again.all("order_lines", "state") == [("to_ship",)]
 
 
+async def test_an_order_of_after_the_backup_that_is_read_again_is_not_acknowledged_again(tmp_path: Path) -> None:  # J7
+    async with scene(tmp_path, "edge", after_keeping="leave") as lewis:
+        backup = await backed_up(lewis, tmp_path / "backups")
+        placed = lewis.sandbox.johnlewis.place_order(STOCK_NUMBER, 1)
+        await lewis.turn(download_orders, MINUTE)
+        await lewis.turn(send_updates, 2 * MINUTE)
+        await lewis.answer()
+        assert placed.acknowledged
+        async with restored(lewis, backup) as again:
+            # Long after the restore, which the clock of this machine has noticed just now; the file is older than that.
+            for minute in range(3, 60, 10):
+                later = 36_525 * 24 * HOUR + minute * MINUTE
+                await again.turn(download_orders, later)
+                await again.turn(send_updates, later)
+                await again.answer()
+            assert await again.all("order_updates", "kind", "state") == [("acknowledgement", "in_doubt")]
+            names = [it.name for it in again.sandbox.johnlewis.arrivals if it.folder == "outgoing"]
+            assert len(names) == 1
+
+
 async def test_an_acceptance_that_was_sent_after_the_backup_is_found_at_the_marketplace(tmp_path: Path) -> None:  # L13
     async with scene(tmp_path, "sellr") as redoute:
         order = redoute.sandbox.laredoute.place_order([(EAN, 1)], placed_at=NOON)

@@ -40,8 +40,8 @@ from daemon.seller.imports import import_file
 from daemon.settings import Secret
 from daemon.store import Store, open_store
 from daemon.store.webhooks import Wanted
+from tests.cable import raw_server
 from tests.seller.conftest import NOON, redoute
-from tests.transports.conftest import raw_server
 from tests.transports.test_http import read_request
 
 LEWIS, REDOUTE = AccountName("lewis"), AccountName("redoute")

@@ -1,6 +1,6 @@
 """Days of the daemon on a virtual clock: the real timetable, runner, jobs and store against the sandbox, by one seed.
 
-The scheduler itself is replaced by `_Due`, which books by the rules of `timetable.py` in virtual time: a job is due at
+The scheduler itself is replaced by `Due`, which books by the rules of `timetable.py` in virtual time: a job is due at
 the wall clock's word, what is overdue comes once, a restart goes by what the database says of the last turn, and what a
 turn asks for is booked beside the ticks. Turns that are due together come one after the other, in an order drawn by the
 seed. Everything that happens is drawn by the seed, so a seed replays exactly.
@@ -19,7 +19,6 @@ from tempfile import TemporaryDirectory
 from typing import Any, cast
 
 import anyio
-import structlog
 
 from daemon.crontab import CRONTAB, Row
 from daemon.health import CANARY_LIMIT, next_due
@@ -30,6 +29,7 @@ from daemon.runner import Runner, Task
 from daemon.settings import AccountSettings
 from tests.jobs.scene import EAN, MINUTE, NOON
 from tests.jobs.world import GOODS, Killed, Step, World, world
+from tests.prove.canaries import assert_clean, assert_database_tells_nobody, canary_bytes_in, listening
 from tests.prove.figures import Figures
 from tests.prove.method import Method, Result, together
 
@@ -37,6 +37,8 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 SECOND = timedelta(seconds=1)
 #: how long systemd's watchdog waits for a sign of life (`WatchdogSec` of the unit)
 WATCHDOG = timedelta(seconds=60)
+#: longer than the retention of people and of bytes
+FORGOTTEN_AFTER = timedelta(days=190)
 #: what happens in a day beside the daemon's own turns
 EVENTS_A_DAY = 70
 #: where a seed begins: an ordinary day, the eve of the spring change in Europe, the eve of the autumn one
@@ -123,7 +125,7 @@ SOMETIMES: Mapping[str, frozenset[str]] = {
 
 
 @dataclass
-class _Due:
+class Due:
     """When each job comes next by the wall clock."""
 
     rows: Mapping[str, Row]
@@ -152,7 +154,7 @@ class Simulation(World):
     chance: random.Random = field(default_factory=random.Random)
     figures: Figures = field(default_factory=Figures)
     runner: Runner | None = None
-    due: _Due | None = None
+    due: Due | None = None
     #: where the process is killed the next time that it passes there
     killed_where: set[str] = field(default_factory=set)
     dead: bool = False
@@ -233,7 +235,7 @@ class Simulation(World):
     async def _book(self) -> None:
         now = self.now().at
         states = {state.job: state for state in await self.scene.store.runs.snapshot()}
-        self.due = _Due(self.rows)
+        self.due = Due(self.rows)
         for job, row in self.rows.items():
             state = states.get(job)
             self.due.at[job] = next_due(state.last_started_at if state else None, row.every, now)
@@ -406,6 +408,25 @@ class Simulation(World):
         self.due = None
         await self.settle()
         await self._count()
+        self.figures.counts["values of records without a canary"] += await assert_database_tells_nobody(
+            self.scene.store.database
+        )
+        await self._is_forgotten()
+
+    async def _is_forgotten(self) -> None:
+        """Half a year later nobody is known any more: by retention, and where an order is open still, by request (P28)."""
+        store, customers = self.scene.store, 'SELECT o.number FROM customers c JOIN orders o ON o.id = c."order"'
+        files = [store.database.path, store.database.path.with_name("sellerd.db-wal")]
+        known = len(await self._read(customers))
+        assert not known or canary_bytes_in(*files), "the customers are not where they are looked for"
+        self.passed += FORGOTTEN_AFTER
+        await self.turn("tidy")
+        for (number,) in await self._read(customers):
+            await store.erasures.erase(self.scene.name, number, "asked", self.now().at, although_open=True)
+        kept = await store.backups.create(store.database.path.parent / "backups", self.now().at)
+        left = canary_bytes_in(*files, kept.path)
+        assert not left, f"people in the files half a year after: {left}"
+        self.figures.counts["customers forgotten, with their bytes"] += known
 
     async def _count(self) -> None:
         counts, hit = self.figures.counts, self.figures.hit
@@ -529,10 +550,6 @@ _JOHN_LEWIS: list[tuple[float, _Draw]] = [
 ]
 
 
-def _drop(*_: Any) -> Any:
-    raise structlog.DropEvent
-
-
 async def simulate(marketplace: str, seed: int, days: float, tell: Callable[[str], None] = lambda _: None) -> Figures:
     """One seed from its first to its last day; what breaks a promise stands in the figures, with how to replay it."""
     chance = random.Random(f"{marketplace} {seed}")
@@ -541,19 +558,18 @@ async def simulate(marketplace: str, seed: int, days: float, tell: Callable[[str
     def made(scene: Any, open_again: Callable[[AccountSettings], Any], account: Any) -> Simulation:
         return Simulation(scene, open_again, account, tell=tell, chance=chance, figures=figures)
 
-    structlog.configure(processors=[_drop])
-    with TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
+    place = "/dev/shm" if Path("/dev/shm").is_dir() else None
+    with TemporaryDirectory(dir=place) as folder, listening() as told:
         try:
             async with world(Path(folder), DIALECT[marketplace], {}, made) as everybody:
                 everybody.passed += STARTS[["ordinary", "spring", "autumn"][seed % 3]]
                 await everybody.live(days)
                 await everybody.end()
+            figures.counts["log lines without a canary"] += assert_clean(told(), "the log")
         except AssertionError as error:
             tell(traceback.format_exc())
             again = f"python -m tests.prove simulation --marketplace {marketplace} --seed {seed} --days {days:g} --tell"
             figures.broken.append(f"{error} (again: {again})")
-        finally:
-            structlog.reset_defaults()
     return figures
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from tests.prove import crashpoints
 from tests.prove.document import DOCUMENT, written
+from tests.prove.flow import traces
 from tests.prove.mutants import MUTANTS, ROOT, Mutant, apply
 from tests.prove.simulation import simulate
 
@@ -29,7 +30,7 @@ async def test_a_seed_replays_exactly() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not crashpoints.available(), reason="strace is not here: scripts/install-test-servers")
+@pytest.mark.skipif(not traces(), reason="strace is not here: scripts/install-test-servers")
 @pytest.mark.parametrize(("call", "number"), [("fdatasync", 40), ("sendto", 60)])
 async def test_killed_at_a_point_the_process_keeps_every_promise(call: str, number: int) -> None:  # L8 L13 J7 D9
     figures = await crashpoints.kill_at(call, number)

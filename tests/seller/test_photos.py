@@ -14,9 +14,9 @@ from daemon.settings import AccountSettings
 from daemon.store import Store
 from daemon.store.listings import ItemRow
 from daemon.transports.outward import Outward
+from tests.cable import raw_server
 from tests.pictures import jpeg, png
 from tests.seller.conftest import NOON, lewis, redoute
-from tests.transports.conftest import raw_server
 from tests.transports.test_http import read_request
 
 REDOUTE = AccountName("redoute")

@@ -60,6 +60,13 @@ async def test_a_second_owner_is_refused_and_told_who_owns_it(database: Database
             pass
 
 
+async def test_a_lock_that_cannot_be_opened_is_a_storage_error(tmp_path: Path) -> None:  # D5
+    (tmp_path / "sellerd.lock").mkdir()
+    with pytest.raises(StoreError, match=r"sellerd\.lock cannot be opened"):
+        async with open_database(tmp_path / "sellerd.db"):
+            pass
+
+
 async def test_readers_work_beside_the_owner_and_cannot_write(database: Database) -> None:  # S3
     async with open_for_reading(database.path) as reader:
         assert await beats(reader) == 0

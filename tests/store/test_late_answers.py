@@ -6,9 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from daemon.model import AccountName, AnswerLine, ChannelStatus, Feed
+from daemon.model import AccountName, AnswerLine, ChannelStatus, Feed, RemoteFile
 from daemon.store.answers import Answered, Answers
 from daemon.store.database import Database
+from daemon.store.deliveries import Deliveries, DeliveryKind
 from daemon.store.feeds import Feeds, GateClosed
 from daemon.store.listings import Listings, StockRow
 from daemon.store.payloads import Payloads
@@ -180,3 +181,25 @@ async def test_the_work_of_a_batch_of_answers_does_not_grow_with_the_feed(
         return await steps_of(database, lambda: answers.apply(REDOUTE, lines, NOON))
 
     assert await steps(5_000) < 2 * await steps(200)
+
+
+@pytest.mark.parametrize("lapses", [0, 1, 2])
+async def test_another_verdict_counts_though_the_same_is_on_its_way_once_more(
+    database: Database, lapses: int
+) -> None:  # L17
+    """Whether the newer feed lapses before, between or after two verdicts on the older, the later verdict stands."""
+    await a_listing(database, status=ChannelStatus.OFFER_INTEGRATED)
+    feeds, answers = Feeds(database), Answers(database)
+    await sent(database, feeds, await opened(feeds), MINUTE, "B1")
+    await sent(database, feeds, await opened(feeds, after=3 * HOUR), 3 * HOUR, "B2")
+    verdicts = [AnswerLine(accepted=accepted, remote_ref="B1", sku=LAMP, text="NO") for accepted in (True, False)]
+    for place, line in enumerate([*verdicts, None]):
+        if place == lapses:
+            await feeds.lapse(REDOUTE, OFFER_RULE, moment(9 * HOUR))
+        if line is not None:
+            payload, _ = await Payloads(database).write(stream(bytes([place])), NOON)
+            file = RemoteFile("/reports", f"{place}.csv", 1, NOON)
+            kept = await Deliveries(database).keep(REDOUTE, DeliveryKind.REPORT, file, payload, NOON)
+            await answers.apply(REDOUTE, [line], NOON + 9 * HOUR, kept.id)
+    listing = await row(database)
+    assert (listing["price_state"], listing["price_error"]) == ("error", "NO")

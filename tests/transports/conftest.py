@@ -1,16 +1,15 @@
-"""Far sides for the tests of the transports: two SFTP servers that behave alike, and a cable that can be cut."""
+"""Far sides for the tests of the transports: two SFTP servers that behave alike."""
 
-import asyncio
-import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import asyncssh
 import pytest
 
 from daemon.transports.sftp import Sftp, SftpLogin
+from tests.cable import Cable
 from tests.openssh import OpenSsh, openssh
 
 __all__ = ["openssh"]
@@ -103,100 +102,6 @@ async def sftp(far: Far) -> AsyncIterator[Sftp]:
     sftp = Sftp(far.login)
     yield sftp
     await sftp.aclose()
-
-
-@dataclass
-class Cable:
-    """A TCP line to a server that counts its bytes, and is cut after so many of them in one direction."""
-
-    port: int = 0
-    carried: dict[str, int] = field(default_factory=lambda: {"up": 0, "down": 0})
-    cut_after: dict[str, int] = field(default_factory=dict)
-    allowed: int = 1_000_000
-    used: int = 0
-
-    def cut(self, direction: str, more: int) -> None:
-        """Cut after `more` bytes in this direction, counted from now."""
-        self.cut_after = {direction: self.carried[direction] + more}
-
-    def mend(self) -> None:
-        self.cut_after = {}
-
-
-@asynccontextmanager
-async def cable_to(host: str, port: int) -> AsyncIterator[Cable]:
-    """Lay a cable to a server."""
-    cable = Cable()
-    ends: set[asyncio.StreamWriter] = set()
-
-    async def carry(direction: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(65536):
-            limit = cable.cut_after.get(direction)
-            if limit is not None and cable.carried[direction] + len(data) >= limit:
-                writer.write(data[: max(0, limit - cable.carried[direction])])
-                await writer.drain()
-                break
-            cable.carried[direction] += len(data)
-            writer.write(data)
-            await writer.drain()
-
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        cable.used += 1
-        if cable.used > cable.allowed:
-            return
-        far_reader, far_writer = await asyncio.open_connection(host, port)
-        ends.update((writer, far_writer))
-        ways = [
-            asyncio.ensure_future(carry("up", reader, far_writer)),
-            asyncio.ensure_future(carry("down", far_reader, writer)),
-        ]
-        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-        for way in ways:
-            way.cancel()
-        await asyncio.gather(*ways, return_exceptions=True)
-        for end in (writer, far_writer):
-            # What was handed on before the cut arrives; nothing after it does.
-            end.close()
-            ends.discard(end)
-
-    async with raw_server(connected) as cable.port:
-        yield cable
-        for end in ends:
-            end.transport.abort()
-
-
-@asynccontextmanager
-async def raw_server(
-    serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
-    *,
-    path: Path | None = None,
-    tls: ssl.SSLContext | None = None,
-) -> AsyncIterator[int]:
-    """Listen on a loopback port, or on a Unix socket; every connection is given to `serve`, and ends with it."""
-    tasks: set[asyncio.Task[None]] = set()
-
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
-        try:
-            await serve(reader, writer)
-        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            pass  # the other end left, or the test is over
-        finally:
-            tasks.discard(task)
-            writer.close()
-
-    server = await (
-        asyncio.start_unix_server(connected, path) if path else asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls)
-    )
-    try:
-        yield 0 if path else server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
-        for task in list(tasks):
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def through(login: SftpLogin, cable: Cable) -> SftpLogin:

@@ -8,8 +8,8 @@ import pytest
 
 from daemon.errors import AccessDenied, Unreachable
 from daemon.transports.handshake import addresses_of, greet
+from tests.cable import raw_server
 from tests.tls import certificate_in, self_signed
-from tests.transports.conftest import raw_server
 
 
 async def silent(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:

@@ -16,8 +16,9 @@ import pytest
 
 from daemon.errors import AccessDenied, DaemonError, Refused, Unconfirmed, Unreachable, Unreadable
 from daemon.transports.http import MEANINGS, Body, ControlClient, HttpClient, HttpTimeouts
-from tests.tls import self_signed
-from tests.transports.conftest import raw_server
+from daemon.transports.tls import trusting
+from tests.cable import cable_to, raw_server
+from tests.tls import certificate_in, self_signed
 
 WHOLE = b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nX-Batch: 7\r\nContent-Length: 16\r\n\r\n<BatchId>7</>..."
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n8\r\n<BatchId\r\n8\r\n>7</>...\r\n0\r\n\r\n"
@@ -106,6 +107,24 @@ class TestExchanges:
             for _ in range(3):
                 await client.post(f"http://127.0.0.1:{port}/", headers={}, body=b"1")
         assert len(connections) == 1
+
+    async def test_a_connection_that_ended_with_its_reply_is_not_used_again(self, tmp_path: Path) -> None:  # L8
+        """By TLS the farewell comes before the line ends: a request between the two would be in doubt for nothing."""
+        ended = anyio.Event()
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await read_request(reader)
+            writer.write(b"HTTP/1.1 200 OK\r\n\r\nwhole")
+            writer.close()
+            await ended.wait()
+
+        async with raw_server(serve, tls=self_signed(tmp_path)) as port, cable_to("127.0.0.1", port) as cable:
+            async with HttpClient(tls=trusting(certificate_in(tmp_path))) as client:
+                for _ in range(3):
+                    reply = await client.post(f"https://127.0.0.1:{cable.port}/", headers={}, body=b"1")
+                    assert reply.body == b"whole"
+            ended.set()
+        assert cable.used == 3
 
     async def test_the_login_goes_in_the_header(self) -> None:
         async with serving() as server, HttpClient(user="shop", password="p4ss") as client:

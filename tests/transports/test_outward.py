@@ -7,8 +7,8 @@ import pytest
 
 from daemon.errors import AccessDenied, Unreachable
 from daemon.transports.outward import Outward, address_fault, is_public
+from tests.cable import raw_server
 from tests.tls import certificate_in, self_signed
-from tests.transports.conftest import raw_server
 from tests.transports.test_http import read_request, serving
 
 

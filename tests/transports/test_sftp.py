@@ -1,7 +1,9 @@
 """Files fetched and put by SFTP, shown alike against OpenSSH and against asyncssh's own server."""
 
+import io
 import os
 import signal
+import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
@@ -25,8 +27,9 @@ from daemon.transports.sftp import (
     offered_host_keys,
     parse_private_key,
 )
+from tests.cable import cable_to, raw_server
 from tests.openssh import OpenSsh
-from tests.transports.conftest import Far, cable_to, openssh_login, raw_server, sftp_server, through
+from tests.transports.conftest import Far, openssh_login, sftp_server, through
 
 STAMP = 1_767_268_800  # 2026-01-01T12:00:00Z
 
@@ -55,7 +58,7 @@ class TestFetching:
         (folder / "link.csv").symlink_to(folder / "a.csv")
 
         assert await sftp.list("reports") == [first, second]
-        assert sftp.odd_names == {"reports": 0}
+        assert sftp.odd_entries == {"reports": 0}
 
     async def test_a_folder_that_is_not_there_is_refused_by_its_name(self, sftp: Sftp) -> None:
         with pytest.raises(Refused, match="there is no folder reports/none"):
@@ -76,7 +79,7 @@ class TestFetching:
             Path(os.fsdecode(os.fsencode(folder) + b"/" + name)).touch()
 
         assert await sftp.list("reports") == [good]
-        assert sftp.odd_names == {"reports": 4}
+        assert sftp.odd_entries == {"reports": 4}
 
     @pytest.mark.parametrize("length", [0, 1, 16_384, 300_000, 1_500_001])
     async def test_reading_returns_the_bytes(self, far: Far, sftp: Sftp, length: int) -> None:  # D7
@@ -393,7 +396,7 @@ class TestHostileServers:
         async with sftp_server(tmp_path, sftp=Hostile) as login:
             sftp = Sftp(login)
             assert [file.name for file in await sftp.list("reports")] == ["good.csv"]
-            assert sftp.odd_names == {"reports": 9}
+            assert sftp.odd_entries == {"reports": 9}
             await sftp.aclose()
 
     async def test_a_file_that_grows_while_it_is_read_is_unreadable(self, tmp_path: Path) -> None:  # D9
@@ -409,6 +412,47 @@ class TestHostileServers:
             sftp = Sftp(login)
             with pytest.raises(Unreadable, match="changed while it was read"):
                 await sftp.read(file)
+            await sftp.aclose()
+
+    async def test_a_file_that_comes_a_byte_at_a_time_ends_by_the_deadline(self, tmp_path: Path) -> None:
+        """Each answer is in time, all of them together never end (promise P17)."""
+
+        class Dripping(asyncssh.SFTPServer):
+            def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> object:
+                return io.BytesIO()
+
+            async def read(self, file_obj: object, offset: int, size: int) -> bytes:
+                await anyio.sleep(0.02)
+                return b"1"
+
+        file = RemoteFile("", "order-1.txt", 1_000)
+        async with sftp_server(tmp_path, sftp=Dripping) as login:
+            sftp = Sftp(replace(login, timeouts=SftpTimeouts(transfer=1)))
+            with anyio.fail_after(10), pytest.raises(Unreachable, match=r"no answer within 1\.03\d+ s"):
+                await sftp.read(file)
+            await sftp.aclose()
+
+    async def test_an_endless_listing_of_long_names_is_not_held(self, tmp_path: Path) -> None:  # D9
+        regular = asyncssh.SFTPAttrs(type=asyncssh.FILEXFER_TYPE_REGULAR, size=1, permissions=0o100644, mtime=STAMP)
+        impossible = asyncssh.SFTPAttrs(
+            type=asyncssh.FILEXFER_TYPE_REGULAR, size=1 << 63, permissions=0o100644, mtime=STAMP
+        )
+
+        class Endless(asyncssh.SFTPServer):
+            async def scandir(self, path: bytes) -> AsyncIterator[asyncssh.SFTPName]:
+                yield asyncssh.SFTPName(b"vast.csv", b"-", impossible)
+                yield asyncssh.SFTPName(b"good.csv", b"-", regular)
+                for number in range(3_000):
+                    yield asyncssh.SFTPName(b"%d" % number + b"x" * 20_000, b"-", regular)
+
+        async with sftp_server(tmp_path, sftp=Endless) as login:
+            sftp = Sftp(login)
+            tracemalloc.start()
+            assert [file.name for file in await sftp.list("reports")] == ["good.csv"]
+            _, peak = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+            assert sftp.odd_entries == {"reports": 3_001}
+            assert peak < 40_000_000
             await sftp.aclose()
 
     async def test_a_full_disk_is_refused_before_the_marker_and_unconfirmed_at_once(self, tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 
 from daemon.errors import Unreadable
 from daemon.marketplaces.edge.sections import LONGEST_PART, decode
-from daemon.marketplaces.edge.settings import EdgeSettings
-from daemon.model import AnswerLine, Feed, FeedObject
+from daemon.marketplaces.edge.settings import Column, EdgeSettings
+from daemon.model import AnswerLine, Count, Feed, FeedObject, UsualRow, Words
 
 _NAME = re.compile(r"inventory-[0-9]{20}(?![0-9])")
 _BATCH = 1000
@@ -38,7 +38,13 @@ class InventoryFile:
         self._columns = settings.stock.columns
         self._delivery_days = settings.standard_delivery_days
         self._handling_days = settings.handling_days
-        self._product_code = _PRODUCT_CODES[settings.seller_product_code]
+        self._product_code, self._product_code_of = _PRODUCT_CODES[settings.seller_product_code]
+
+    @property
+    def usual(self) -> UsualRow:
+        """A row as `_row` has it, of a listing without extras."""
+        *most, last = (self._place(column) for column in self._columns)
+        return (*(piece for place in most for piece in (place, ",")), last, "\n")
 
     def head(self) -> bytes:
         """The column names."""
@@ -51,6 +57,25 @@ class InventoryFile:
     def tail(self) -> bytes:
         """Nothing: a stock file has no checksum."""
         return b""
+
+    def _place(self, column: Column) -> str | Words | Count:
+        match column.field:
+            case "part_number":
+                return Words("channel_item_id")
+            case "seller_product_code":
+                return self._product_code_of
+            case "sku" | "ean" as name:
+                return Words(name)
+            case "lead_time_days":
+                return Count("handling_days", self._handling_days, self._delivery_days)
+            case "free_stock":
+                return Count("stock")
+            case "standard_lead_time_days":
+                return str(self._handling_days + self._delivery_days)
+            case "":
+                return _quoted(column.text)
+            case _:
+                return ""
 
     def _row(self, listing: FeedObject) -> list[str]:
         values = self._values(listing)
@@ -74,11 +99,16 @@ class InventoryFile:
         }
 
 
-_PRODUCT_CODES: Mapping[str, Callable[[FeedObject], str]] = {
-    "none": lambda _: "",
-    "sku": lambda listing: listing.sku,
-    "ean": lambda listing: listing.ean,
+_PRODUCT_CODES: Mapping[str, tuple[Callable[[FeedObject], str], str | Words]] = {
+    "none": (lambda _: "", ""),
+    "sku": (lambda listing: listing.sku, Words("sku")),
+    "ean": (lambda listing: listing.ean, Words("ean")),
 }
+
+
+def _quoted(text: str) -> str:
+    """As one field of several, in quotes where it needs them."""
+    return _csv([["", text]]).decode()[1:-1]
 
 
 def _csv(rows: Iterable[Sequence[str]]) -> bytes:
@@ -211,13 +241,19 @@ async def _whole_text(first: str, lines: AsyncIterator[str]) -> str:
 
 
 async def _lines(chunks: AsyncIterator[bytes]) -> AsyncGenerator[str, None]:
-    """The lines of a stream, each decoded by itself."""
-    rest = b""
+    """The lines of a stream, each decoded by itself; raises Unreadable at one that is too long, however it comes."""
+    rest, number = b"", 0
     async for chunk in chunks:
         *whole, rest = (rest + chunk).split(b"\n")
         for line in whole:
+            number += 1
+            _check_length(number, line)
             yield decode(line) + "\n"
-        if len(rest) > _LONGEST_LINE:
-            raise Unreadable(f"a line of more than {_LONGEST_LINE:,} bytes")
+        _check_length(number + 1, rest)
     if rest:
         yield decode(rest)
+
+
+def _check_length(number: int, line: bytes) -> None:
+    if len(line) > _LONGEST_LINE:
+        raise Unreadable(f"line {number}: longer than {_LONGEST_LINE:,} bytes")

@@ -75,6 +75,8 @@ def read(content: bytes) -> Sections:
     if len(records) > _HEADERS + _MOST_ITEMS + 1:
         raise Unreadable(f"the file has more than {_MOST_ITEMS:,} items, which no order has")
     order_names = _names(records[0])
+    if records[1].fields == records[0].fields:
+        raise Unreadable(f"line {records[1].line}: the header is there twice, and the order was expected")
     order = _row(order_names, records[1])
     item_names = _names(records[2])
     body, incomplete = _checked(records, broken)

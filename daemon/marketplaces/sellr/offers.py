@@ -8,7 +8,7 @@ from daemon.marketplaces.sellr import xmlread
 from daemon.marketplaces.sellr.envelopes import SOAP_12, element_text, envelope, fault
 from daemon.marketplaces.sellr.settings import SellrSettings
 from daemon.marketplaces.sellr.wire import amount, attribute, content, fraction, utc
-from daemon.model import Feed, FeedObject, Promotion
+from daemon.model import Amount, Count, Feed, FeedObject, Promoted, Promotion, Rate, UsualRow, Words
 
 NAMESPACE = "http://RedCats/MarketPlace/Partnership/2.0"
 INJECT_NAMESPACE = "http://Redcats/File/ESB-TIBCO/File/1.0/InjectFile/1.0"
@@ -44,6 +44,18 @@ def read_reply(document: xmlread.Node) -> str:
     return element_text(document, "BatchId")
 
 
+_BEFORE_EAN = '<Item><ItemIdentification><ItemStandardID Qualifier="EN">'
+_BEFORE_STOCK = (
+    '</ItemStandardID></ItemIdentification><ItemConditions><ItemCondition Condition="New"><Availability><StockQuantity>'
+)
+_BEFORE_NATURE = '" OfferNature="'
+_BEFORE_START = '" CustomerTarget="All"><OfferPeriod><StartDate>'
+_BEFORE_END = ":00.000Z</StartDate><EndDate>"
+_AFTER_END = ":00.000Z</EndDate></OfferPeriod>"
+_BEFORE_VAT = "</Amount><VATRate>"
+_AFTER_VAT = "</VATRate></SellingPrice><BlockedPrice>"
+
+
 class SellerOfferRequest:
     """One offer feed as bytes: stock and price together, an ended listing with stock 0 (L9).
 
@@ -75,8 +87,22 @@ class SellerOfferRequest:
             f"<Max>{offers.delivery_days_max}</Max></DeliveryDaysRange></Delivery></Deliveries></SellerOffer>"
             "</SellerOffers></ItemCondition></ItemConditions></Item>\n"
         )
+        self._start, self._end = start, end
+        self._before_price = f'<SellingPrice CurrencyCode="{settings.currency}" PriceType="SellingPrice"><Amount>'
         self._vat_rate = offers.vat_rate
         self._shipment_delay = offers.shipment_delay
+
+    @property
+    def usual(self) -> UsualRow:
+        """An Item as `_row` writes it."""
+        nature, start, end = attribute(self._nature), _minute(self._start), _minute(self._end)
+        return (
+            *(_BEFORE_EAN, Words("ean"), _BEFORE_STOCK, Count("stock"), self._after_stock, Words("sku")),
+            *(_BEFORE_NATURE, Promoted("nature", nature), _BEFORE_START, Promoted("starts_at", start)),
+            *(_BEFORE_END, Promoted("ends_at", end), _AFTER_END, self._before_price, Amount("price")),
+            *(_BEFORE_VAT, Rate(self._vat_rate), _AFTER_VAT),
+            *(Amount("highest"), self._after_price, Count("handling_days", self._shipment_delay), self._after_delay),
+        )
 
     def head(self) -> bytes:
         """The declaration and the root."""
@@ -106,19 +132,16 @@ class SellerOfferRequest:
         vat_rate = self._vat_rate if listing.vat_rate is None else fraction(listing.vat_rate)
         delay = self._shipment_delay if listing.handling_days is None else listing.handling_days
         return (
-            '<Item><ItemIdentification><ItemStandardID Qualifier="EN">'
-            f"{content(listing.ean)}</ItemStandardID></ItemIdentification><ItemConditions>"
-            f'<ItemCondition Condition="New"><Availability><StockQuantity>{listing.stock}{self._after_stock}'
+            f"{_BEFORE_EAN}{content(listing.ean)}{_BEFORE_STOCK}{listing.stock}{self._after_stock}"
             f"{attribute(listing.sku)}{self._of(listing.promotion)}"
-            f'<SellingPrice CurrencyCode="{price.currency}" PriceType="SellingPrice"><Amount>{amount(price)}</Amount>'
-            f"<VATRate>{vat_rate}</VATRate></SellingPrice><BlockedPrice>{amount(blocked)}{self._after_price}"
-            f"{delay}{self._after_delay}"
+            f'<SellingPrice CurrencyCode="{price.currency}" PriceType="SellingPrice"><Amount>{amount(price)}'
+            f"{_BEFORE_VAT}{vat_rate}{_AFTER_VAT}{amount(blocked)}{self._after_price}{delay}{self._after_delay}"
         )
 
 
 def _nature_and_period(nature: str, start: datetime, end: datetime) -> str:
-    return (
-        f'" OfferNature="{attribute(nature)}" CustomerTarget="All"><OfferPeriod>'
-        f"<StartDate>{start:%Y-%m-%dT%H:%M}:00.000Z</StartDate><EndDate>{end:%Y-%m-%dT%H:%M}:00.000Z</EndDate>"
-        "</OfferPeriod>"
-    )
+    return f"{_BEFORE_NATURE}{attribute(nature)}{_BEFORE_START}{_minute(start)}{_BEFORE_END}{_minute(end)}{_AFTER_END}"
+
+
+def _minute(at: datetime) -> str:
+    return f"{at:%Y-%m-%dT%H:%M}"

@@ -326,7 +326,15 @@ class _LineReader(ElementReader):
         self._fields: list[dict[str, str]] = []
         self._leaf = False
         self._text = ""
+        self._speaks = False
         self.found: list[AnswerLine] = []
+
+    def close(self) -> None:
+        """Nothing more comes; raises Unreadable where nothing in the whole document is a field that we know."""
+        super().close()
+        if not self._speaks:
+            names = ", ".join(sorted(self._known))
+            raise Unreadable(f"line {self.line}: no element or attribute of it is a field of a report ({names})")
 
     def opened(self, name: str, attributes: dict[str, str]) -> None:  # noqa: ARG002
         self._leaf, self._text = True, ""
@@ -348,10 +356,12 @@ class _LineReader(ElementReader):
         if leaf and self._fields and not fields:
             # Most elements are no more than one field of what they stand in.
             if field is not None:
+                self._speaks = True
                 self._fields[-1].setdefault(field, text)
             return
         if leaf and field is not None:
             fields.setdefault(field, text)
+        self._speaks = self._speaks or bool(fields)
         if "status" in fields and ("ean" in fields or "sku" in fields):
             feed = {key: value for outer in self._fields for key, value in outer.items() if key in _OF_THE_FEED}
             known = feed | fields

@@ -186,9 +186,11 @@ async def test_an_empty_error_file_is_unreadable(content: bytes) -> None:
         await read(content)
 
 
-async def test_a_line_without_end_is_unreadable() -> None:
-    with pytest.raises(Unreadable, match="a line of more than 65,536 bytes"):
-        await read(b"x" * 70_000, piece=1000)
+@pytest.mark.parametrize("piece", [1_000, 300_000])
+@pytest.mark.parametrize("end", [b"", b"\n", b",why\n12345678,not ranged\n"])
+async def test_a_line_that_is_too_long_is_unreadable_however_it_comes(piece: int, end: bytes) -> None:  # J4
+    with pytest.raises(Unreadable, match="line 2: longer than 65,536 bytes"):
+        await read(b"part_number,error\n" + b"1" * 200_000 + end, piece=piece)
 
 
 @given(content=st.binary(max_size=200) | st.text(max_size=100).map(str.encode), piece=st.integers(1, 50))

@@ -112,6 +112,7 @@ def test_an_order_without_items_is_incomplete() -> None:  # J6
         (b"order_number,note\nY1,n\nline_ref,qua", "breaks off in its first 3 lines"),
         (PLAIN.replace(b'"Y1","n"', b'"Y1"'), "line 2: 2 fields were expected by its header, 1 read"),
         (PLAIN.replace(b'"2","3"', b'"2","3","4"'), "line 5: 2 fields were expected by its header, 3 read"),
+        (b'"order_number","note"\n' + PLAIN, "line 2: the header is there twice"),
         (PLAIN.replace(b'"note"', b'"Order_Number "'), 'line 1: the column "order_number" is there twice'),
         (PLAIN.replace(b'"note"', b'"' + b"x" * 200_000 + b'"') + b"'", "field larger than field limit"),
     ],

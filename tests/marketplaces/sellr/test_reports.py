@@ -182,6 +182,7 @@ async def test_a_quote_inside_an_unquoted_text_is_a_letter() -> None:
         ("<R><BatchId>B</BatchId><L EAN='' Status='OK'/></R>", "neither EAN nor SellerOfferID"),
         ("<R><L EAN='1' Status='OK'/></R>", "neither BatchId nor FileName"),
         (f"<R><Status>{'x' * 70_000}</Status></R>", "a text of more than"),
+        ("<Rapport><Ligne><Code>OK</Code></Ligne></Rapport>", "line 1: no element or attribute of it is a field"),
         ("<!DOCTYPE R><R/>", "document type"),
         ("<R><BatchId>B</BatchId><L EAN='1' Status='OK'/>", "not well-formed XML"),
     ],
