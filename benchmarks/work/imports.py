@@ -3,6 +3,7 @@
 `fill DATABASE FILE COUNT` makes the store and the file.
 """
 
+import gc
 import shutil
 import subprocess
 import sys
@@ -64,6 +65,8 @@ async def fill(database: Path, file: Path, count: int) -> None:
 
 async def take_over(database: Path, file: Path) -> None:
     """Import the file, and make sure that all of it was new."""
+    # As the daemon does when it begins to work.
+    gc.freeze()
     async with open_store(database) as store:
         with file.open("rb") as content:
             report = await import_file(store, laredoute(), ImportKind.STOCK, content, NOW)

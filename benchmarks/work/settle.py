@@ -3,6 +3,7 @@
 `fill DATABASE REPORT COUNT` makes the store and the report.
 """
 
+import gc
 import shutil
 import sqlite3
 import subprocess
@@ -102,6 +103,8 @@ async def settle(database: Path) -> None:
     """Settle the report, and make sure that all of it was."""
     settings = laredoute()
     marketplace = DIALECTS["sellr"].open(settings, {})
+    # As the daemon does when it begins to work.
+    gc.freeze()
     async with open_store(database) as store:
         run = Run(settings, MOMENT, store, marketplace, lambda: MOMENT)
         (kept,) = await store.deliveries.unsettled(REDOUTE, DeliveryKind.REPORT)
