@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Generic, Literal, NewType, TypeVar
+from typing import Generic, Literal, NamedTuple, NewType, TypeVar
 
 from daemon.errors import Unreadable
 
@@ -554,9 +554,8 @@ class FeedRule:
     tearable: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerLine:
-    """What a marketplace says of one listing of one feed.
+class AnswerLine(NamedTuple):
+    """What a marketplace says of one listing of one feed; a tuple, because a report makes a million of them.
 
     A line names its feed by `remote_ref` or `feed_name`, and its listing by `sku`, `ean` or `channel_item_id`; what
     it does not give is empty. `part` is set where the answer concerns one part only.

@@ -99,6 +99,8 @@ def _set_up_writer(connection: sqlite3.Connection) -> None:
     # What a statement may have to take back is written to a file without a name: in memory it would be a copy of every
     # page of a catalogue whose listings all change at once.
     connection.execute("PRAGMA temp_store = FILE")
+    # A batch of 10,000 answers changes about as much; what does not fit is written to the log before its commit.
+    connection.execute("PRAGMA cache_size = -32768")
 
 
 def _fold(connection: sqlite3.Connection) -> bool:
