@@ -10,7 +10,7 @@ import re
 import struct
 import zlib
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -18,8 +18,6 @@ from tempfile import TemporaryFile
 from typing import BinaryIO, NoReturn
 from xml.parsers import expat
 from zipfile import BadZipFile, ZipFile
-
-from openpyxl.styles.numbers import BUILTIN_FORMATS, is_date_format
 
 from daemon.errors import Unreadable
 
@@ -242,6 +240,11 @@ class _Formats(_Elements):
 
     def __init__(self) -> None:
         super().__init__()
+        # A tenth of all that is imported, and of use to nobody who never reads a workbook.
+        from openpyxl.styles.numbers import BUILTIN_FORMATS, is_date_format
+
+        #: whether a format code shows a date or a time
+        self.is_date: Callable[[str], bool] = is_date_format
         self._written = dict(BUILTIN_FORMATS)
         self._styles = array("L")
         self._among_styles = False
@@ -450,7 +453,7 @@ class _Sheet(_Texts):
         if not _NUMBER.fullmatch(written):
             return written[:100], ("the cell claims to be a number and is none", "type it once more")
         number = float(written)
-        if form != "General" and is_date_format(form):
+        if form != "General" and self._formats.is_date(form):
             return _instant(number, self._day_0)
         if abs(number) < _FIRST_ROUNDED and number.is_integer():
             digits = str(int(number))

@@ -1,13 +1,16 @@
 """Every method of `make prove`, in the order in which they run and stand on the page."""
 
 from tests.prove import (
+    backups,
     clocks,
     corpus,
     crashpoints,
     cuts,
     delays,
+    faults,
     hangs,
     health,
+    hostile,
     month,
     mutants,
     names,
@@ -20,6 +23,7 @@ from tests.prove import (
     soak,
     starts,
     stops,
+    strangers,
 )
 from tests.prove.method import Method
 
@@ -28,13 +32,15 @@ METHODS: tuple[Method, ...] = (
     month.METHOD,
     delays.METHOD,
     crashpoints.METHOD,
+    faults.METHOD,
     powercut.METHOD,
     cuts.METHOD,
     hangs.METHOD,
+    strangers.METHOD,
+    hostile.METHOD,
     corpus.METHOD,
     permutations.METHOD,
     names.METHOD,
-    properties.METHOD,
     reloads.METHOD,
     stops.METHOD,
     starts.METHOD,
@@ -42,5 +48,7 @@ METHODS: tuple[Method, ...] = (
     soak.METHOD,
     health.METHOD,
     restores.METHOD,
+    backups.METHOD,
+    properties.METHOD,
     mutants.METHOD,
 )
