@@ -132,7 +132,7 @@ class Site:
                 return "\n".join(lines)
 
     async def health(self) -> dict[str, Any]:
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=DEADLINE) as client:
             body: dict[str, Any] = (await client.get(f"http://127.0.0.1:{self.port}/healthz")).json()
             return body
 

@@ -33,7 +33,7 @@ from daemon.model import (
     UsualRow,
 )
 from daemon.rules.gate import Gate, closed_for, nanoseconds, wait
-from daemon.store.database import Database
+from daemon.store.database import READERS, Database
 from daemon.store.events import tell
 from daemon.store.generation import count_send, restored_at
 from daemon.store.guard import claimed, guard, not_held
@@ -57,6 +57,8 @@ from daemon.store.values import (
 )
 
 _PAGE = 2_000
+#: pages that are looked for at once
+_PAGES = 16
 #: objects of one transaction where silence settles a feed: memory and the writer's time stay bounded
 _SILENT = 5_000
 _OPEN = "('sending', 'sent', 'in_doubt')"
@@ -120,13 +122,16 @@ class Feeds:
             async for batch in self.objects(feed, currency):
                 yield await to_thread.run_sync(write, batch)
             return
-        form, last = RowForm(usual), 0
-        while True:
-            work = partial(_rows, feed=feed.id, after=last, form=form, currency=currency, write=write)
-            last, piece = await self._database.read(work)
-            if not piece:
-                return
-            yield piece
+        form, after = RowForm(usual), 0
+        while pages := await self._database.read(partial(_pages, feed=feed.id, after=after, page=form.page)):
+            for start in range(0, len(pages), READERS):
+                work = [
+                    partial(_rows, feed=feed.id, page=page, form=form, currency=currency, write=write)
+                    for page in pages[start : start + READERS]
+                ]
+                for piece in await self._database.read_each(work):
+                    yield piece
+            _, after = pages[-1]
 
     async def spooled(self, feed: Feed, name: str, payload: PayloadId, at: datetime) -> Feed:
         """The exact bytes are kept: from here on they may have left (house law 6)."""
@@ -514,26 +519,43 @@ def _page(
     ).fetchall()
 
 
+def _pages(db: sqlite3.Connection, feed: int, after: int, page: int) -> list[tuple[int, int]]:
+    """The next pages of a feed: after which listing each begins, and with which it ends."""
+    pages: list[tuple[int, int]] = []
+    for _ in range(_PAGES):
+        last = db.execute(
+            "SELECT max(listing) FROM (SELECT listing FROM feed_objects WHERE feed = ? AND listing > ?"
+            " ORDER BY listing LIMIT ?)",
+            (feed, after, page),
+        ).fetchone()[0]
+        if last is None:
+            break
+        pages.append((after, last))
+        after = last
+    return pages
+
+
 def _rows(
     db: sqlite3.Connection,
     feed: int,
-    after: int,
+    page: tuple[int, int],
     form: RowForm,
     currency: str,
     write: Callable[[Sequence[FeedObject]], bytes],
-) -> tuple[int, bytes]:
-    """The next rows of a feed as bytes, and the last of their listings; no bytes where there are no more."""
-    last, usual, written = db.execute(
-        "SELECT max(listing), min(written IS NOT NULL), CAST(group_concat(written, '') AS BLOB) FROM ("  # noqa: S608
-        f" SELECT o.listing, {form.expression} AS written FROM {form.source}"
-        " WHERE o.feed = :feed AND o.listing > :after ORDER BY o.listing LIMIT :limit)",
-        {"feed": feed, "after": after, "limit": form.page, **form.named},
+) -> bytes:
+    """The rows of one page as bytes."""
+    after, last = page
+    usual, written = db.execute(
+        "SELECT min(written IS NOT NULL), CAST(group_concat(written, '') AS BLOB) FROM ("  # noqa: S608 - our own words
+        f" SELECT {form.expression} AS written FROM {form.source}"
+        " WHERE o.feed = :feed AND o.listing > :after AND o.listing <= :last ORDER BY o.listing LIMIT :limit)",
+        {"feed": feed, "after": after, "last": last, "limit": form.page, **form.named},
     ).fetchone()
-    if last is None or usual:
-        return last or 0, written or b""
+    if usual:
+        return bytes(written)
     rows = _page(db, feed, after, form.page, form)
     # In order, each as it is to be written.
-    return last, b"".join(write([_object(row, currency)]) if row[1] is None else row[1].encode() for row in rows)
+    return b"".join(write([_object(row, currency)]) if row[1] is None else row[1].encode() for row in rows)
 
 
 def _object(row: sqlite3.Row, currency: str) -> FeedObject:

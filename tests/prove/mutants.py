@@ -59,6 +59,12 @@ MUTANTS = (
         ("tests/store/test_gate.py", "tests/store/test_feeds.py"),
     ),
     Mutant(
+        "synchronous=NORMAL",
+        "daemon/store/database.py",
+        (("PRAGMA synchronous = FULL", "PRAGMA synchronous = NORMAL"),),
+        ("tests/prove/test_powercut.py",),
+    ),
+    Mutant(
         "synchronous=OFF",
         "daemon/store/database.py",
         (("PRAGMA synchronous = FULL", "PRAGMA synchronous = OFF"),),
