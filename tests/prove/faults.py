@@ -43,8 +43,10 @@ _SHARED = ("sellerd.db-shm",)
 _STARTS = 2
 #: the size of the file system that is filled, in bytes
 _SMALL = 16 << 20
-#: how large files may grow at least, and by how much more at each step; the same steps are left on a disk, in bytes
-_LEAST_FILE, _STEP = 700_000, 150_000
+#: how large files may grow at least, and by how much more at each step, in bytes
+_LEAST_FILE, _LARGER = 450_000, 50_000
+#: how much more is left on the disk at each step, in bytes
+_STEP = 150_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,7 +297,7 @@ def _measure(asked: Namespace) -> Iterator[Result]:
     figures = together(_failed, points(counted, asked.points)[:: asked.every], asked.workers)
     if not asked.only:
         steps = range(1, asked.points + 1)
-        figures.add(together(_cut_short, [_LEAST_FILE + step * _STEP for step in steps], asked.workers))
+        figures.add(together(_cut_short, [_LEAST_FILE + step * _LARGER for step in steps], asked.workers))
         if mounts():
             figures.add(together(_filled, [step * _STEP for step in steps], asked.workers))
     if not asked.only and asked.every == 1:
