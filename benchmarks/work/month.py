@@ -27,7 +27,7 @@ from daemon.crontab import timetable
 from daemon.jobs import Run, SiteRun
 from daemon.jobs.housekeeping import tidy, tidy_site
 from daemon.logs import configure
-from daemon.model import Moment
+from daemon.model import AccountName, Moment
 from daemon.runner import Runner, Task
 from daemon.store import Store, open_store
 from daemon.store.times import to_us
@@ -249,7 +249,7 @@ async def _idle_turn(store: Store, config: Config) -> float:
     account = next(iter(config.accounts.values()))
     tasks = [
         Task(account, open_quiet(account, {}), job, row.job)
-        for job, row in timetable(config)[account.name].items()
+        for job, row in timetable(config)[AccountName(account.name)].items()
         if job != "housekeeping"
     ]
     runner = Runner(store)
