@@ -4,6 +4,7 @@ The parts of the package are read by expat straight from the archive, with a lim
 could make large. Formulas are never computed, macros, links and pictures never opened.
 """
 
+import errno
 import posixpath
 import re
 import struct
@@ -46,7 +47,10 @@ _REFERENCE = re.compile(r"\$?([A-Z]{1,3})\$?([0-9]{1,7})")
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?|[+-]?\.[0-9]+([eE][+-]?[0-9]+)?")
 _ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
 _ONLY_ZEROS = re.compile("0{2,20}")
-_FAILURES = (BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, struct.error, OverflowError, KeyError)
+_FAILURES = (
+    *(BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, struct.error, OverflowError, KeyError),
+    ValueError,
+)
 _SAVE_AGAIN = "open it in a spreadsheet program and save it once more as XLSX"
 _DAY_0, _DAY_0_OF_1904 = datetime(1899, 12, 30), datetime(1904, 1, 1)  # noqa: DTZ001 - cells know no zone
 
@@ -83,6 +87,11 @@ def sheet_rows(file: BinaryIO) -> Iterator[SheetRow]:
             yield from _Package(archive, spool).rows()
     except _FAILURES as error:
         raise Unreadable(f"line 1: the workbook is damaged ({type(error).__name__}: {error}); {_SAVE_AGAIN}") from None
+    except OSError as error:
+        # A place before the beginning of the file, which an archive that was cut at its front names; ours is well.
+        if error.errno != errno.EINVAL:
+            raise
+        raise Unreadable(f"line 1: the workbook is damaged (its parts are not where it says); {_SAVE_AGAIN}") from None
 
 
 class _Package:

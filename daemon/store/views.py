@@ -57,7 +57,6 @@ class Known:
 
     item: Item
     channel_item_id: str
-    rrp_minor: int | None
     knobs: StockKnobs
     levies: Levies
     extras: StockExtras
@@ -183,7 +182,6 @@ class Views:
             Sku(row["sku"]): Known(
                 item_from_json(row["item"]),
                 row["channel_item_id"],
-                row["rrp_minor"],
                 knobs_of(row),
                 levies_of(row),
                 extras_of(row["stock_extras"]),

@@ -51,8 +51,9 @@ from daemon.sandbox import JohnLewisSettings, LaRedouteSettings, Sandbox, Sandbo
 from daemon.sandbox.offers import Offer
 from daemon.settings import AccountSettings
 from daemon.store import Store, open_store
+from daemon.store.changes import Change
 from daemon.store.claims import ClaimId
-from daemon.store.listings import Change, ItemRow, PriceRow, StockRow, item_from_json
+from daemon.store.listings import ItemRow, PriceRow, StockRow, item_from_json
 from daemon.store.promotions import PromotionRow
 from daemon.store.times import from_us
 from tests.jobs.scene import EAN, LAMP, MINUTE, NOON, STOCK_NUMBER, Scene, lewis_settings, redoute_settings

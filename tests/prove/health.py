@@ -576,11 +576,15 @@ async def meets(fault: Fault) -> Figures:
             await each.want()
             await here.passes(2 * HOUR)
             texts = [await here.asked()]
-            await fault.happens(here)
-            texts.append(await here.asked())
-            # What is over must stay over for a while, so that a fault that comes and goes is told once.
-            await fault.ends(here)
-            await here.asked()
+            try:
+                await fault.happens(here)
+                texts.append(await here.asked())
+                # What is over must stay over for a while, so that a fault that comes and goes is told once.
+                await fault.ends(here)
+                await here.asked()
+            finally:
+                # Another configuration has opened another way, which the scene does not know.
+                await here.scene.marketplace.aclose()
             here.after += 10 * MINUTE
             texts.append(await here.asked())
             figures.counts["faults"] += 1
