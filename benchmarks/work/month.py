@@ -34,7 +34,7 @@ from daemon.store.times import to_us
 
 ACCOUNTS, DAYS = 5, 60
 _DAY = timedelta(days=1)
-_KEPT = '[retention]\nturns = "30d"\nevents = "30d"\nfeed_objects = "30d"\n'
+_KEPT = '[retention]\nturns = "30d"\nidle_turns = "30d"\nevents = "30d"\nfeed_objects = "30d"\n'
 #: what an account leaves behind in a day: turns of its jobs; feeds, and listings of each; orders
 _TURNS, _FEEDS, _CARRIED, _ORDERS = 900, 24, 20, 20
 _LISTINGS = 200
@@ -236,8 +236,9 @@ async def _housekeeping(store: Store, config: Config, at: datetime, policy: str,
 
 
 def _give_back(db: Any) -> None:
-    # As a script, because a statement that gives no columns is stepped once, and each step frees one page.
-    db.executescript("COMMIT; PRAGMA incremental_vacuum; BEGIN IMMEDIATE")
+    # As a script, because a statement that gives no columns is stepped once, and each step frees one page. The script
+    # ends the transaction by itself.
+    db.executescript("PRAGMA incremental_vacuum; BEGIN IMMEDIATE")
 
 
 async def _ask_again_and_again(store: Store, longest: _Longest) -> None:
