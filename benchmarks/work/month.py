@@ -42,11 +42,11 @@ _TIMES = 300
 
 NOTE = """\
 **The policy, by these figures.** Free pages stay in the file and the next day's rows go there (`auto_vacuum = NONE`,
-SQLite's default): after the first month the file keeps its size. `INCREMENTAL` gives a little of it back and takes
-time at every deletion and for the moving of pages. A whole `VACUUM` would hold the writer up for as long as it takes,
-so the daemon never runs one; after a retention was made much shorter, `sqlite3 sellerd.db VACUUM` while the daemon is
-stopped gives the room back. The log is folded back by SQLite itself every 1,000 pages, and cut to nothing after each
-housekeeping, so that nothing erased lives on in it."""
+SQLite's default): after the first month the file keeps its size, but for what stays for ever (orders, feeds, hashes).
+`INCREMENTAL` ends with a file as large and moves pages for it. A whole `VACUUM` would hold the writer up for as long as
+it takes, so the daemon never runs one; after a retention was made much shorter, `sqlite3 sellerd.db VACUUM` while the
+daemon is stopped gives the room back. The log is folded back by SQLite itself every 1,000 pages: less often, and a
+turn's record is no faster. It is cut to nothing after each housekeeping, so that nothing erased lives on in it."""
 
 
 def rows(bench: Bench) -> Iterator[Trial]:
