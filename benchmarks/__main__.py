@@ -68,14 +68,19 @@ def main() -> None:
     wanted: Iterable[str] = given.families or (*FAMILIES, GROWTH)
     python_of_peers = install_peers() if set(wanted) != {"document"} else ""
     for name in wanted:
-        if name == GROWTH:
-            told = {**_when(), "plots": growth.measure(given.scale)}
-            growth.draw(told["plots"], python_of_peers)
-        elif name != "document":
-            told = measure(name, python_of_peers, given.runs, given.scale)
-        if name != "document" and given.scale == 1:
-            keep(name, told)
+        if name != "document":
+            told = _measured(name, python_of_peers, given.runs, given.scale)
+            if given.scale == 1:
+                keep(name, told)
         DOCUMENT.write_text(written(), "utf-8")
+
+
+def _measured(name: str, python_of_peers: str, runs: int, scale: float) -> dict[str, Any]:
+    if name != GROWTH:
+        return measure(name, python_of_peers, runs, scale)
+    plots = growth.measure(scale)
+    growth.draw(plots, python_of_peers)
+    return {**_when(), "plots": plots}
 
 
 if __name__ == "__main__":

@@ -48,7 +48,8 @@ class Pair:
 
     def run(self, runs: int) -> list[dict[str, Any]]:
         """One row of the table; the two take turns, so that a machine that drifts drifts for both."""
-        ours, theirs = [], []
+        ours: list[Figure] = []
+        theirs: list[Figure] = []
         for _ in range(runs):
             for side, command in ((ours, self.ours), (theirs, self.theirs)):
                 self.prepare()

@@ -8,10 +8,17 @@ from pathlib import Path
 import pytest
 
 from benchmarks.__main__ import FAMILIES
+from benchmarks.accounts import NOW, johnlewis, laredoute
 from benchmarks.asked import ASKED
 from benchmarks.document import DOCUMENT, GROWTH, IMAGES, MEASURED, ROOT, measured, written
 from benchmarks.limits import LIMITS
 from benchmarks.pairs import Measure, Pair, Trial, Wanted
+from benchmarks.quiet import open_quiet
+from daemon.crontab import CRONTAB
+from daemon.model import AccountName
+from daemon.runner import Runner, Task
+from daemon.settings import AccountSettings
+from daemon.store import open_store
 
 #: what of speed and scale is asked for, in the order in which it is asked
 KEYS = [
@@ -82,6 +89,18 @@ def test_a_figure_stands_beside_its_target() -> None:
     late, turns = Trial(lambda: {"late": 2.5, "turns": 50.0}, wanted).run(5)
     assert (late["figure"], late["met"], late["asks"]) == (2.5, False, "accounts")
     assert turns["met"], "nothing is asked of it"
+
+
+@pytest.mark.parametrize("account", [johnlewis(), laredoute()], ids=lambda account: account.marketplace)
+async def test_quiet_far_sides_have_nothing_new_and_take_what_is_sent(account: AccountSettings, tmp_path: Path) -> None:
+    """What stands for five thousand marketplaces: the jobs are real, and none of them fails there."""
+    async with open_store(tmp_path / "sellerd.db") as store:
+        await store.accounts.configure(AccountName(account.name), account.marketplace, "", NOW)
+        way, runner = open_quiet(account, {}), Runner(store)
+        for job, row in CRONTAB[account.speaks].items():
+            assert await runner.turn(Task(account, way, job, row.job)) is not None, job
+        await way.aclose()
+    assert {ending for (_, _, ending) in runner.totals} == {"idle"}
 
 
 def test_peers_are_pinned_and_are_no_dependency_of_ours() -> None:

@@ -168,7 +168,7 @@ def main() -> None:
     folder, accounts, seconds, *prepares = sys.argv[1:]
     site = Site(Path(folder), int(accounts))
     if prepares:
-        begin = datetime.now(UTC) + timedelta(seconds=15 + int(accounts) / 100)
+        begin = datetime.now(UTC) + timedelta(seconds=30 + int(accounts) / 40)
         (site.folder / "begin").write_text(str(begin.timestamp()))
         prepare(site, begin)
     else:

@@ -71,4 +71,4 @@ async def store_orders(folder: Path, database: Path) -> None:
 
 
 if __name__ == "__main__":
-    anyio.run(store_orders, *map(Path, sys.argv[1:]))
+    anyio.run(store_orders, Path(sys.argv[1]), Path(sys.argv[2]))

@@ -36,6 +36,7 @@ async def tidy_site(run: SiteRun) -> Outcome:
     await store.requests.forget(now - _REQUEST_KEYS)
     await store.webhooks.prune(now - _MESSAGES)
     forgotten = {
+        "idle turns": await store.retention.forget_idle_turns(now - retention.idle_turns),
         "turns": await store.retention.forget_turns(now - retention.turns),
         "events": await store.retention.forget_events(now - retention.events),
         "feed objects": await store.retention.forget_feed_objects(now - retention.feed_objects),

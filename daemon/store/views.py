@@ -8,7 +8,7 @@ goes on behind the key of the last thing of the page before. Personal data is in
 import json
 import sqlite3
 from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -548,21 +548,28 @@ def _feed_object(row: sqlite3.Row) -> View:
 
 
 def _listing(row: sqlite3.Row) -> View:
+    # Nearly every listing of a large catalogue has none, and each is told in lists of ten thousands.
+    rejected = json.loads(row["rejected"]) if row["rejected"] != "{}" else {}
     return {
         **some(row, "account", "sku", "ean", "channel_item_id", "channel_status", "stock", "price_minor", "rrp_minor"),
         **some(row, "handling_days", "epr_code"),
         "vat_rate": None if row["vat_bp"] is None else f"{vat_rate_of(row['vat_bp']):f}",
         "eco_contribution_minor": row["eco_minor"],
         "ended": bool(row["ended"]),
-        "parts": {part.value: _part(row, part) for part in Part},
+        "parts": {part.value: _part(row, part, rejected.get(part.value)) for part in Part},
         # A held part is Pending all the same: the guard keeps it from leaving.
         "held": [part.value for part in GUARDED if row[f"{part}_hold"] == row[f"{part}_revision"]],
         "rejection": json.loads(row["rejection"]) if row["rejection"] else None,
-        "warnings": [*json.loads(row["warnings"]), *_price_warnings(row)],
-        "stock_knobs": asdict(knobs_of(row)),
-        "stock_extras": {name: text for name, text in asdict(extras_of(row["stock_extras"])).items() if text},
+        "warnings": [*(json.loads(row["warnings"]) if row["warnings"] != "[]" else ()), *_price_warnings(row)],
+        "stock_knobs": _plain(knobs_of(row)),
+        "stock_extras": {name: text for name, text in _plain(extras_of(row["stock_extras"])).items() if text},
         **instants(row, "created_at", "changed_at"),
     }
+
+
+def _plain(value: StockKnobs | StockExtras) -> View:
+    """Its fields, which hold nothing that would have to be copied."""
+    return {column.name: getattr(value, column.name) for column in fields(value)}
 
 
 def _price_warnings(row: sqlite3.Row) -> list[View]:
@@ -586,9 +593,8 @@ _BLOCKED = (
 )
 
 
-def _part(row: sqlite3.Row, part: Part) -> View:
+def _part(row: sqlite3.Row, part: Part, rejection: View | None) -> View:
     """How a part stands; `blocked` says why another try would not send it, and is empty where one would."""
-    rejection = json.loads(row["rejected"]).get(part.value)
     blocked = ""
     if rejection and rejection["blocked_at"] is not None and rejection["revision"] == row[f"{part}_revision"]:
         blocked = f"rejected {rejection['times']} times in a row with the same words"

@@ -122,7 +122,10 @@ async def test_housekeeping_drops_again_what_was_erased_on_request(lewis: Scene)
 
 async def test_the_site_forgets_what_only_grows(tmp_path: Path) -> None:  # D7 D8
     async with open_store(tmp_path / "sellerd.db") as store:
-        run = await store.runs.started(SITE, "housekeeping", NOON)
-        await store.runs.ended(run, "idle", 0, "", None, NOON)
-        outcome = await tidy_site(SiteRun(Config(), moment(31 * DAY), store, lambda: moment(31 * DAY)))
-    assert (outcome.done, outcome.note) == (1, "1 turns forgotten")
+        for ending in ("idle", "done"):
+            run = await store.runs.started(SITE, "housekeeping", NOON)
+            await store.runs.ended(run, ending, 0, "", None, NOON)
+        early = await tidy_site(SiteRun(Config(), moment(2 * DAY), store, lambda: moment(2 * DAY)))
+        late = await tidy_site(SiteRun(Config(), moment(31 * DAY), store, lambda: moment(31 * DAY)))
+    assert (early.done, early.note) == (1, "1 idle turns forgotten")
+    assert (late.done, late.note) == (1, "1 turns forgotten")
