@@ -36,6 +36,7 @@ def rows(bench: Bench) -> Iterator[Pair]:
         ["sh", str(PEERS / "orders_with_sqlite_cli.sh"), str(files), str(theirs)],
         target=3,
         prepare=fresh,
+        asks="orders",
     )
 
 

@@ -1,7 +1,9 @@
 """What is forgotten, and what stays."""
 
+import sqlite3
 import zlib
 from collections.abc import AsyncIterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -63,6 +65,17 @@ async def test_nothing_of_an_erased_customer_is_left_in_the_file(lewis: Scene) -
     await lewis.turn(tidy, 181 * DAY)
     assert shipping.encode() not in path.read_bytes()
     assert shipping.encode() not in path.with_name(f"{path.name}-wal").read_bytes()
+
+
+async def test_a_log_that_somebody_reads_is_told_and_emptied_later(lewis: Scene) -> None:  # D12 D7
+    with closing(sqlite3.connect(lewis.store.database.path)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM customers").fetchone()
+        await shipped_order(lewis)
+        outcome = await lewis.turn(tidy, 181 * DAY)
+        assert "the log was not emptied: somebody holds an older state" in outcome.note
+    outcome = await lewis.turn(tidy, 182 * DAY)
+    assert "the log was not emptied" not in outcome.note
 
 
 async def test_an_open_order_keeps_its_customer(lewis: Scene) -> None:  # D12

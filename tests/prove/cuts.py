@@ -387,9 +387,7 @@ class StockFile(_Files):
         there = path.read_bytes() if path.exists() else None
         if there not in (None, whole):
             figures.hit["a stock file stands there half or empty, and goes out again"] += 1
-            # Nothing at all was delivered by an empty file; of a half it is not known what is made of it.
-            allowed = ("lapsed", "in_doubt") if there else ("lapsed", "in_doubt", "withdrawn")
-            return [] if state in allowed else [f"it is {state}, and half of it is there"]
+            return [] if state in ("lapsed", "in_doubt") else [f"it is {state}, and half of it is there"]
         return _verdict(state, int(there == whole), figures)
 
     async def recover(self, figures: Figures) -> list[str]:

@@ -152,12 +152,15 @@ class Flow:
                 ended.append(await process.ended())
                 scope.cancel()
 
-            async with anyio.create_task_group() as group:
-                group.start_soon(watch, group.cancel_scope)
-                await wait()
-                group.cancel_scope.cancel()
-            if not ended:
-                await self._kill(process)
+            try:
+                async with anyio.create_task_group() as group:
+                    group.start_soon(watch, group.cancel_scope)
+                    await wait()
+                    group.cancel_scope.cancel()
+            finally:
+                if not ended:
+                    with anyio.CancelScope(shield=True):
+                        await self._kill(process)
             return ended[0] if ended else None
 
     async def broken(self) -> list[str]:
@@ -245,7 +248,8 @@ class Flow:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         if not traced:
-            process.signal(signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                process.signal(signal.SIGKILL)
         await process.ended()
 
 

@@ -110,6 +110,10 @@ class Installation:
         snapshot = await read_snapshot(self.scene.store, at)
         return judge(snapshot, self.vitals, self.loaded, intervals(self.config), at)
 
+    async def hindrances(self) -> list[str]:
+        """Why the process is not ready."""
+        return list((await self.health()).reasons)
+
     async def figures(self) -> ForMetrics | None:
         """The metrics are no part of this."""
         return None

@@ -97,13 +97,14 @@ class Edge:
         self,
         inbox: Inbox,
         since: datetime,  # noqa: ARG002 (files wait for us; there is nothing to ask for)
-        now: datetime,  # noqa: ARG002
+        now: datetime,
     ) -> AsyncGenerator[Delivery[Order], None]:
         """Every order whose marker stands in the same listing (J5), one in a file; the marker itself is never read.
 
-        Where a retailer leaves no markers, a file counts once it stands as it did in the listing before (J15).
+        Where a retailer leaves no markers, a file counts once it stands as it did in the listing before (J15). One that
+        was written in this very second waits for the next turn: written once more, it would pass for the same (J14).
         """
-        async with aclosing(self._whole(inbox, self._download, "order-", self._read_order)) as deliveries:
+        async with aclosing(self._whole(inbox, self._download, "order-", self._read_order, now)) as deliveries:
             async for delivery in deliveries:
                 yield delivery
 
@@ -237,9 +238,9 @@ class Edge:
         return self._settings.folder(_SENT_TO[update.kind])
 
     async def _whole(
-        self, inbox: Inbox, place: Folder, prefix: str, read: Callable[[bytes], T]
+        self, inbox: Inbox, place: Folder, prefix: str, read: Callable[[bytes], T], now: datetime | None = None
     ) -> AsyncGenerator[Delivery[T], None]:
-        """Every file of a kind that is not kept yet and is there whole."""
+        """Every file of a kind that is not kept yet and is there whole; with `now`, but those just written."""
         sftp = self._sftps[place.login]
         listed = await sftp.list(place.path)
         wait = self._settings.wait_for_marker
@@ -249,6 +250,8 @@ class Edge:
             before = self._stood.get((place.path, prefix), frozenset())
             self._stood[place.path, prefix] = frozenset(whole)
             whole = [file for file in whole if file in before]
+        if now is not None:
+            whole = [file for file in whole if not file.may_change_unseen(now)]
         async with aclosing(sftp.read_many(await inbox.unread(whole), limit=_LONGEST_ORDER)) as fetched:
             async for file, outcome in fetched:
                 if isinstance(outcome, FileGone):

@@ -112,7 +112,7 @@ async def bulk(
 
     The body is JSON objects, one a line (`application/x-ndjson`), whose fields are the columns of the import files;
     or a CSV or XLSX file (any other type). It is kept on disk first, so that the answers begin when it has come whole,
-    and a request that breaks off changes nothing. Rows are stored a thousand at a time; a bad one never blocks the
+    and a request that breaks off changes nothing. Rows are stored some thousands at a time; a bad one never blocks the
     others. The same rows once more are answered `unchanged`. With `dry_run` nothing is changed, and each answer says
     what would be.
     """
@@ -141,8 +141,7 @@ async def _answered(
     report, problem = ImportReport(account.name, kind, dry_run=dry_run), None
     try:
         async for batch in import_rows(store, account, kind, table, now.at, dry_run=dry_run):
-            for row in batch:
-                report.count(row)
+            report.count(batch)
             yield "".join(_line(_answer(kind, row)) for row in batch)
     except DaemonError as error:
         # The answer has begun, so its status can say nothing any more.
