@@ -215,6 +215,7 @@ class Log:
 
     def __init__(self) -> None:
         self.failing: Counter[tuple[str, str]] = Counter()
+        self.held: set[str] = set()
         self.told = 0
         self.wrong: list[str] = []
 
@@ -226,11 +227,14 @@ class Log:
             self.failing[job] += 1
             if self.failing[job] > 1:
                 self.wrong.append(f"{job} was told to fail twice: {event['error']}")
+        if event["event"].startswith("account held"):
+            # That stands for every job of it that was refused with it.
+            self.held.add(job[0])
         if event["event"] == "recovered":
             self.failing[job] -= 1
-            if self.failing[job] < 0:
+            if self.failing[job] < 0 and job[0] not in self.held:
                 self.wrong.append(f"{job} was told to have recovered twice")
-                self.failing[job] = 0
+            self.failing[job] = max(self.failing[job], 0)
         raise structlog.DropEvent
 
 

@@ -191,7 +191,7 @@ async def reload_often(count: int, seed: int = 0) -> Figures:
             except TimeoutError:
                 storm.figures.broken.append(f"seed {seed}: it did not settle after its reloads")
             figures = storm.figures
-            figures.broken += await told.broken()
+            figures.broken += [*await told.broken(), *told.too_close()]
             await storm.turns_stay_in_step()
         gaps = told.sandbox.laredoute.offer_gaps(all_requests=True)
         figures.counts["pairs of offer feeds, an interval apart or more"] += sum(gap >= INTERVAL for gap in gaps)

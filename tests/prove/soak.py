@@ -4,7 +4,6 @@ import logging
 import random
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
-from itertools import pairwise
 from time import monotonic
 from typing import Any
 
@@ -91,11 +90,9 @@ async def soak(minutes: float, seed: int = 0) -> Figures:
             await _weighs(told, process, minutes, weights, figures)
             group.cancel_scope.cancel()
         figures.broken += grown(weights, "soak")
-        feeds = [feed for feed in told.sandbox.laredoute.feeds if feed.kind == "offers"]
-        for before, after in pairwise(feeds):
-            apart = after.started_boot - before.ended_boot >= INTERVAL
-            figures.counts["pairs of offer feeds, an interval apart or more"] += apart
-            figures.broken += [] if apart else [f"two offer feeds came too close: {before}, {after}"]
+        figures.broken += told.too_close()
+        gaps = told.sandbox.laredoute.offer_gaps(all_requests=True)
+        figures.counts["pairs of offer feeds, an interval apart or more"] += sum(gap >= INTERVAL for gap in gaps)
         figures.counts["minutes"] += round(minutes)
         ((turns,),) = await told.rows("SELECT count(*) FROM job_runs")
         ((orders,),) = await told.rows("SELECT count(*) FROM orders")
