@@ -45,6 +45,7 @@ def rows(bench: Bench) -> Iterator[Pair]:
         ["sh", str(PEERS / "import_with_sqlite_cli.sh"), database, str(file)],
         target=1.5,
         prepare=fresh,
+        asks="import",
     )
 
 

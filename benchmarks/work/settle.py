@@ -53,6 +53,7 @@ def rows(bench: Bench) -> Iterator[Pair]:
         target=1.5,
         memory=150,
         prepare=fresh,
+        asks="report",
     )
 
 

@@ -46,7 +46,13 @@ _CUT_REQUESTS = tuple(
     ("cuts", f"cuts of {message}") for message in ("offer feed", "item feed", "order update", "request over TLS")
 )
 _CUT_FILES = tuple(
-    ("cuts", f"cuts of {message}") for message in ("order update with its marker", "file that is renamed", "stock file")
+    ("cuts", f"cuts of {message}")
+    for message in (
+        "order update with its marker",
+        "file that is renamed",
+        "stock file",
+        "order update without a marker",
+    )
 )
 _CUT_ORDERS = tuple(
     ("cuts", f"cuts of {message}")
