@@ -11,7 +11,7 @@ help:
 	@echo "make demo              sandbox marketplaces, the daemon, and what happens (ARGS=--once: by itself, to the end)"
 	@echo "make test              all tests (ARGS=... goes to pytest)"
 	@echo "make check             format, lint, strict types, import floors, known vulnerabilities of the pins"
-	@echo "make bench             benchmarks beside their peers"
+	@echo "make bench             benchmarks beside their peers, which it installs (ARGS=orders: one family of them)"
 	@echo "make fuzz READER=order look for bytes that a reader cannot bear (ARGS=-max_total_time=600: for ten minutes)"
 	@echo "make prove             measure every promise in its long form: hours (ARGS=\"simulation --seeds 10\": a piece of it)"
 	@echo "make audit             only the vulnerabilities; fails also where the advisories cannot be asked (needs the network)"

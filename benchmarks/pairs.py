@@ -1,10 +1,13 @@
-"""One piece of work beside a peer, or one figure beside its target, and how both are measured."""
+"""One piece of work beside a peer, or figures beside their targets, and how they are measured.
+
+`asks` of each names what it answers (`benchmarks.asked`); what answers nothing that was asked stands in the page too.
+"""
 
 import os
 import statistics
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -42,9 +45,10 @@ class Pair:
     target: float
     memory: float | None = None
     prepare: Callable[[], None] = _nothing
+    asks: str = ""
     own_clock: Path | None = None
 
-    def run(self, runs: int) -> dict[str, Any]:
+    def run(self, runs: int) -> list[dict[str, Any]]:
         """One row of the table; the two take turns, so that a machine that drifts drifts for both."""
         ours: list[Figure] = []
         theirs: list[Figure] = []
@@ -57,16 +61,20 @@ class Pair:
         mine, peers = median(ours), median(theirs)
         ratio = mine.wall / peers.wall
         met = ratio <= self.target and (self.memory is None or mine.memory <= self.memory)
-        return {
-            "work": self.work,
-            "peer": self.peer,
-            "ours": asdict(mine),
-            "theirs": asdict(peers),
-            "ratio": ratio,
-            "target": self.target,
-            "memory": self.memory,
-            "met": met,
-        }
+        return [
+            {
+                "asks": self.asks,
+                "work": self.work,
+                "peer": self.peer,
+                "ours": asdict(mine),
+                "theirs": asdict(peers),
+                "ratio": ratio,
+                "ratios": sorted(our.wall / their.wall for our, their in zip(ours, theirs, strict=True)),
+                "target": self.target,
+                "memory": self.memory,
+                "met": met,
+            }
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,18 +84,48 @@ class Measure:
     work: str
     unit: str
     take: Callable[[], float]
-    target: float
+    target: float | None
+    asks: str = ""
 
-    def run(self, runs: int) -> dict[str, Any]:
+    def run(self, runs: int) -> list[dict[str, Any]]:
         """One row of the table."""
-        figure = statistics.median(self.take() for _ in range(runs))
-        return {
-            "work": self.work,
-            "unit": self.unit,
-            "figure": figure,
-            "target": self.target,
-            "met": figure <= self.target,
-        }
+        return [_row(self, statistics.median(self.take() for _ in range(runs)))]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One of the figures of a trial, by its name there."""
+
+    name: str
+    work: str
+    unit: str
+    target: float | None
+    asks: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One long piece of work that gives several figures at once; it is done at most `most` times."""
+
+    take: Callable[[], Mapping[str, float]]
+    wanted: Sequence[Wanted]
+    most: int = 1
+
+    def run(self, runs: int) -> list[dict[str, Any]]:
+        """A row of the table for each figure."""
+        taken = [self.take() for _ in range(min(runs, self.most))]
+        return [_row(each, statistics.median(figures[each.name] for figures in taken)) for each in self.wanted]
+
+
+def _row(what: Measure | Wanted, figure: float) -> dict[str, Any]:
+    return {
+        "asks": what.asks,
+        "work": what.work,
+        "unit": what.unit,
+        "figure": figure,
+        "target": what.target,
+        "met": what.target is None or figure <= what.target,
+    }
 
 
 @dataclass(frozen=True, slots=True)

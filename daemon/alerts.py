@@ -1,8 +1,10 @@
 """From how things stand to what is wrong: the causes of alerts at one instant. Pure (D5, D11)."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import cached_property
 
 from daemon.alerting import AlertsTable
 from daemon.health import JobHealth, JobVerdict, Machine, Verdict
@@ -10,6 +12,7 @@ from daemon.model import SITE, AccountName, FeedKind, GuardTerms, Timeliness
 from daemon.rules.causes import Cause, CauseKind
 from daemon.settings import ThresholdsTable
 from daemon.store.alerts import Backlog
+from daemon.store.claim_views import NEEDS_A_PERSON
 from daemon.store.facts import AccountFacts
 from daemon.store.guard import VANISHING, GuardRule
 from daemon.store.pauses import Pause
@@ -31,7 +34,7 @@ class Watched:
     expires: Mapping[str, date] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Facts:
     """Everything that is judged. `every` is how often the jobs come, `backlog` what could not be told, by way."""
 
@@ -41,6 +44,19 @@ class Facts:
     every: Mapping[AccountName, Mapping[str, timedelta]]
     machine: Machine = field(default_factory=Machine)
     backlog: Mapping[str, Backlog] = field(default_factory=dict)
+
+    @cached_property
+    def jobs(self) -> Mapping[AccountName, Sequence[JobVerdict]]:
+        """The jobs of each account: looked through once, and not once for each of some thousand accounts."""
+        return self.verdict.by_account()
+
+    @cached_property
+    def order_errors(self) -> Counter[str]:
+        """How many things are wrong with the orders of each account, likewise."""
+        found = Counter[str]()
+        for (account, _), number in self.verdict.order_errors.items():
+            found[account] += number
+        return found
 
 
 def judge(facts: Facts, now: datetime) -> set[Cause]:
@@ -137,8 +153,8 @@ def _paused(name: AccountName, _: Watched, facts: Facts, _now: datetime) -> Iter
 def _paused_of(name: AccountName, facts: Facts) -> Iterator[Cause]:
     """A paused job is loud everywhere (D13): one cause for all jobs of an account that one pause holds."""
     held: dict[Pause, list[str]] = {}
-    for job in facts.verdict.jobs:
-        if job.account == name and job.pause is not None:
+    for job in facts.jobs.get(name, ()):
+        if job.pause is not None:
             held.setdefault(job.pause, []).append(job.job)
     for pause, jobs in held.items():
         until = f"until {_at(pause.until)}" if pause.until else "until somebody resumes it"
@@ -153,7 +169,7 @@ def _silence(name: AccountName, watched: Watched, facts: Facts, now: datetime) -
 def _silence_of(name: AccountName, limit: timedelta, facts: Facts, now: datetime) -> Iterator[Cause]:
     if not limit or facts.verdict.reasons:
         return
-    silent = [job for job in facts.verdict.jobs if job.account == name and _is_silent(job, limit, facts, now)]
+    silent = [job for job in facts.jobs.get(name, ()) if _is_silent(job, limit, facts, now)]
     if silent:
         jobs = ", ".join(sorted(job.job for job in silent))
         since = min(job.last_success or facts.verdict.started_at for job in silent)
@@ -228,16 +244,16 @@ def _attention(name: AccountName, watched: Watched, facts: Facts, _now: datetime
     """Claims and failed updates; those in doubt have a cause of their own."""
     if not watched.thresholds.orders:
         return
-    claims = sum(n for (account, what), n in facts.verdict.attention.items() if account == name and "claims" in what)
-    failed = facts.verdict.attention.get((name, "updates_failed"), 0)
+    attention = facts.verdict.attention
+    claims = sum(attention.get((name, f"claims_{state}"), 0) for state in NEEDS_A_PERSON)
+    failed = attention.get((name, "updates_failed"), 0)
     told = [_count(number, what) for number, what in ((claims, "claim"), (failed, "failed order update")) if number]
     if told:
         yield Cause(CauseKind.ATTENTION, f"{' and '.join(told)} of {name} wait for a person", name)
 
 
 def _order_errors(name: AccountName, watched: Watched, facts: Facts, _now: datetime) -> Iterator[Cause]:
-    number = sum(n for (account, _), n in facts.verdict.order_errors.items() if account == name)
-    if watched.thresholds.orders and number:
+    if watched.thresholds.orders and (number := facts.order_errors[name]):
         yield Cause(CauseKind.ORDER_ERRORS, f"{_count(number, 'thing')} wrong with orders of {name}", name)
 
 

@@ -161,11 +161,13 @@ class BackupTable(Table):
 class RetentionTable(Table):
     """`[retention]`: how long what only grows is kept: single turns of jobs, events (timelines), what feeds carried.
 
-    The last object of each listing and kind of feed stays, and so do feeds with their counts. Bytes and personal data
-    have their own times, by account (`payload_retention`, `personal_data_retention`).
+    Turns that found nothing to do are most of them and have a time of their own (`idle_turns`). The last object of each
+    listing and kind of feed stays, and so do feeds with their counts. Bytes and personal data have their own times, by
+    account (`payload_retention`, `personal_data_retention`).
     """
 
     turns: Duration = timedelta(days=30)
+    idle_turns: Duration = timedelta(days=1)
     events: Duration = timedelta(days=400)
     feed_objects: Duration = timedelta(days=400)
 

@@ -1,6 +1,6 @@
 """From how things stand to a verdict: is the process able to work, and how is each job of each account (D5). Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -137,31 +137,29 @@ class Verdict:
     #: (account, what) → claims and order updates that wait for a person
     attention: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
-    def count(self, state: JobHealth) -> int:
-        """How many jobs are in a state."""
-        return sum(job.state is state for job in self.jobs)
+    def by_account(self) -> Mapping[AccountName, Sequence[JobVerdict]]:
+        """The jobs of each account, those of the site under `SITE`."""
+        found: dict[AccountName, list[JobVerdict]] = {}
+        for job in self.jobs:
+            found.setdefault(job.account, []).append(job)
+        return found
 
     def as_json(self) -> dict[str, Any]:
         """The body of /healthz: instants as ISO 8601 texts in UTC, durations in seconds."""
-        accounts: dict[str, Any] = {}
-        site: dict[str, Any] = {}
-        for job in self.jobs:
-            if job.account == SITE:
-                site[job.job] = job.as_json()
-                continue
-            held = self.held.get(job.account)
-            account = accounts.setdefault(
-                job.account,
-                {
-                    "held_since": _iso(held[0] if held else None),
-                    "held_reason": held[1] if held else "",
-                    "orders_waiting": {how: n for (name, how), n in self.waiting.items() if name == job.account},
-                    "attention": {what: n for (name, what), n in self.attention.items() if name == job.account},
-                    "order_errors": {how: n for (name, how), n in self.order_errors.items() if name == job.account},
-                    "jobs": {},
-                },
-            )
-            account["jobs"][job.job] = job.as_json()
+        waiting, attention, errors = map(_by_account, (self.waiting, self.attention, self.order_errors))
+        jobs = {name: {job.job: job.as_json() for job in rows} for name, rows in self.by_account().items()}
+        accounts = {
+            name: {
+                "held_since": _iso(self.held[name][0] if name in self.held else None),
+                "held_reason": self.held[name][1] if name in self.held else "",
+                "orders_waiting": waiting.get(name, {}),
+                "attention": attention.get(name, {}),
+                "order_errors": errors.get(name, {}),
+                "jobs": rows,
+            }
+            for name, rows in jobs.items()
+            if name != SITE
+        }
         return {
             "ok": self.ok,
             "reasons": list(self.reasons),
@@ -171,9 +169,26 @@ class Verdict:
             "config_read_at": _iso(self.config.at),
             "config_problems": list(self.config.problems),
             "alerts": [alert.as_dict() for alert in self.alerts],
-            "site": {"jobs": site},
+            "site": {"jobs": jobs.get(SITE, {})},
             "accounts": accounts,
         }
+
+
+def _by_account(counts: Mapping[tuple[str, str], int]) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = {}
+    for (account, what), number in counts.items():
+        found.setdefault(account, {})[what] = number
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many jobs fail or are paused, and how many accounts need a person."""
+
+    jobs: int
+    failing: int
+    paused: int
+    held: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,11 +252,7 @@ class Figures:
 
 def judge(snapshot: Snapshot, vitals: Vitals, config: Loaded, timetable: Timetable, now: datetime) -> Verdict:
     """The verdict at `now`; a job is late when its start is more than one more interval behind (promise P18)."""
-    reasons = hindrances(vitals)
-    if not snapshot.fresh and not vitals.database_fault:
-        reasons.append("the database does not answer")
-    if vitals.stopping:
-        reasons.append("the daemon is stopping")
+    reasons = reasons_against(vitals, answered=snapshot.fresh)
     states = {(state.account, state.job): state for state in snapshot.jobs}
     held = {account: since for account, since in snapshot.held.items() if account in timetable}
     jobs = tuple(
@@ -266,6 +277,36 @@ def judge(snapshot: Snapshot, vitals: Vitals, config: Loaded, timetable: Timetab
         attention=snapshot.attention,
         alerts=snapshot.alerts,
     )
+
+
+def tally(
+    failing: Iterable[tuple[AccountName, str]],
+    held: Collection[AccountName],
+    pauses: Sequence[Pause],
+    timetable: Timetable,
+) -> Tally:
+    """What the verdict comes to in figures, without a verdict on each of some ten thousand jobs."""
+    stopped = {name for name in held if name in timetable}
+    paused = {
+        (pause.account, job)
+        for pause in pauses
+        for job in timetable.get(pause.account, ())
+        if pause.holds(pause.account, job)
+    }
+    waiting = {(name, job) for name in stopped for job in timetable[name] if job not in LOCAL_JOBS}
+    failed = {(account, job) for account, job in failing if job in timetable.get(account, ())}
+    jobs = sum(len(rows) for name, rows in timetable.items() if name != SITE)
+    return Tally(jobs, len(failed - paused - waiting), len(paused - waiting), len(stopped))
+
+
+def reasons_against(vitals: Vitals, *, answered: bool) -> list[str]:
+    """Why the process is not ready, none where it is; `answered` says whether the database does."""
+    reasons = hindrances(vitals)
+    if not answered and not vitals.database_fault:
+        reasons.append("the database does not answer")
+    if vitals.stopping:
+        reasons.append("the daemon is stopping")
+    return reasons
 
 
 def next_due(last_started_at: datetime | None, every: timedelta, now: datetime) -> datetime:

@@ -3,12 +3,13 @@
 A reload leaves the timetable's block and enters it again with the new configuration.
 """
 
+import gc
 import os
 import platform
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -18,7 +19,7 @@ from pathlib import Path
 
 import anyio
 import structlog
-from anyio import create_task_group, to_thread
+from anyio import CapacityLimiter, create_task_group, to_thread
 from anyio.abc import TaskGroup, TaskStatus
 
 from daemon import logs, notify
@@ -31,21 +32,25 @@ from daemon.health import (
     OVERDUE_LIMIT,
     Build,
     Figures,
-    JobHealth,
     Loaded,
     Machine,
     Snapshot,
+    Tally,
     Verdict,
     judge,
+    reasons_against,
+    tally,
 )
+from daemon.health import Timetable as Timetabled
 from daemon.marketplaces import Marketplace
 from daemon.marketplaces.dialects import DIALECTS
 from daemon.model import SITE, AccountName
 from daemon.pulse import Pulse
 from daemon.runner import Runner
 from daemon.seller.advice import count_known, explained_by
-from daemon.settings import secrets_in
+from daemon.settings import AccountSettings, secrets_in
 from daemon.store import Store, open_store
+from daemon.store.accounts import Configured
 from daemon.store.database import versions
 from daemon.store.pauses import holding
 from daemon.timetable import Timetable
@@ -62,6 +67,8 @@ CLEAN, STORAGE, IN_USE, CONFIG = 0, 70, 75, 78
 #: after the grace, this long for everything else to end before the process ends itself (trap B4)
 _LAST_RESORT = timedelta(seconds=30)
 
+Opens = Callable[[AccountSettings, Mapping[str, Sequence[str]]], Marketplace]
+
 log: structlog.stdlib.BoundLogger = structlog.get_logger("sellerd")
 
 
@@ -76,14 +83,20 @@ def main_run(config_path: Path) -> int:
     return code
 
 
-async def run(config_path: Path, *, ready: Callable[[], None] = lambda: None) -> int:
+def open_way(account: AccountSettings, keys: Mapping[str, Sequence[str]]) -> Marketplace:
+    """An account's way into its marketplace, with the host keys that a person has trusted, by place of login."""
+    return DIALECTS[account.speaks].open(account, keys)
+
+
+async def run(config_path: Path, *, ready: Callable[[], None] = lambda: None, opens: Opens = open_way) -> int:
     """Run the daemon until a signal ends it; `ready` is called once it works. Returns the exit code.
 
-    Every problem that keeps it from running is written to stderr, one sentence a line.
+    `opens` gives each account its way, where far sides are simulated. Every problem that keeps it from running is
+    written to stderr, one sentence a line.
     """
     look_up_side_by_side()
     try:
-        setup = _Setup.read(config_path)
+        setup = _Setup.read(config_path, opens)
         _make_state_folder(setup.config)
     except ConfigError as error:
         return _give_up(CONFIG, *error.problems)
@@ -92,7 +105,7 @@ async def run(config_path: Path, *, ready: Callable[[], None] = lambda: None) ->
     code, causes, daemon = CLEAN, list[BaseException](), None
     try:
         async with open_store(config.database) as store:
-            daemon = Daemon(config_path, setup, store)
+            daemon = Daemon(config_path, setup, store, opens)
             code = await daemon.live(ready)
     except* (ConfigError, StoreError) as group:
         causes = _leaves(group)
@@ -152,9 +165,10 @@ class _Setup:
     ways: Mapping[AccountName, Marketplace]
     fingerprints: Mapping[AccountName, str]
     warnings: tuple[str, ...]
+    every: Timetabled
 
     @classmethod
-    def read(cls, path: Path) -> "_Setup":
+    def read(cls, path: Path, opens: Opens) -> "_Setup":
         """Read and prepare everything, so that a bad configuration changes nothing; raises ConfigError."""
         config = load(path)
         ways, fingerprints, problems = {}, {}, []
@@ -163,12 +177,12 @@ class _Setup:
                 keys = host_keys(config, account)
                 fingerprints[name] = fingerprint(account, keys)
                 if account.active:
-                    ways[name] = DIALECTS[account.speaks].open(account, keys)
+                    ways[name] = opens(account, keys)
             except (OSError, ValueError, DaemonError) as error:
                 problems.append(f"{path}: account {name} cannot be opened: {error}")
         if problems:
             raise ConfigError(problems)
-        return cls(config, ways, fingerprints, tuple(warnings(path, config)))
+        return cls(config, ways, fingerprints, tuple(warnings(path, config)), intervals(config))
 
 
 @dataclass(slots=True)
@@ -183,9 +197,10 @@ class _Reload:
 class Daemon:
     """The running daemon: one configuration at a time over one open database."""
 
-    def __init__(self, path: Path, setup: _Setup, store: Store) -> None:
+    def __init__(self, path: Path, setup: _Setup, store: Store, opens: Opens = open_way) -> None:
         self.store = store
         self._path = path
+        self._opens = opens
         self._setup = setup
         self._runner = Runner(store)
         self._started_at = datetime.now(UTC)
@@ -202,6 +217,8 @@ class Daemon:
         self._last_resort: threading.Timer | None = None
         self._snapshot = Question(self._read_snapshot)
         self._figures = Question(self._read_figures)
+        self._standing = Question(self._read_standing)
+        self._judging = CapacityLimiter(1)
         self._build = build()
 
     @property
@@ -236,6 +253,9 @@ class Daemon:
                 self._life.start_soon(self._keep_telling)
                 self._life.start_soon(self._watch_storage)
                 self._life.start_soon(self._vigil.keep, read_clocks)
+                # What was loaded so far stays to the end. To look for cycles in all of it takes a twentieth of a
+                # second, in which nothing else goes on, and comes again whenever a batch has made enough that is new.
+                gc.freeze()
                 await self._work(ready)
                 if self._code == STORAGE:
                     await self._vigil.last_words(datetime.now(UTC))
@@ -270,7 +290,7 @@ class Daemon:
 
         Raises NotAllowed when there is no such job, when the account is held, and while the daemon reloads or stops.
         """
-        every = intervals(self.config)
+        every = self._setup.every
         if account not in every:
             raise NotAllowed(f"there is no active account {account}; there are {_listed(self.config.active_accounts)}")
         if job not in every[account]:
@@ -289,23 +309,31 @@ class Daemon:
         fresh = await self._snapshot.ask(self._life) if self._life is not None else None
         snapshot = fresh or replace(self._snapshot.latest or Snapshot(), fresh=False)
         vitals = self._pulse.vitals(stopping=self._stopping)
-        return judge(snapshot, vitals, self._loaded, intervals(self.config), datetime.now(UTC))
+        # Of some thousand accounts it takes a while, in which the loop has other things to do.
+        return await to_thread.run_sync(
+            partial(judge, snapshot, vitals, self._loaded, self._setup.every, datetime.now(UTC)),
+            limiter=self._judging,
+        )
+
+    async def hindrances(self) -> list[str]:
+        """Why the process is not ready, at this moment; see `Watched.hindrances`."""
+        standing = await self._standing.ask(self._life) if self._life is not None else None
+        return reasons_against(self._pulse.vitals(stopping=self._stopping), answered=standing is not None)
 
     async def figures(self) -> Figures | None:
         """What the metrics show; see `Watched.figures`."""
         return await self._figures.ask(self._life) if self._life is not None else None
 
-    async def _read_snapshot(self) -> Snapshot:
-        waiting = await self.store.views.waiting(datetime.now(UTC))
-        return Snapshot(
-            await self.store.runs.snapshot(),
+    async def _read_standing(self) -> Tally:
+        return tally(
+            await self.store.runs.failing(),
             await self.store.accounts.held(),
-            waiting=waiting,
-            attention=await self.store.views.attention(),
-            order_errors=await self.store.views.order_errors(),
-            pauses=await self.store.pauses.in_force(datetime.now(UTC)),
-            alerts=await self.store.alerts.open(),
+            await self.store.pauses.in_force(datetime.now(UTC)),
+            self._setup.every,
         )
+
+    async def _read_snapshot(self) -> Snapshot:
+        return await read_snapshot(self.store, datetime.now(UTC))
 
     async def _read_figures(self) -> Figures:
         status = await self.store.views.status(read_clocks())
@@ -362,10 +390,12 @@ class Daemon:
 
     async def _configure(self, at: datetime) -> None:
         setup = self._setup
-        for name, account in setup.config.accounts.items():
-            mark = setup.fingerprints[name]
-            if await self.store.accounts.configure(name, account.marketplace, mark, at, account.deadlines):
-                log.info("account released: its configuration changed", account=name)
+        accounts = [
+            Configured(name, account.marketplace, setup.fingerprints[name], account.deadlines)
+            for name, account in setup.config.accounts.items()
+        ]
+        for name in await self.store.accounts.configure_all(accounts, at):
+            log.info("account released: its configuration changed", account=name)
         for warning in setup.warnings:
             log.warning(warning)
         active = len(setup.config.active_accounts)
@@ -395,7 +425,7 @@ class Daemon:
                 await self._tell_status()
 
     def _read_again(self) -> _Setup:
-        new = _Setup.read(self._path)
+        new = _Setup.read(self._path, self._opens)
         old = self.config
         fixed = {
             "daemon.state_dir": (old.daemon.state_dir, new.config.daemon.state_dir),
@@ -476,16 +506,29 @@ class Daemon:
             await anyio.sleep(BEAT_EVERY.total_seconds())
 
     async def _tell_status(self) -> None:
-        verdict = await self.health()
-        text = f"{len(self.config.active_accounts)} accounts, {sum(job.account != SITE for job in verdict.jobs)} jobs"
-        text += f", {verdict.count(JobHealth.FAILING)} failing, {len(verdict.held)} held"
-        if paused := verdict.count(JobHealth.PAUSED):
-            text += f", {paused} PAUSED"
-        if not verdict.config.ok:
-            text += f"; the last reload was refused: {verdict.config.problems[0]}"
-        if verdict.reasons:
-            text += f"; {verdict.reasons[0]}"
+        reasons = await self.hindrances()
+        text = f"{len(self._setup.ways)} accounts"
+        if (standing := self._standing.latest) is not None:
+            text += f", {standing.jobs} jobs, {standing.failing} failing, {standing.held} held"
+            text += f", {standing.paused} PAUSED" * (standing.paused > 0)
+        if not self._loaded.ok:
+            text += f"; the last reload was refused: {self._loaded.problems[0]}"
+        if reasons:
+            text += f"; {reasons[0]}"
         notify.notify(f"STATUS={text}")
+
+
+async def read_snapshot(store: Store, at: datetime) -> Snapshot:
+    """What the database says of jobs and accounts at an instant; raises StoreError."""
+    return Snapshot(
+        await store.runs.snapshot(),
+        await store.accounts.held(),
+        waiting=await store.views.waiting(at),
+        attention=await store.views.attention(),
+        order_errors=await store.views.order_errors(),
+        pauses=await store.pauses.in_force(at),
+        alerts=await store.alerts.open(),
+    )
 
 
 def build() -> Build:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Generic, Literal, NewType, TypeVar
+from typing import Generic, Literal, NamedTuple, NewType, TypeVar
 
 from daemon.errors import Unreadable
 
@@ -495,10 +495,17 @@ class Promoted:
     otherwise: str
 
 
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """The place of something that the stock extras of a listing may say in a usual row; `otherwise` stands there."""
+
+    otherwise: str = ""
+
+
 #: A row of a feed as it is written for a usual listing: texts as they stand, and between them the places of values. A
-#: usual listing has no stock extras, is in no promotion unless the row has a place for it, has a price where an amount
-#: is asked for, and its texts are of the letters, digits and marks that no format quotes.
-UsualRow = tuple[str | Words | Count | Amount | Rate | Promoted, ...]
+#: usual listing has no stock extras where there is a place for one, is in no promotion unless there is a place for it,
+#: has a price where an amount is asked for, and its texts are of the letters, digits and marks that no format quotes.
+UsualRow = tuple[str | Words | Count | Amount | Rate | Promoted | Extra, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -547,9 +554,8 @@ class FeedRule:
     tearable: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerLine:
-    """What a marketplace says of one listing of one feed.
+class AnswerLine(NamedTuple):
+    """What a marketplace says of one listing of one feed; a tuple, because a report makes a million of them.
 
     A line names its feed by `remote_ref` or `feed_name`, and its listing by `sku`, `ean` or `channel_item_id`; what
     it does not give is empty. `part` is set where the answer concerns one part only.
@@ -751,6 +757,19 @@ class RemoteFile:
     size: int
     modified_at: datetime | None = None
 
+    def may_change_unseen(self, now: datetime) -> bool:
+        """Whether it was changed so lately that another change would leave it the same time, told in whole seconds.
+
+        `now` may be a little before the listing. A server whose clock is off by more than that cannot be judged.
+        """
+        if self.modified_at is None:
+            return False
+        return now - _SECOND < self.modified_at <= now + _LISTING
+
+
+_SECOND = timedelta(seconds=1)
+#: how long after the top of a turn its listing may come
+_LISTING = timedelta(minutes=1)
 
 T = TypeVar("T")
 

@@ -6,6 +6,7 @@ import stat
 from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 from urllib.parse import quote, urlsplit
@@ -65,8 +66,14 @@ def parse_duration(value: object) -> timedelta:
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 
 
+@cache
+def _zones() -> frozenset[str]:
+    """The time zones of this machine, for which its files are walked through."""
+    return frozenset(available_timezones())
+
+
 def _known_zone(name: str) -> str:
-    zones = available_timezones()
+    zones = _zones()
     if name in zones:
         return name
     near = get_close_matches(name, zones, n=3, cutoff=0.5)

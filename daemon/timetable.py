@@ -5,14 +5,17 @@ and return (promise M6).
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import structlog
 from anyio import CancelScope, create_task_group, move_on_after
 from anyio.abc import TaskGroup
+from anyio.lowlevel import checkpoint
 from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, SchedulerEvent
+from apscheduler.jobstores.memory import MemoryJobStore
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
@@ -24,11 +27,16 @@ from daemon.marketplaces import Marketplace
 from daemon.model import AccountName
 from daemon.runner import Runner, SiteTask, Task
 from daemon.store import Store
+from daemon.store.runs import JobState
 
-#: overdue jobs do not all start in the same instant
-_SPREAD, _SPREAD_LIMIT = timedelta(milliseconds=200), timedelta(seconds=5)
+#: between two overdue jobs; less where there are so many that the last would wait for longer than its interval
+_SPREAD = timedelta(milliseconds=200)
+#: jobs booked in one go: some thousand accounts have ten thousand, and neither the start nor the loop waits for those
+_BOOKED_AT_ONCE = 100
 _CLOSE_SECONDS = 5.0
 _CANARY = "canary"
+#: where the scheduler keeps the jobs of a configuration, apart from the canary
+_JOBS = "jobs"
 
 _EVENTS = {EVENT_JOB_ERROR: "error", EVENT_JOB_MISSED: "missed", EVENT_JOB_MAX_INSTANCES: "max_instances"}
 
@@ -47,6 +55,16 @@ class _Ticks(AsyncIOScheduler):  # type: ignore[misc]  # APScheduler 3 has no ty
         return wait
 
 
+@dataclass(frozen=True, slots=True)
+class _Booking:
+    """A job with how often it comes, when it comes next, and until when what it left over is held."""
+
+    task: Task | SiteTask
+    every: timedelta
+    due: datetime
+    held_until: datetime | None
+
+
 class Timetable:
     """The scheduler of the process, with the jobs of one configuration at a time in it."""
 
@@ -56,6 +74,7 @@ class Timetable:
         self._scheduler = _Ticks(
             timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         )
+        self._scheduler.add_jobstore(MemoryJobStore(), _JOBS)
         self._tasks: dict[tuple[AccountName, str], Task | SiteTask] = {}
         self._turns: TaskGroup | None = None
         self._hurry = False
@@ -82,12 +101,14 @@ class Timetable:
         """
         try:
             async with create_task_group() as self._turns:
-                await self._book(config, ways)
+                booking = self._book(await self._plan(config, ways))
+                next(booking, None)
+                self._turns.start_soon(self._book_on, booking)
                 try:
                     yield
                 finally:
                     turns, self._turns = self._turns, None
-                    self._unbook()
+                    self._scheduler.remove_all_jobs(_JOBS)
                     await self._drain(config.daemon.grace)
                     turns.cancel_scope.cancel()
         finally:
@@ -126,31 +147,44 @@ class Timetable:
             await self._runner.idle()
         self._drain_scope = None
 
-    async def _book(self, config: Config, ways: Mapping[AccountName, Marketplace]) -> None:
-        """Book every job by what the database says of its last turn, so that a reload or restart shifts nothing."""
+    async def _plan(self, config: Config, ways: Mapping[AccountName, Marketplace]) -> list[_Booking]:
+        """Every job by what the database says of its last turn, so that a reload or restart shifts nothing."""
         states = {(state.account, state.job): state for state in await self._store.runs.snapshot()}
-        now, late = datetime.now(UTC), timedelta()
-        self._tasks = {}
+        now, bookings = datetime.now(UTC), []
         for task, every in _tasks(config, ways):
-            self._tasks[task.key] = task
-            state = states.get(task.key)
-            due = next_due(state.last_started_at if state else None, every, now)
-            if state is not None and due == now:
-                due, late = due + late, min(late + _SPREAD, _SPREAD_LIMIT)
-            trigger = IntervalTrigger(seconds=every.total_seconds(), timezone=UTC)
-            self._scheduler.add_job(self._tick, trigger, args=[task], id=_name_of(task), next_run_time=due)
-            if state is not None and state.held_until is not None and state.held_until > now:
-                self._book_turn(task, state.held_until)
+            state = states.get(task.key, JobState(*task.key))
+            held_until = state.held_until if state.held_until is not None and state.held_until > now else None
+            bookings.append(_Booking(task, every, next_due(state.last_started_at, every, now), held_until))
+        self._tasks = {booking.task.key: booking.task for booking in bookings}
+        return sorted(_staggered(bookings, now), key=lambda booking: booking.due)
+
+    def _book(self, bookings: Sequence[_Booking]) -> Iterator[None]:
+        """Book some at a time, the first to come first; each step is a short one."""
+        for start in range(0, len(bookings), _BOOKED_AT_ONCE):
+            # Otherwise it would look for what is due after each of them.
+            self._scheduler.pause()
+            for booking in bookings[start : start + _BOOKED_AT_ONCE]:
+                task, due = booking.task, booking.due
+                trigger = IntervalTrigger(seconds=booking.every.total_seconds(), timezone=UTC)
+                self._add(_name_of(task), trigger, task, next_run_time=due)
+                if booking.held_until is not None:
+                    self._book_turn(task, booking.held_until)
+            self._scheduler.resume()
+            yield
+
+    async def _book_on(self, booking: Iterator[None]) -> None:
+        """Book the rest between other things, until that is done or the block ends."""
+        for _ in booking:
+            await checkpoint()
+            if self._turns is None:
+                return
 
     def _book_turn(self, task: Task | SiteTask, at: datetime) -> None:
         """One more turn at an instant: what may leave or becomes due then does not wait for the next tick (L8, L11)."""
-        name = f"{_name_of(task)}:booked"
-        self._scheduler.add_job(self._tick, DateTrigger(at), args=[task], id=name, replace_existing=True)
+        self._add(f"{_name_of(task)}:booked", DateTrigger(at), task, replace_existing=True)
 
-    def _unbook(self) -> None:
-        for booked in self._scheduler.get_jobs():
-            if booked.id != _CANARY:
-                booked.remove()
+    def _add(self, name: str, trigger: object, task: Task | SiteTask, **how: object) -> None:
+        self._scheduler.add_job(self._tick, trigger, args=[task], id=name, jobstore=_JOBS, **how)
 
     async def _tick(self, task: Task | SiteTask) -> None:
         # A coroutine, because the scheduler would give a plain function to a thread.
@@ -173,6 +207,19 @@ def _tasks(config: Config, ways: Mapping[AccountName, Marketplace]) -> Iterator[
     for name, rows in timetable(config).items():
         for job, row in rows.items():
             yield Task(config.accounts[name], ways[name], job, row.job), row.every
+
+
+def _staggered(bookings: Iterable[_Booking], now: datetime) -> Iterator[_Booking]:
+    """Overdue jobs one after the other: those of an interval within it, and so they come at all later times."""
+    bookings = list(bookings)
+    overdue, before = Counter(booking.every for booking in bookings if booking.due == now), Counter[timedelta]()
+    for booking in bookings:
+        every = booking.every
+        if booking.due != now:
+            yield booking
+            continue
+        yield replace(booking, due=now + before[every] * min(_SPREAD, every / overdue[every]))
+        before[every] += 1
 
 
 def _name_of(task: Task | SiteTask) -> str:

@@ -18,7 +18,7 @@ from daemon.crontab import intervals
 from daemon.errors import StoreError
 from daemon.health import Machine, Verdict
 from daemon.jobs.notices import last_words
-from daemon.model import AccountName, Moment
+from daemon.model import Moment
 from daemon.rules.causes import Severity
 from daemon.store import Store
 from daemon.store.alerts import News
@@ -65,7 +65,9 @@ class Vigil:
         """Judge, record, log and compose once; raises StoreError."""
         facts = self.seen = await self.facts(now)
         site = facts.site
-        _tell(await self._store.alerts.observe(judge(facts, now.at), now.at, site.calm))
+        # Of some thousand accounts it takes a while, in which the loop has other things to do.
+        causes = await to_thread.run_sync(judge, facts, now.at)
+        _tell(await self._store.alerts.observe(causes, now.at, site.calm))
         if facts.verdict.ok:
             await self._store.alerts.well(now.at)
         notice = await self._store.alerts.compose(
@@ -77,10 +79,12 @@ class Vigil:
     async def facts(self, now: Moment) -> Facts:
         """Everything that is judged, as it stands now; raises StoreError."""
         config = self._config()
-        watched = {}
-        for name, account in config.active_accounts.items():
-            found = await self._store.facts.of(name, account.feed_rules.values(), account.offer_terms, now.at)
-            watched[AccountName(name)] = Watched(account.alerts, found, account.guard.terms, account.expires)
+        accounts = config.active_accounts
+        found = await self._store.facts.of_all(accounts.values(), now.at)
+        watched = {
+            name: Watched(account.alerts, found[name], account.guard.terms, account.expires)
+            for name, account in accounts.items()
+        }
         return Facts(
             verdict=await self._health(),
             site=config.alerts,

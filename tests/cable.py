@@ -6,7 +6,7 @@ import socket
 import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -28,7 +28,7 @@ class Ending(Enum):
 class Cable:
     """A TCP line to a server that counts its bytes, and is cut after so many of them in one direction.
 
-    `up` is towards the server. A direction that is held takes no more bytes, so that the window of who sends closes.
+    `up` is towards the server; with `tapped` what goes there is remembered. A direction that is held takes no more bytes, so that the window of who sends closes.
     """
 
     port: int = 0
@@ -40,6 +40,8 @@ class Cable:
     allowed: int = 1_000_000
     used: int = 0
     cuts: int = 0
+    tapped: bool = False
+    heard: bytearray = field(default_factory=bytearray)
 
     def cut(self, direction: str, more: int, ending: Ending = Ending.CLOSE) -> None:
         """Cut after `more` bytes in this direction, counted from now."""
@@ -61,18 +63,6 @@ async def cable_to(host: str, port: int) -> AsyncIterator[Cable]:
     cable = Cable()
     ends: set[asyncio.StreamWriter] = set()
 
-    async def carry(direction: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(65536):
-            limit = cable.cut_after.get(direction)
-            if limit is not None and cable.carried[direction] + len(data) >= limit:
-                writer.write(data[: max(0, limit - cable.carried[direction])])
-                await writer.drain()
-                cable.cuts += 1
-                break
-            cable.carried[direction] += len(data)
-            slow = cable.carried[direction] > cable.slow_after
-            await _pass_on(data, writer, cable.pace.get(direction, 0) if slow else 0)
-
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         cable.used += 1
         if cable.used > cable.allowed:
@@ -81,8 +71,8 @@ async def cable_to(host: str, port: int) -> AsyncIterator[Cable]:
         ends.update((writer, far_writer))
         cuts = cable.cuts
         ways = [
-            asyncio.ensure_future(carry("up", reader, far_writer)),
-            asyncio.ensure_future(carry("down", far_reader, writer)),
+            asyncio.ensure_future(_carry(cable, "up", reader, far_writer)),
+            asyncio.ensure_future(_carry(cable, "down", far_reader, writer)),
         ]
         await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         for way in ways:
@@ -99,6 +89,27 @@ async def cable_to(host: str, port: int) -> AsyncIterator[Cable]:
         yield cable
         for end in ends:
             end.transport.abort()
+
+
+async def _carry(cable: Cable, direction: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Carry one direction to its end, or to the cut; an end that left is one too."""
+    with suppress(ConnectionError):
+        await _carry_all(cable, direction, reader, writer)
+
+
+async def _carry_all(cable: Cable, direction: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(65536):
+        limit = cable.cut_after.get(direction)
+        if limit is not None and cable.carried[direction] + len(data) >= limit:
+            writer.write(data[: max(0, limit - cable.carried[direction])])
+            await writer.drain()
+            cable.cuts += 1
+            break
+        cable.carried[direction] += len(data)
+        if cable.tapped and direction == "up":
+            cable.heard += data
+        slow = cable.carried[direction] > cable.slow_after
+        await _pass_on(data, writer, cable.pace.get(direction, 0) if slow else 0)
 
 
 async def _pass_on(data: bytes, writer: asyncio.StreamWriter, seconds: float) -> None:

@@ -132,7 +132,7 @@ class Site:
                 return "\n".join(lines)
 
     async def health(self) -> dict[str, Any]:
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=DEADLINE) as client:
             body: dict[str, Any] = (await client.get(f"http://127.0.0.1:{self.port}/healthz")).json()
             return body
 
@@ -421,6 +421,18 @@ def _ignores(pid: int, number: signal.Signals) -> bool:
     """Whether a process ignores a signal, or catches it."""
     status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
     return bool((int(status["SigIgn"], 16) | int(status["SigCgt"], 16)) & 1 << (number - 1))
+
+
+async def test_the_collector_looks_no_more_at_what_was_loaded_at_the_start(site: Site) -> None:
+    told = site.folder / "frozen"
+    (site.folder / "sitecustomize.py").write_text(
+        "import atexit, gc, pathlib\n"
+        f"atexit.register(lambda: pathlib.Path({str(told)!r}).write_text(str(gc.get_freeze_count())))\n"
+    )
+    async with site.running(PYTHONPATH=str(site.folder)) as process:
+        process.signal(signal.SIGTERM)
+        assert await process.ended() == 0
+    assert int(told.read_text()) > 50_000
 
 
 async def test_a_paused_job_is_shown_everywhere_and_outlives_a_restart(site: Site) -> None:  # D13

@@ -1,12 +1,13 @@
 """The verdict: what the process can do, and how each job is; a marketplace that is down is never the process's."""
 
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from daemon.health import JobHealth, Loaded, Snapshot, Verdict, Vitals, judge, next_due
+from daemon.health import JobHealth, Loaded, Snapshot, Tally, Verdict, Vitals, judge, next_due, tally
 from daemon.model import SITE, AccountName
-from daemon.store.pauses import Pause
+from daemon.store.pauses import ALL_JOBS, Pause
 from daemon.store.runs import JobState
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -196,3 +197,32 @@ def test_the_jobs_of_no_account_stand_beside_the_accounts() -> None:  # D5
 
     assert body["site"]["jobs"]["housekeeping"]["state"] == "ok"
     assert list(body["accounts"]) == ["lr"]
+
+
+def test_the_tally_is_what_the_verdict_comes_to() -> None:  # D5 D13
+    """systemd is told in figures how things stand, without a verdict on each job every few seconds."""
+    names = [AccountName(name) for name in ("a", "b", "c")]
+    timetable = {
+        **{name: {"orders": 10 * MINUTE, "offers": 15 * MINUTE, "housekeeping": 144 * MINUTE} for name in names},
+        SITE: {"backup": 144 * MINUTE},
+    }
+    failing = [
+        ("a", "orders"),
+        ("a", "gone"),
+        ("b", "offers"),
+        ("c", "offers"),
+        ("c", "housekeeping"),
+        (SITE, "backup"),
+    ]
+    states = [JobState(AccountName(name), job, NOON, NOON, failing_since=NOON) for name, job in failing]
+    held = {names[2]: (NOON, "refused"), AccountName("gone"): (NOON, "refused")}
+    pauses = [
+        Pause(names[1], ALL_JOBS, "stocktaking", NOON, None),
+        Pause(names[1], "orders", "the same", NOON, None),
+        Pause(names[2], "offers", "held all the same", NOON, None),
+    ]
+    verdict = judge(Snapshot(states, held, pauses=pauses), WELL, Loaded(NOON), timetable, NOON)
+    counted = tally([(AccountName(name), job) for name, job in failing], held, pauses, timetable)
+    states_of = Counter(job.state for job in verdict.jobs)
+    assert counted == Tally(jobs=9, failing=3, paused=3, held=1)
+    assert (counted.failing, counted.paused) == (states_of[JobHealth.FAILING], states_of[JobHealth.PAUSED])

@@ -3,12 +3,19 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import anyio
+import anyio.lowlevel
+
 from daemon.config import Config
 from daemon.jobs import Outcome
-from daemon.model import SITE
+from daemon.main import open_way
+from daemon.marketplaces import Marketplace
+from daemon.model import SITE, AccountName
 from daemon.runner import Runner
 from daemon.store import open_store
+from daemon.store.accounts import Configured
 from daemon.timetable import Timetable
+from tests.seller.conftest import NOON, lewis
 
 
 async def test_a_reload_shifts_no_due_time(tmp_path: Path) -> None:  # D4
@@ -48,3 +55,41 @@ async def test_what_a_turn_asked_for_is_booked_again_after_a_restart(tmp_path: P
             booked = {job.id: job.next_run_time for job in timetable._scheduler.get_jobs()}
         timetable.stop()
         assert booked[":housekeeping:booked"] == now + timedelta(minutes=40)
+
+
+def _site(*names: str) -> tuple[Config, dict[AccountName, Marketplace]]:
+    """Accounts at John Lewis, and ways that lead nowhere."""
+    accounts = {AccountName(name): lewis().model_copy(update={"name": name}) for name in names}
+    return Config(accounts=accounts), {name: open_way(account, {}) for name, account in accounts.items()}
+
+
+async def test_overdue_jobs_come_one_after_the_other_within_their_interval(tmp_path: Path) -> None:  # D1
+    """Some thousand accounts that are all new would otherwise want ten thousand turns in one instant, ever again."""
+
+    async def canary() -> None:
+        """The scheduler ticks."""
+
+    names = [f"jl-{number:04d}" for number in range(40)]
+    config, ways = _site(*names)
+    async with open_store(tmp_path / "sellerd.db") as store:
+        await store.accounts.configure_all([Configured(AccountName(name), "johnlewis", "") for name in names], NOON)
+        timetable = Timetable(store, Runner(store))
+        timetable.start(canary)
+        before = datetime.now(UTC)
+        async with timetable.ticking(config, ways):
+            # The first of them are there at once; nothing waits for the rest.
+            assert 0 < len(timetable._scheduler.get_jobs()) - 1 < timetable.jobs
+            while len(timetable._scheduler.get_jobs()) - 1 < timetable.jobs:
+                await anyio.lowlevel.checkpoint()
+            due = {job.id: job.next_run_time - before for job in timetable._scheduler.get_jobs() if job.id != "canary"}
+        timetable.stop()
+    # The first of them have had their turn already, and come again an interval later.
+    reports = sorted(at % timedelta(minutes=5) for name, at in due.items() if name.endswith(":reports"))
+    tens = {
+        at % timedelta(minutes=10)
+        for name, at in due.items()
+        if name.endswith((":orders", ":updates", ":claims", ":refunds"))
+    }
+    assert len(reports) == 40
+    assert reports[-1] - reports[0] == 39 * timedelta(milliseconds=200)
+    assert len(tens) == 160

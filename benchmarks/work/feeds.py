@@ -53,6 +53,7 @@ def rows(bench: Bench) -> Iterator[Pair | Measure]:
         target=2.5,
         memory=120,
         prepare=partial(forget_spool, stock),
+        asks="stock-feed",
     )
     script = [bench.python_of_peers, str(PEERS / "offers_with_lxml.py"), str(count), str(bench.folder / "offers.xml")]
     yield Pair(
@@ -63,6 +64,7 @@ def rows(bench: Bench) -> Iterator[Pair | Measure]:
         target=0.3,
         memory=120,
         prepare=partial(forget_spool, offers),
+        asks="offer-feed",
     )
     yield Pair(
         "the same, and the opening before it: each listing claimed, its states moved, an event for it",
@@ -82,6 +84,7 @@ def rows(bench: Bench) -> Iterator[Pair | Measure]:
         "×",
         lambda: change_in(many) / change_in(few),
         target=1.5,
+        asks="one-change",
     )
 
 

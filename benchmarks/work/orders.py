@@ -28,7 +28,7 @@ def rows(bench: Bench) -> Iterator[Pair]:
     count = bench.size(FILES)
     write_orders(files, count)
 
-    def pair(work: str, prepare: Callable[[], None], own_clock: Path | None = None) -> Pair:
+    def pair(work: str, prepare: Callable[[], None], own_clock: Path | None = None, asks: str = "") -> Pair:
         return Pair(
             f"{count:,} order files of {LINES} lines parsed, checked and stored durably, bytes kept{work}",
             "sqlite3 .import of the files joined",
@@ -36,6 +36,7 @@ def rows(bench: Bench) -> Iterator[Pair]:
             ["sh", str(PEERS / "orders_with_sqlite_cli.sh"), str(files), str(theirs)],
             target=3,
             prepare=prepare,
+            asks=asks,
             own_clock=own_clock,
         )
 
@@ -47,7 +48,7 @@ def rows(bench: Bench) -> Iterator[Pair]:
         fresh()
         anyio.run(add_listings, database)
 
-    yield pair("", fresh_with_listings)
+    yield pair("", fresh_with_listings, asks="orders")
     yield pair(", by a daemon that runs already", fresh_with_listings, clock)
     yield pair(", none of their articles listed", fresh)
 

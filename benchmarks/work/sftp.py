@@ -31,7 +31,7 @@ def _as_it_is() -> None:
 class Once(Pair):
     """A pair whose peer takes minutes: each side runs once."""
 
-    def run(self, runs: int) -> dict[str, Any]:  # noqa: ARG002 - that of all pairs
+    def run(self, runs: int) -> list[dict[str, Any]]:  # noqa: ARG002 - that of all pairs
         """One row of the table."""
         return Pair.run(self, 1)
 
@@ -47,8 +47,8 @@ def rows(bench: Bench) -> Iterator[Pair]:
             path.with_name(f"{path.name}.DONE").touch()
         work = f"a turn: {count:,} order files with markers fetched, parsed, stored durably"
         # Measured beforehand: on loopback more than two at a time make lftp slower, at 20 ms more than 32 do.
-        yield near.pair(work, "lftp mirror -P2, sqlite3 .import", orders, ["mirror", "2"], 0.85)
-        yield far.pair(work, "lftp mirror -P32, sqlite3 .import", orders, ["mirror", "32"], 0.35)
+        yield near.pair(work, "lftp mirror -P2, sqlite3 .import", orders, ["mirror", "2"], 0.85, "fetch-loopback")
+        yield far.pair(work, "lftp mirror -P32, sqlite3 .import", orders, ["mirror", "32"], 0.35, "fetch-20ms")
         theirs = [bench.python_of_peers, str(PEERS / "orders_with_paramiko.py")]
         yield Once(
             f"{work}, {far.name}, in_flight = {far.in_flight}",
@@ -57,13 +57,19 @@ def rows(bench: Bench) -> Iterator[Pair]:
             [*theirs, str(far.login), str(orders), str(bench.folder / "theirs.db")],
             0.03,
             prepare=far.fresh,
+            asks="fetch-20ms-serial",
             own_clock=far.clock,
         )
         write_seen(seen, many)
-        for way in (near, far):
+        for way, asks in ((near, "poll-loopback"), (far, "poll-20ms")):
             way.see(seen)
             yield way.pair(
-                f"a turn: a poll of {many:,} files, all seen before", "lftp listing the folder", seen, ["list"], 1.5
+                f"a turn: a poll of {many:,} files, all seen before",
+                "lftp listing the folder",
+                seen,
+                ["list"],
+                1.5,
+                asks,
             )
 
 
@@ -107,7 +113,7 @@ class Way:
         told = [self.login, folder, self._database, self.clock]
         return [sys.executable, "-m", "benchmarks.turn", *map(str, told)]
 
-    def pair(self, work: str, peer: str, folder: Path, lftp: list[str], target: float) -> Pair:
+    def pair(self, work: str, peer: str, folder: Path, lftp: list[str], target: float, asks: str) -> Pair:
         """The work here beside lftp."""
         database = self.bench.folder / "theirs.db"
         theirs = ["sh", str(PEERS / "lftp.sh"), *lftp, str(self.login), str(folder), str(database)]
@@ -118,6 +124,7 @@ class Way:
             theirs,
             target,
             prepare=self.fresh if lftp[0] == "mirror" else _as_it_is,
+            asks=asks,
             own_clock=self.clock,
         )
 

@@ -1,6 +1,5 @@
 """`sellerd backup` and `sellerd restore`: copies of the database, proven, and put back (promise P29)."""
 
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,23 +37,14 @@ async def create(site: Site, *, output: Path | None, as_json: bool) -> None:
         with working("copying the database"):
             made: dict[str, Any] = (await control.tell(address("backups")))["backup"]
     if output is not None:
-        _copy_out(Path(made["path"]), output)
+        from daemon.store.backups import copy_out
+
+        copy_out(Path(made["path"]), output)
         made["path"] = str(output)
     if as_json:
         print_json(backup=made)
         return
     click.echo(f"{made['path']}: {made['size']} bytes, as of {made['made_at']}")
-
-
-def _copy_out(made: Path, output: Path) -> None:
-    for source, target in (
-        (made.with_name(f"{made.name}.json"), output.with_name(f"{output.name}.json")),
-        (made, output),
-    ):
-        fresh = target.with_name(f".{target.name}.part")
-        fresh.touch(mode=0o600)
-        shutil.copyfile(source, fresh)
-        fresh.replace(target)
 
 
 @backup.command("list", epilog=examples("sellerd backup list --json"))

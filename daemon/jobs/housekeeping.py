@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from daemon.jobs import Outcome, Run, SiteRun
+from daemon.store import Store
 
 #: how old a half-written payload must be before it is taken for abandoned
 _ABANDONED = timedelta(days=1)
@@ -24,8 +25,8 @@ async def tidy(run: Run) -> Outcome:
     # A marketplace hands an order out again for as long as it is asked for it.
     dropped += await store.erasures.repeat(run.name, now - run.account.open_order_lookback, now)
     # What was erased must not live on in the log.
-    await store.database.checkpoint()
-    return Outcome(done=erased + dropped, note=f"{erased} customers erased, {dropped} payloads dropped")
+    note = await _fold(store, f"{erased} customers erased, {dropped} payloads dropped")
+    return Outcome(done=erased + dropped, note=note)
 
 
 async def tidy_site(run: SiteRun) -> Outcome:
@@ -35,11 +36,19 @@ async def tidy_site(run: SiteRun) -> Outcome:
     await store.requests.forget(now - _REQUEST_KEYS)
     await store.webhooks.prune(now - _MESSAGES)
     forgotten = {
+        "idle turns": await store.retention.forget_idle_turns(now - retention.idle_turns),
         "turns": await store.retention.forget_turns(now - retention.turns),
         "events": await store.retention.forget_events(now - retention.events),
         "feed objects": await store.retention.forget_feed_objects(now - retention.feed_objects),
         "decisions": await store.retention.forget_decisions(now - retention.events),
     }
-    await store.database.checkpoint()
-    note = ", ".join(f"{count} {what} forgotten" for what, count in forgotten.items() if count)
-    return Outcome(done=swept + sum(forgotten.values()), note=note or f"{swept} half-written payloads dropped")
+    told = ", ".join(f"{count} {what} forgotten" for what, count in forgotten.items() if count)
+    note = await _fold(store, told or f"{swept} half-written payloads dropped")
+    return Outcome(done=swept + sum(forgotten.values()), note=note)
+
+
+async def _fold(store: Store, note: str) -> str:
+    """Fold the log back, and add to a note where that was not possible."""
+    if await store.database.checkpoint():
+        return note
+    return f"{note}; the log was not emptied: somebody holds an older state of the database open"

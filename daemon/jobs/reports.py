@@ -1,16 +1,22 @@
 """Read the answers to feeds: kept first, settled by revision, confirmed after (L2, L6, L7, L17, J4, D9)."""
 
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from datetime import timedelta
+
+from anyio import create_memory_object_stream, create_task_group
 
 from daemon.errors import MarketplaceError, Unreadable
 from daemon.jobs import Outcome, Run
 from daemon.jobs.confirm import confirm_applied
+from daemon.model import AnswerLine
 from daemon.store.answers import Answered
 from daemon.store.deliveries import DeliveryKind, DeliveryState, KeptDelivery
 
 #: how long a report may wait for a feed that nobody knows before a person is asked (promise P13)
 _ORPHAN_AGE = timedelta(hours=24)
+#: lines of one transaction, and a chunk's more: the writer is busy for a tenth of a second, and memory stays flat
+_BATCH = 10_000
 
 
 async def read_reports(run: Run) -> Outcome:
@@ -18,7 +24,7 @@ async def read_reports(run: Run) -> Outcome:
     done, notes = 0, []
     failed: MarketplaceError | None = None
     for delivery in await run.store.deliveries.unsettled(run.name, DeliveryKind.REPORT):
-        done += await _apply(run, delivery)
+        done += await settle_report(run, delivery)
     async with aclosing(run.marketplace.reports(run.store.deliveries.inbox(run.name))) as reports:
         async for report in reports:
             try:
@@ -29,7 +35,7 @@ async def read_reports(run: Run) -> Outcome:
                 continue
             delivery = await run.store.deliveries.keep(run.name, DeliveryKind.REPORT, report.file, payload, run.now.at)
             if delivery.state is DeliveryState.KEPT:
-                done += await _apply(run, delivery)
+                done += await settle_report(run, delivery)
     # After the reports, so that an answer that is there already is never taken for silence.
     for rule in run.account.feed_rules.values():
         done += await run.store.feeds.settle_silent(run.name, rule, run.now)
@@ -40,27 +46,13 @@ async def read_reports(run: Run) -> Outcome:
     return Outcome(done=done, note="; ".join(notes))
 
 
-async def _apply(run: Run, delivery: KeptDelivery) -> int:
+async def settle_report(run: Run, delivery: KeptDelivery) -> int:
     """Settle what a kept report answers; the same report again, after a crash say, changes nothing."""
     deliveries = run.store.deliveries
-    total, fault = Answered(), ""
-    chunks = run.store.payloads.chunks(delivery.payload)
-    tearable = [kind for kind, rule in run.account.feed_rules.items() if rule.tearable]
-    try:
-        async with aclosing(run.marketplace.read_report(delivery.file, chunks)) as batches:
-            async for lines in batches:
-                total += await run.store.answers.apply(
-                    run.name,
-                    lines,
-                    run.now.at,
-                    delivery.id,
-                    block_after=run.account.block_after,
-                    tearable=tearable,
-                )
-    except Unreadable as error:
-        fault = str(error)
-        if error.feed_name:
-            await run.store.answers.could_not_read(run.name, error.feed_name, delivery.id)
+    total, unread = await _settle(run, delivery)
+    fault = str(unread) if unread else ""
+    if unread and unread.feed_name:
+        await run.store.answers.could_not_read(run.name, unread.feed_name, delivery.id)
     if total.strangers:
         # Where silence means yes, nobody knows any more what else was meant (J4).
         fault = "; ".join(filter(None, (f"{total.strangers} lines name no listing of their feed", fault)))
@@ -74,3 +66,52 @@ async def _apply(run: Run, delivery: KeptDelivery) -> int:
     else:
         await deliveries.move(delivery.id, DeliveryState.APPLIED)
     return total.settled
+
+
+async def _settle(run: Run, delivery: KeptDelivery) -> tuple[Answered, Unreadable | None]:
+    """Settle the lines batch by batch: the next is read while the database works on the one before."""
+    total = Answered()
+    unread: Unreadable | None = None
+    tearable = [kind for kind, rule in run.account.feed_rules.items() if rule.tearable]
+    ahead, batches = create_memory_object_stream[list[AnswerLine]]()
+
+    async def read_ahead() -> None:
+        nonlocal unread
+        try:
+            async with ahead, aclosing(_batches(run, delivery)) as read:
+                async for lines in read:
+                    await ahead.send(lines)
+        except Unreadable as error:
+            unread = error
+
+    async with create_task_group() as group, batches:
+        group.start_soon(read_ahead)
+        async for lines in batches:
+            total += await run.store.answers.apply(
+                run.name,
+                lines,
+                run.now.at,
+                delivery.id,
+                block_after=run.account.block_after,
+                tearable=tearable,
+            )
+    return total, unread
+
+
+async def _batches(run: Run, delivery: KeptDelivery) -> AsyncGenerator[list[AnswerLine], None]:
+    """The lines of a kept report, as many together as one transaction takes; what stands before a break is given."""
+    batch: list[AnswerLine] = []
+    chunks = run.store.payloads.chunks(delivery.payload)
+    try:
+        async with aclosing(run.marketplace.read_report(delivery.file, chunks)) as read:
+            async for lines in read:
+                batch += lines
+                if len(batch) >= _BATCH:
+                    yield batch
+                    batch = []
+    except Unreadable:
+        if batch:
+            yield batch
+        raise
+    if batch:
+        yield batch

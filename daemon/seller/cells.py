@@ -39,6 +39,8 @@ class WrongCell(Exception):
 class Cells:
     """The cells of one row, read one by one; what is wrong is gathered."""
 
+    __slots__ = ("_key", "_row", "faults", "key")
+
     def __init__(self, row: Row, key: str) -> None:
         """`key` is the column by which the row is told."""
         self._row = row

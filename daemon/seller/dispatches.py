@@ -11,7 +11,7 @@ from daemon.seller import cells as parse
 from daemon.seller.cells import Cells
 from daemon.seller.columns import ImportKind
 from daemon.seller.intakes import Intake, Took
-from daemon.store.listings import Change
+from daemon.store.changes import Change
 from daemon.store.views import View
 
 _FIX = "mend the row, or leave it out where it has been said already: sellerd orders show NUMBER tells what was"

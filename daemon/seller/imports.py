@@ -1,32 +1,34 @@
 """Listings, stock, prices, promotions and dispatches from files and streams; every bad row is told (S1)."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from functools import partial
 from itertools import islice
-from typing import Any, BinaryIO, TypeVar
+from operator import attrgetter
+from typing import Any, BinaryIO, NamedTuple, TypeVar
 
-from anyio import to_thread
+from anyio import create_task_group, to_thread
 
-from daemon.errors import NotAllowed
+from daemon.errors import DaemonError, NotAllowed
 from daemon.model import AccountName, ListingFault, Part, Sku
 from daemon.seller.cells import Cells, fault_at
 from daemon.seller.columns import SKU, ImportKind, open_import
 from daemon.seller.differences import Difference, changes
 from daemon.seller.dispatches import Dispatches
-from daemon.seller.intakes import Intake, Listings, Prices, Promotions, Stock, Took
+from daemon.seller.intakes import NO_VERDICT, SMALL_BATCH, Intake, Listings, Prices, Promotions, Stock, Took
 from daemon.seller.rows import BrokenRow, Fault, FaultCode, Row, Seen, Table
 from daemon.settings import AccountSettings
 from daemon.store import Store
-from daemon.store.listings import Change
+from daemon.store.changes import Change
 from daemon.store.snapshots import Rehearsal
 
-#: Rows of one transaction: the writer is never busy for long.
-BATCH = 1_000
 #: Faults told one by one; a file with more of them is mended in portions.
 MOST_TOLD = 10_000
 
 R = TypeVar("R")
+S = TypeVar("S")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +50,7 @@ class Doubtful:
     warnings: Sequence[ListingFault]
 
 
-@dataclass(frozen=True, slots=True)
-class RowResult:
+class RowResult(NamedTuple):
     """What one row did: `change` is None where it was refused, and `faults` say why.
 
     `key` is its SKU, or the order's number; `reason` is why its listing cannot be sent as it is.
@@ -63,6 +64,10 @@ class RowResult:
     not_ready: Sequence[ListingFault] = ()
     warnings: Sequence[ListingFault] = ()
     differences: Sequence[Difference] = ()
+
+
+_TOLD_FROM = RowResult._fields.index("faults")
+_NOTHING_TOLD = RowResult(0, "", None)[_TOLD_FROM:]
 
 
 @dataclass(slots=True)
@@ -90,25 +95,30 @@ class ImportReport:
     doubtful: list[Doubtful] = field(default_factory=list)
     differences: list[Difference] = field(default_factory=list)
 
-    def add(self, row: RowResult) -> None:
-        """Count one row by what it did, and keep what there is to tell of it."""
-        self.count(row)
-        if len(self.faults) < MOST_TOLD:
-            self.faults.extend(row.faults)
-        if row.reason and len(self.incomplete) < MOST_TOLD:
-            self.incomplete.append(Incomplete(row.line, row.key, row.reason, row.not_ready))
-        if row.warnings and len(self.doubtful) < MOST_TOLD:
-            self.doubtful.append(Doubtful(row.line, row.key, row.warnings))
-        self.differences += row.differences[: MOST_TOLD - len(self.differences)]
+    def add(self, batch: Sequence[RowResult]) -> None:
+        """Count the rows of a batch by what they did, and keep what there is to tell of them."""
+        for row in self.count(batch):
+            if len(self.faults) < MOST_TOLD:
+                self.faults.extend(row.faults)
+            if row.reason and len(self.incomplete) < MOST_TOLD:
+                self.incomplete.append(Incomplete(row.line, row.key, row.reason, row.not_ready))
+            if row.warnings and len(self.doubtful) < MOST_TOLD:
+                self.doubtful.append(Doubtful(row.line, row.key, row.warnings))
+            self.differences += row.differences[: MOST_TOLD - len(self.differences)]
 
-    def count(self, row: RowResult) -> None:
-        """Count one row by what it did."""
-        self.rows += 1
-        what = row.change or "refused"
-        setattr(self, what, getattr(self, what) + 1)
-        self.not_ready += bool(row.reason)
-        self.warned += bool(row.warnings)
-        self.differing += len(row.differences)
+    def count(self, batch: Sequence[RowResult]) -> list[RowResult]:
+        """Count the rows of a batch by what they did; returns those of which there is more to tell."""
+        self.rows += len(batch)
+        for change, rows in Counter(map(attrgetter("change"), batch)).items():
+            what = change or "refused"
+            setattr(self, what, getattr(self, what) + rows)
+        # A few of a million, mostly: so they are found by what they are not.
+        telling = [row for row in batch if row[_TOLD_FROM:] != _NOTHING_TOLD]
+        for row in telling:
+            self.not_ready += bool(row.reason)
+            self.warned += bool(row.warnings)
+            self.differing += len(row.differences)
+        return telling
 
     def as_dict(self) -> dict[str, Any]:
         """The report for programs."""
@@ -118,7 +128,7 @@ class ImportReport:
 async def import_file(
     store: Store, account: AccountSettings, kind: ImportKind, file: BinaryIO, at: datetime, *, dry_run: bool = False
 ) -> ImportReport:
-    """Take over a CSV or XLSX file in batches of 1,000 rows, each batch whole; a bad row never blocks the others (S1).
+    """Take over a CSV or XLSX file in batches of rows, each batch whole; a bad row never blocks the others (S1).
 
     A dry run tells what the file would do, field by field, and changes nothing. `file` must be able to seek. Raises
     Unreadable when it is no such table at all, NotAllowed when the marketplace takes nothing of this kind, StoreError
@@ -128,8 +138,7 @@ async def import_file(
     with await to_thread.run_sync(open_import, kind, file) as table:
         report = ImportReport(account.name, kind, dry_run=dry_run, ignored_columns=table.ignored)
         async for batch in import_rows(store, account, kind, table, at, dry_run=dry_run):
-            for row in batch:
-                report.add(row)
+            report.add(batch)
     return report
 
 
@@ -150,11 +159,39 @@ async def import_rows(
     rehearsal = Rehearsal(store.database, AccountName(account.name)) if dry_run else None
     into = Store(rehearsal) if rehearsal else store
     intake = _intake(kind, into, account, at)
-    rows, seen = iter(table), Seen()
-    while batch := await to_thread.run_sync(_next_batch, intake, rows, seen):
-        async with store.importing(AccountName(account.name)):
-            done = await _put(intake, batch, rehearsal)
+    # What a dry run compares are whole listings.
+    size = SMALL_BATCH if dry_run else intake.batch
+    read = partial(to_thread.run_sync, _next_batch, intake, iter(table), Seen(), size)
+    batch = await read()
+    while batch:
+        done, batch, fault = await _while_reading(read, partial(_put, store, intake, batch, rehearsal))
         yield done
+        if fault is not None:
+            raise fault
+
+
+async def _while_reading(
+    read: Callable[[], Awaitable[list[R]]], put: Callable[[], Awaitable[S]]
+) -> tuple[S, list[R], DaemonError | None]:
+    """Store a batch and read the next at the same time; what is wrong with the next stops nothing of this one."""
+    following: list[R] = []
+    fault: DaemonError | None = None
+
+    async def read_on() -> None:
+        nonlocal following, fault
+        try:
+            following = await read()
+        except DaemonError as error:
+            fault = error
+
+    try:
+        async with create_task_group() as group:
+            group.start_soon(read_on)
+            done = await put()
+    except ExceptionGroup as errors:
+        # Of one that waits for none, its error is told as it is.
+        raise errors.exceptions[0] from None
+    return done, following, fault
 
 
 def _intake(kind: ImportKind, store: Store, account: AccountSettings, at: datetime) -> Intake[Any]:
@@ -171,8 +208,7 @@ def _intake(kind: ImportKind, store: Store, account: AccountSettings, at: dateti
             return Dispatches(store, account, at)
 
 
-@dataclass(frozen=True, slots=True)
-class _Good:
+class _Good(NamedTuple):
     """A row that the file shows no fault of, with what it brings."""
 
     line: int
@@ -180,8 +216,8 @@ class _Good:
     value: Any
 
 
-def _next_batch(intake: Intake[Any], rows: Iterator[Row | BrokenRow], seen: Seen) -> list[_Good | RowResult]:
-    return [_read(intake, row, seen) for row in islice(rows, BATCH)]
+def _next_batch(intake: Intake[Any], rows: Iterator[Row | BrokenRow], seen: Seen, size: int) -> list[_Good | RowResult]:
+    return [_read(intake, row, seen) for row in islice(rows, size)]
 
 
 def _read(intake: Intake[Any], row: Row | BrokenRow, seen: Seen) -> _Good | RowResult:
@@ -190,7 +226,7 @@ def _read(intake: Intake[Any], row: Row | BrokenRow, seen: Seen) -> _Good | RowR
     cells = Cells(row, intake.key)
     intake.check_key(cells)
     value = intake.value(cells)
-    unique = "\0".join(cells.given(name) for name in intake.unique)
+    unique = "\0".join(map(cells.given, intake.unique))
     if unique and not cells.faults and (line := seen.before(unique, row.line)):
         same = " and ".join("SKU" if name == SKU.name else name for name in intake.unique)
         problem = f"the same {same} is on line {line} already, which was taken"
@@ -200,19 +236,20 @@ def _read(intake: Intake[Any], row: Row | BrokenRow, seen: Seen) -> _Good | RowR
     return _Good(row.line, cells.key, value)
 
 
-async def _put(intake: Intake[Any], batch: Sequence[_Good | RowResult], rehearsal: Rehearsal | None) -> list[RowResult]:
+async def _put(
+    store: Store, intake: Intake[Any], batch: Sequence[_Good | RowResult], rehearsal: Rehearsal | None
+) -> list[RowResult]:
     good = [row for row in batch if isinstance(row, _Good)]
-    if rehearsal is not None:
-        rehearsal.skus = list({Sku(row.key) for row in good}) if intake.key == SKU.name else []
-    took = iter(await intake.put([row.value for row in good]) if good else [])
-    results = []
-    for row in batch:
-        done = row if isinstance(row, RowResult) else _result(intake, row, next(took), rehearsal)
-        results.append(done)
-    return results
+    async with store.importing(intake.name):
+        if rehearsal is not None:
+            rehearsal.skus = list({Sku(row.key) for row in good}) if intake.key == SKU.name else []
+        took = iter(await intake.put([row.value for row in good]) if good else [])
+    return [row if isinstance(row, RowResult) else _result(intake, row, next(took), rehearsal) for row in batch]
 
 
 def _result(intake: Intake[Any], row: _Good, took: Took, rehearsal: Rehearsal | None) -> RowResult:
+    if rehearsal is None and took.change in _PLAIN and took.verdict is NO_VERDICT and not took.reason:
+        return RowResult(row.line, row.key, took.change)
     fault = _refusals(intake, row, took)
     if fault:
         return RowResult(row.line, row.key, None, fault)
@@ -228,6 +265,10 @@ def _result(intake: Intake[Any], row: _Good, took: Took, rehearsal: Rehearsal | 
         verdict.warnings,
         differences,
     )
+
+
+#: what most rows do, of which there is no more to tell
+_PLAIN = frozenset({Change.CREATED, Change.CHANGED, Change.UNCHANGED})
 
 
 def _refusals(intake: Intake[Any], row: _Good, took: Took) -> list[Fault]:

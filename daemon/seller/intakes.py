@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from daemon.model import (
     AccountName,
@@ -30,7 +30,8 @@ from daemon.seller.extras import extras
 from daemon.seller.levies import levies, sale
 from daemon.settings import AccountSettings
 from daemon.store import Store
-from daemon.store.listings import Change, ItemRow, PriceRow, StockRow
+from daemon.store.changes import Change
+from daemon.store.listings import ItemRow, PriceRow, StockRow
 from daemon.store.promotions import PromotionRow
 from daemon.store.views import Known
 
@@ -41,13 +42,16 @@ _TEXTS = (
     *safety.FIELDS,
 )
 
-_NO_VERDICT = Verdict()
+NO_VERDICT = Verdict()
+
+#: Rows of one transaction, so that the writer is never busy for long: of those that are taken one by one, and of those
+#: that are taken in sets.
+SMALL_BATCH, LARGE_BATCH = 1_000, 10_000
 
 R = TypeVar("R")
 
 
-@dataclass(frozen=True, slots=True)
-class Took:
+class Took(NamedTuple):
     """What one row did: why it cannot be sent, if so, and what the rules say of it.
 
     `change` is None where it was refused: then `reason` says why, and `fix` what to do.
@@ -55,9 +59,13 @@ class Took:
 
     change: Change | None
     reason: str = ""
-    verdict: Verdict = _NO_VERDICT
+    verdict: Verdict = NO_VERDICT
     fix: str = ""
     told: str = ""
+
+
+#: what of a row there is nothing to tell but its change
+_TOOK = {change: Took(change) for change in Change}
 
 
 class Intake(Generic[R]):
@@ -66,17 +74,16 @@ class Intake(Generic[R]):
     kind: ImportKind
     #: the columns that no two rows of a file have the same; none where any two may
     unique: tuple[str, ...] = (SKU.name,)
+    #: rows of one transaction
+    batch = SMALL_BATCH
 
     def __init__(self, store: Store, account: AccountSettings, at: datetime) -> None:
         self.store = store
         self.account = account
         self.name = AccountName(account.name)
         self.at = at
-
-    @property
-    def key(self) -> str:
-        """The column by which a row is told."""
-        return KEYS[self.kind]
+        #: the column by which a row is told
+        self.key = KEYS[self.kind]
 
     def check_key(self, cells: Cells) -> None:
         """Leave a fault in `cells` where the key is none."""
@@ -95,6 +102,7 @@ class Stock(Intake[StockRow]):
     """Units in stock (L6)."""
 
     kind = ImportKind.STOCK
+    batch = LARGE_BATCH
 
     def value(self, cells: Cells) -> StockRow:
         """The value of a row; faults are left in `cells`, and then the value is not used."""
@@ -102,7 +110,7 @@ class Stock(Intake[StockRow]):
 
     async def put(self, values: Sequence[StockRow]) -> list[Took]:
         """Store a batch: what each did."""
-        return [Took(change) for change in await self.store.listings.put_stock(self.name, values, self.at)]
+        return [_TOOK[change] for change in await self.store.listings.put_stock(self.name, values, self.at)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +125,7 @@ class Prices(Intake[_PriceCells]):
     """Prices and recommended prices; without a column rrp, that one stays (L7)."""
 
     kind = ImportKind.PRICES
+    batch = LARGE_BATCH
 
     def value(self, cells: Cells) -> _PriceCells:
         """The value of a row; faults are left in `cells`, and then the value is not used."""
@@ -127,13 +136,13 @@ class Prices(Intake[_PriceCells]):
 
     async def put(self, values: Sequence[_PriceCells]) -> list[Took]:
         """Store a batch: what each did."""
-        known = await self.store.views.known(self.name, [value.sku for value in values])
-        rows = [PriceRow(value.sku, self._money(value.price), self._rrp(value, known)) for value in values]
-        return [Took(change) for change in await self.store.listings.put_prices(self.name, rows, self.at)]
+        unsaid = [value.sku for value in values if not value.rrp_given]
+        kept = await self.store.listings.recommended(self.name, unsaid) if unsaid else {}
+        rows = [PriceRow(value.sku, self._money(value.price), self._rrp(value, kept)) for value in values]
+        return [_TOOK[change] for change in await self.store.listings.put_prices(self.name, rows, self.at)]
 
-    def _rrp(self, value: _PriceCells, known: Mapping[Sku, Known]) -> Money | None:
-        kept = known[value.sku].rrp_minor if value.sku in known else None
-        minor = value.rrp if value.rrp_given else kept
+    def _rrp(self, value: _PriceCells, kept: Mapping[Sku, int]) -> Money | None:
+        minor = value.rrp if value.rrp_given else kept.get(value.sku)
         return None if minor is None else self._money(minor)
 
     def _money(self, minor: int) -> Money:
@@ -175,10 +184,10 @@ class Promotions(Intake[PromotionRow]):
         """What the sale will be held against, told at once; its policy decides when it begins."""
         named = [row.sku for row in values if row.promotion.sale and not row.cancelled]
         if not named:
-            return [_NO_VERDICT] * len(values)
+            return [NO_VERDICT] * len(values)
         known = await self.store.reference.sales(self.name)
         first = await self.store.values.on_offer_since(self.name, named)
-        return [_NO_VERDICT if row.cancelled else self._verdict(row, known, first) for row in values]
+        return [NO_VERDICT if row.cancelled else self._verdict(row, known, first) for row in values]
 
     def _verdict(self, row: PromotionRow, known: Mapping[str, Sale], first: Mapping[Sku, datetime]) -> Verdict:
         promotion = row.promotion
@@ -267,7 +276,7 @@ class Listings(Intake[_ListingCells]):
         return Took(Change.TAKEN, reason, fix=fix)
 
     def _verdict(self, sku: Sku) -> Verdict:
-        return self._verdicts.get(sku, _NO_VERDICT)
+        return self._verdicts.get(sku, NO_VERDICT)
 
     async def _judge(self, rows: Sequence[ItemRow]) -> None:
         self._verdicts = {}

@@ -15,6 +15,7 @@ _DELIMITERS = (",", ";", "\t")
 _MOST_LINES = 500  # of one row: longer than any description, short enough to notice a quotation mark left open
 _MOST_CHARACTERS = 1 << 20  # of one line
 _MOST_COLUMNS = 1_000
+_LONGEST_CELL = 131_072  # as csv has it
 _BLOCK = 1 << 16
 _SEP_LINE = re.compile(r"sep=.[\r\n]*", re.IGNORECASE)
 _CSV_ERRORS = (
@@ -60,10 +61,18 @@ class CsvTable(Table):
         if taken is None:
             return None
         line, first = taken
-        try:
-            cells, more = _record(self._lines, first, self.delimiter)
-        except csv.Error as error:
-            return BrokenRow(((first or "").rstrip("\r\n"),), _csv_fault(line, str(error)))
+        if first is not None and '"' not in first and len(first) <= _LONGEST_CELL:
+            # Without a quotation mark a line is a row, and csv would do no more than this.
+            bare = first.rstrip("\r\n")
+            cells = bare.split(self.delimiter) if bare else []
+            if len(cells) == len(self.header):
+                return self._row(line, cells)
+            more: list[tuple[int, str | None]] = []
+        else:
+            try:
+                cells, more = _record(self._lines, first, self.delimiter)
+            except csv.Error as error:
+                return BrokenRow(((first or "").rstrip("\r\n"),), _csv_fault(line, str(error)))
         while len(cells) > len(self.header) and not cells[-1].strip():
             cells.pop()
         fault = self._misshapen(line, cells, many_lines=bool(more))
@@ -112,7 +121,7 @@ class _Lines:
             if not line:
                 return None
             self._read += 1
-            taken = (self._read, self._whole(line))
+            taken = (self._read, line if line[-1] in "\r\n" else self._whole(line))
         self.number = taken[0]
         return taken
 

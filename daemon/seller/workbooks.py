@@ -4,12 +4,13 @@ The parts of the package are read by expat straight from the archive, with a lim
 could make large. Formulas are never computed, macros, links and pictures never opened.
 """
 
+import errno
 import posixpath
 import re
 import struct
 import zlib
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -17,8 +18,6 @@ from tempfile import TemporaryFile
 from typing import BinaryIO, NoReturn
 from xml.parsers import expat
 from zipfile import BadZipFile, ZipFile
-
-from openpyxl.styles.numbers import BUILTIN_FORMATS, is_date_format
 
 from daemon.errors import Unreadable
 
@@ -48,7 +47,10 @@ _REFERENCE = re.compile(r"\$?([A-Z]{1,3})\$?([0-9]{1,7})")
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?|[+-]?\.[0-9]+([eE][+-]?[0-9]+)?")
 _ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
 _ONLY_ZEROS = re.compile("0{2,20}")
-_FAILURES = (BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, struct.error, OverflowError, KeyError)
+_FAILURES = (
+    *(BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, struct.error, OverflowError, KeyError),
+    ValueError,
+)
 _SAVE_AGAIN = "open it in a spreadsheet program and save it once more as XLSX"
 _DAY_0, _DAY_0_OF_1904 = datetime(1899, 12, 30), datetime(1904, 1, 1)  # noqa: DTZ001 - cells know no zone
 
@@ -85,6 +87,11 @@ def sheet_rows(file: BinaryIO) -> Iterator[SheetRow]:
             yield from _Package(archive, spool).rows()
     except _FAILURES as error:
         raise Unreadable(f"line 1: the workbook is damaged ({type(error).__name__}: {error}); {_SAVE_AGAIN}") from None
+    except OSError as error:
+        # A place before the beginning of the file, which an archive that was cut at its front names; ours is well.
+        if error.errno != errno.EINVAL:
+            raise
+        raise Unreadable(f"line 1: the workbook is damaged (its parts are not where it says); {_SAVE_AGAIN}") from None
 
 
 class _Package:
@@ -233,6 +240,11 @@ class _Formats(_Elements):
 
     def __init__(self) -> None:
         super().__init__()
+        # A tenth of all that is imported, and of use to nobody who never reads a workbook.
+        from openpyxl.styles.numbers import BUILTIN_FORMATS, is_date_format
+
+        #: whether a format code shows a date or a time
+        self.is_date: Callable[[str], bool] = is_date_format
         self._written = dict(BUILTIN_FORMATS)
         self._styles = array("L")
         self._among_styles = False
@@ -441,7 +453,7 @@ class _Sheet(_Texts):
         if not _NUMBER.fullmatch(written):
             return written[:100], ("the cell claims to be a number and is none", "type it once more")
         number = float(written)
-        if form != "General" and is_date_format(form):
+        if form != "General" and self._formats.is_date(form):
             return _instant(number, self._day_0)
         if abs(number) < _FIRST_ROUNDED and number.is_integer():
             digits = str(int(number))

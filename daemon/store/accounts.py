@@ -1,6 +1,8 @@
 """The accounts as the daemon last saw them configured, and which of them wait for a person (D10)."""
 
 import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from daemon.model import AccountName, Deadlines
@@ -9,6 +11,16 @@ from daemon.store.events import tell
 from daemon.store.times import from_us, to_us
 
 _MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """An account as it is configured; the fingerprint stands for all of it."""
+
+    name: AccountName
+    marketplace: str
+    fingerprint: str
+    deadlines: Deadlines = Deadlines()  # noqa: RUF009 - frozen
 
 
 class Accounts:
@@ -29,22 +41,11 @@ class Accounts:
 
         Returns whether it was released.
         """
-        spans = (deadlines.accept_within, deadlines.ship_within, deadlines.warn_before)
+        return bool(await self.configure_all([Configured(name, marketplace, fingerprint, deadlines)], at))
 
-        def work(db: sqlite3.Connection) -> bool:
-            known = db.execute("SELECT fingerprint FROM accounts WHERE name = ?", (name,)).fetchone()
-            db.execute(
-                "INSERT INTO accounts (name, marketplace, fingerprint, accept_within, ship_within, warn_before)"
-                " VALUES (?, ?, ?, ?, ?, ?)"
-                " ON CONFLICT (name) DO UPDATE SET marketplace = excluded.marketplace,"
-                " fingerprint = excluded.fingerprint, accept_within = excluded.accept_within,"
-                " ship_within = excluded.ship_within, warn_before = excluded.warn_before",
-                (name, marketplace, fingerprint, *(span // _MICROSECOND for span in spans)),
-            )
-            changed = known is not None and known["fingerprint"] != fingerprint
-            return changed and _release(db, name, "its configuration changed", at)
-
-        return await self._database.write(work)
+    async def configure_all(self, accounts: Iterable[Configured], at: datetime) -> list[AccountName]:
+        """Take over the configuration of many accounts at once; returns those that were released by it (D10)."""
+        return await self._database.write(lambda db: [each.name for each in accounts if _configure(db, each, at)])
 
     async def hold(self, name: AccountName, reason: str, at: datetime) -> bool:
         """Leave the account alone until a person has seen to it; False when it was held already (D10, D11)."""
@@ -81,6 +82,22 @@ class Accounts:
             ).fetchall()
         )
         return {(row["account"], row["kind"], row["state"]): row["n"] for row in rows}
+
+
+def _configure(db: sqlite3.Connection, account: Configured, at: datetime) -> bool:
+    deadlines = account.deadlines
+    spans = (deadlines.accept_within, deadlines.ship_within, deadlines.warn_before)
+    known = db.execute("SELECT fingerprint FROM accounts WHERE name = ?", (account.name,)).fetchone()
+    db.execute(
+        "INSERT INTO accounts (name, marketplace, fingerprint, accept_within, ship_within, warn_before)"
+        " VALUES (?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (name) DO UPDATE SET marketplace = excluded.marketplace,"
+        " fingerprint = excluded.fingerprint, accept_within = excluded.accept_within,"
+        " ship_within = excluded.ship_within, warn_before = excluded.warn_before",
+        (account.name, account.marketplace, account.fingerprint, *(span // _MICROSECOND for span in spans)),
+    )
+    changed = known is not None and known["fingerprint"] != account.fingerprint
+    return changed and _release(db, account.name, "its configuration changed", at)
 
 
 def _release(db: sqlite3.Connection, name: str, why: str, at: datetime) -> bool:

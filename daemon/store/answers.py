@@ -4,11 +4,14 @@ import sqlite3
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
+from operator import attrgetter
 
 from daemon.model import AccountName, AnswerLine, FeedId, FeedKind, FeedState
 from daemon.store.database import Database
 from daemon.store.deliveries import DeliveryId
-from daemon.store.feeds import let_torn_lapse, prepare, settle
+from daemon.store.feeds import let_torn_lapse
+from daemon.store.settling import Settlement, settle_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,27 +79,27 @@ def _apply(
     block_after: int,
     tearable: Collection[FeedKind],
 ) -> Answered:
-    prepare(db)
     feeds: dict[tuple[str, str], tuple[FeedId, FeedKind] | None] = {}
     total = Answered()
     groups: dict[tuple[FeedId, FeedKind, str], list[AnswerLine]] = {}
-    for line in lines:
-        key = (line.remote_ref, line.feed_name)
+    # Lines of one feed stand together, mostly all of them.
+    for (remote_ref, feed_name, part), together in groupby(lines, attrgetter("remote_ref", "feed_name", "part")):
+        key = (remote_ref, feed_name)
         if key not in feeds:
             feeds[key] = _find_feed(db, account, *key)
         found = feeds[key]
         if found is None:
-            total += Answered(orphans=1)
+            total += Answered(orphans=len(list(together)))
         else:
-            groups.setdefault((*found, line.part or ""), []).append(line)
+            groups.setdefault((*found, part or ""), []).extend(together)
     for (feed, kind, part), group in groups.items():
+        settled = strangers = 0
         if kind in tearable and _was_cut(db, feed):
             let_torn_lapse(db, feed, at)
-            settled = 0
         else:
-            gathered = sum(_gather(db, account, feed, part, line) for line in group)
-            settled = settle(db, feed, kind, part, at, delivery, block_after)
-            total += Answered(settled=settled, strangers=len(group) - gathered)
+            settlement = Settlement(account, feed, kind, at, part, delivery, block_after)
+            settled, strangers = settle_lines(db, settlement, group)
+        total += Answered(settled=settled, strangers=strangers)
         if delivery is not None:
             _link(db, feed, delivery, settled)
     return total
@@ -122,39 +125,3 @@ def _was_cut(db: sqlite3.Connection, feed: FeedId) -> bool:
     """Whether nobody knows that this feed ever arrived whole."""
     row = db.execute("SELECT state, sent_at FROM feeds WHERE id = ?", (feed,)).fetchone()
     return row["sent_at"] is None and row["state"] in (FeedState.IN_DOUBT, FeedState.LAPSED)
-
-
-def _gather(db: sqlite3.Connection, account: str, feed: FeedId, part: str, line: AnswerLine) -> bool:
-    """Put a line into `temp.settled` for each listing of the feed that it means; False when it means none."""
-    named = {
-        "feed": feed,
-        "part": part,
-        "account": account,
-        "accepted": int(line.accepted),
-        "code": line.code,
-        "text": line.text,
-        "id": line.channel_item_id,
-        "sku": line.sku,
-        "ean": line.ean,
-    }
-    insert = (
-        "INSERT INTO temp.settled (feed, listing, part, accepted, code, text, channel_item_id)"
-        " SELECT :feed, o.listing, :part, :accepted, :code, :text, :id FROM feed_objects o"
-    )
-    update = (
-        " ON CONFLICT (feed, listing, part) DO UPDATE SET accepted = excluded.accepted, code = excluded.code,"
-        " text = excluded.text, channel_item_id = excluded.channel_item_id"
-    )
-    ways = []
-    if line.sku:
-        ways.append(
-            " JOIN listings l ON l.id = o.listing AND l.account = :account AND l.sku = :sku WHERE o.feed = :feed"
-        )
-    if line.ean:
-        # The last condition of each is the partial index's own: without it each line walks through the whole feed.
-        ways.append(" WHERE o.feed = :feed AND o.ean = :ean AND o.ean <> ''")
-    if line.channel_item_id:
-        ways.append(" WHERE o.feed = :feed AND o.channel_item_id = :id AND o.channel_item_id <> ''")
-    if not ways:
-        ways.append(" WHERE o.feed = :feed")  # the answer is to the feed as a whole
-    return any(db.execute(insert + way + update, named).rowcount for way in ways)

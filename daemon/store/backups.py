@@ -120,6 +120,15 @@ async def put_back(path: Path, target: Path, at: datetime) -> Path | None:
     return await to_thread.run_sync(_put_back, path, target, at)
 
 
+def copy_out(path: Path, output: Path) -> None:
+    """Put a copy and its manifest elsewhere as well, each whole or not there, and for certain; raises OSError."""
+    for source, target in ((_manifest_of(path), _manifest_of(output)), (path, output)):
+        part = target.with_name(f".{target.name}.part")
+        _copy(source, part)
+        part.replace(target)
+    _sync(output.absolute().parent)
+
+
 def _create(source: Path, folder: Path, at: datetime, sellerd: str) -> Backup:
     try:
         if not folder.exists():

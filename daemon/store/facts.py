@@ -1,11 +1,13 @@
 """What the rows say that is worth an alert or a metric: what waits too long, what failed, what needs a person (D5)."""
 
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 from daemon.model import AccountName, FeedKind, FeedRule, OfferTerms
+from daemon.settings import AccountSettings
 from daemon.store.database import Database
 from daemon.store.feeds import due_condition
 from daemon.store.guard import GuardRule
@@ -14,6 +16,8 @@ from daemon.store.values import named_terms
 
 #: how far back lapsed feeds and rejections are counted
 WINDOW = timedelta(days=1)
+#: accounts of one read
+_ACCOUNTS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,23 @@ class Facts:
     ) -> AccountFacts:
         """How one account stands, whose feeds go by these rules and terms."""
         return await self._database.read(lambda db: _facts(db, account, list(rules), terms, at))
+
+    async def of_all(self, accounts: Iterable[AccountSettings], at: datetime) -> dict[AccountName, AccountFacts]:
+        """How many accounts stand, some in a read, so that none of the reads is long."""
+        found: dict[AccountName, AccountFacts] = {}
+        waiting = list(accounts)
+        for start in range(0, len(waiting), _ACCOUNTS):
+            found |= await self._database.read(partial(_facts_of, accounts=waiting[start : start + _ACCOUNTS], at=at))
+        return found
+
+
+def _facts_of(
+    db: sqlite3.Connection, accounts: Sequence[AccountSettings], at: datetime
+) -> dict[AccountName, AccountFacts]:
+    return {
+        AccountName(each.name): _facts(db, AccountName(each.name), list(each.feed_rules.values()), each.offer_terms, at)
+        for each in accounts
+    }
 
 
 def _facts(

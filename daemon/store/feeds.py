@@ -33,16 +33,15 @@ from daemon.model import (
     UsualRow,
 )
 from daemon.rules.gate import Gate, closed_for, nanoseconds, wait
-from daemon.store.codes import count_codes
-from daemon.store.database import Database
+from daemon.store.database import READERS, Database
 from daemon.store.events import tell
 from daemon.store.generation import count_send, restored_at
 from daemon.store.guard import claimed, guard, not_held
 from daemon.store.listings import extras_of, item_from_json, vat_rate_of
-from daemon.store.prices import charged, judge
+from daemon.store.prices import judge
 from daemon.store.promotions import begin_and_end
-from daemon.store.rejections import count_rejections
 from daemon.store.rows import RowForm
+from daemon.store.settling import Settlement, close_feed, settle_silent
 from daemon.store.stock import follow_form
 from daemon.store.times import from_us, to_us
 from daemon.store.values import (
@@ -58,6 +57,8 @@ from daemon.store.values import (
 )
 
 _PAGE = 2_000
+#: pages that are looked for at once
+_PAGES = 16
 #: objects of one transaction where silence settles a feed: memory and the writer's time stay bounded
 _SILENT = 5_000
 _OPEN = "('sending', 'sent', 'in_doubt')"
@@ -121,13 +122,16 @@ class Feeds:
             async for batch in self.objects(feed, currency):
                 yield await to_thread.run_sync(write, batch)
             return
-        form, last = RowForm(usual), 0
-        while True:
-            work = partial(_rows, feed=feed.id, after=last, form=form, currency=currency, write=write)
-            last, piece = await self._database.read(work)
-            if not piece:
-                return
-            yield piece
+        form, after = RowForm(usual), 0
+        while pages := await self._database.read(partial(_pages, feed=feed.id, after=after, page=form.page)):
+            for start in range(0, len(pages), READERS):
+                work = [
+                    partial(_rows, feed=feed.id, page=page, form=form, currency=currency, write=write)
+                    for page in pages[start : start + READERS]
+                ]
+                for piece in await self._database.read_each(work):
+                    yield piece
+            _, after = pages[-1]
 
     async def spooled(self, feed: Feed, name: str, payload: PayloadId, at: datetime) -> Feed:
         """The exact bytes are kept: from here on they may have left (house law 6)."""
@@ -145,7 +149,7 @@ class Feeds:
 
         def work(db: sqlite3.Connection) -> None:
             if _stands(db, feed.id, FeedState.SENDING):
-                _close(db, feed.id, FeedState.IN_DOUBT, error, now.at)
+                close_feed(db, feed.id, FeedState.IN_DOUBT, error, now.at)
             _hold_gate(db, feed, rule, now)
 
         await self._database.write(work)
@@ -156,7 +160,7 @@ class Feeds:
         def work(db: sqlite3.Connection) -> None:
             if _stands(db, feed.id, FeedState.SENDING, FeedState.IN_DOUBT):
                 _give_back(db, feed.id, "withdrawn", now.at)
-                _close(db, feed.id, FeedState.REFUSED, error, now.at)
+                close_feed(db, feed.id, FeedState.REFUSED, error, now.at)
             _set_gate(db, feed.account, feed.kind, closed_for(rule.interval, now), feed.id)
 
         await self._database.write(work)
@@ -188,122 +192,17 @@ class Feeds:
         wait = rule.silence_is_yes
         settled = 0
         for feed in await self._database.read(lambda db: _silent(db, account, rule.kind, wait, now.at)):
+            settlement = Settlement(account, FeedId(feed), rule.kind, now.at)
             after: int | None = 0
             while after is not None:
-                work = partial(_settle_silent, feed=feed, kind=rule.kind, after=after, at=now.at)
+                work = partial(settle_silent, settlement=settlement, after=after, most=_SILENT)
                 count, after = await self._database.write(work)
                 settled += count
         return settled
 
 
-def settle(
-    db: sqlite3.Connection,
-    feed: FeedId,
-    kind: FeedKind,
-    part: str,
-    at: datetime,
-    delivery: int | None = None,
-    block_after: int = 0,
-) -> int:
-    """Apply the rows of `temp.settled` that concern one feed and part; returns how many objects they settled.
-
-    A part is settled only while its revision is the one that was sent (house law 4), and not by an older feed once a
-    newer one that carried the same revision was answered: the order in which answers come makes no difference. An
-    object is answered once, but a fault that is told after silence had been taken for a yes still counts, and so does
-    another verdict in a delivery that came after the one whose verdict stands (L17).
-    """
-    named = {"feed": feed, "part": part, "at": to_us(at), "delivery": delivery}
-    parts = [Part(part)] if part else list(Part)
-    if not _gather_applied(db, named):
-        return 0
-    columns = ", ".join(
-        f"{p}_state = CASE WHEN a.{p}_revision = listings.{p}_revision"
-        f" THEN CASE WHEN a.accepted THEN 'not_needed' ELSE 'error' END ELSE {p}_state END,"
-        f" {p}_error = CASE WHEN a.{p}_revision = listings.{p}_revision"
-        f" THEN CASE WHEN a.accepted THEN '' ELSE {_REASON} END ELSE {p}_error END"
-        for p in parts
-    )
-    reached = ChannelStatus.OFFER_INTEGRATED if kind is FeedKind.OFFER else ChannelStatus.PRODUCT_INTEGRATED
-    below = _statuses_below(reached)
-    db.execute(
-        f"UPDATE listings SET {columns},"  # noqa: S608 - names of our own enums
-        f" channel_status = CASE WHEN a.accepted AND channel_status IN ({below}) THEN '{reached}'"
-        " ELSE channel_status END,"
-        " channel_item_id = CASE WHEN a.accepted AND a.channel_item_id <> '' THEN a.channel_item_id"
-        " ELSE listings.channel_item_id END,"
-        " changed_at = :at"
-        " FROM temp.applied a WHERE listings.id = a.listing",
-        named,
-    )
-    settled = db.execute(
-        "UPDATE feed_objects SET state = CASE WHEN a.accepted THEN 'accepted' ELSE 'rejected' END,"
-        " code = a.code, text = a.text, answered_at = :at, delivery = :delivery"
-        " FROM temp.applied a WHERE feed_objects.feed = :feed AND feed_objects.listing = a.listing",
-        named,
-    ).rowcount
-    db.execute(
-        'INSERT INTO events (at, account, subject, subject_id, what, "from", "to", why)'
-        " SELECT :at, f.account, 'listing', a.listing, f.kind || ' feed ' || f.id, a.before,"
-        " CASE WHEN a.accepted THEN 'accepted' ELSE 'rejected' END, trim(a.code || ' ' || a.text)"
-        " FROM temp.applied a JOIN feeds f ON f.id = :feed",
-        named,
-    )
-    count_codes(db, feed, at)
-    count_rejections(db, feed, parts, at, block_after)
-    if kind is FeedKind.OFFER and part in ("", Part.PRICE):
-        charged(db, feed)
-    _count(db, feed, at)
-    return settled
-
-
-#: the text as it was told; a rejection is never without a word
-_REASON = "coalesce(nullif(a.text, ''), nullif(a.code, ''), 'rejected without a reason')"
-
-
-def _gather_applied(db: sqlite3.Connection, named: Mapping[str, object]) -> int:
-    """Fill `temp.applied` with what of `temp.settled` counts, beside the revisions that it settles; returns how many.
-
-    It stands alone and has no key, so that every statement after it begins with it and none walks through the feed.
-    """
-    revisions = ", ".join(
-        f"CASE WHEN NOT EXISTS (SELECT 1 FROM feed_objects n WHERE n.listing = o.listing AND n.feed > o.feed"  # noqa: S608
-        f" AND n.{p}_revision = o.{p}_revision AND n.state IN ('accepted', 'rejected'))"
-        f" THEN o.{p}_revision END"
-        for p in Part
-    )
-    db.execute("DELETE FROM temp.applied")
-    return db.execute(
-        "INSERT INTO temp.applied"  # noqa: S608 - names of our own enum
-        f" SELECT s.listing, s.accepted, s.code, s.text, s.channel_item_id, o.state, {revisions}"
-        " FROM temp.settled s CROSS JOIN feed_objects o ON o.feed = s.feed AND o.listing = s.listing"
-        " WHERE s.feed = :feed AND s.part = :part"
-        " AND (o.state IN ('sent', 'lapsed', 'withdrawn') OR (o.state = 'accepted' AND o.code = 'silence'"
-        " AND NOT s.accepted) OR (s.part <> '' AND o.answered_at IS NOT NULL)"
-        " OR (o.state IN ('accepted', 'rejected') AND s.accepted <> (o.state = 'accepted')"
-        " AND :delivery > o.delivery))",
-        named,
-    ).rowcount
-
-
-def _statuses_below(reached: ChannelStatus) -> str:
-    return ", ".join(f"'{status}'" for status in _STATUS_ORDER[: _STATUS_ORDER.index(reached)])
-
-
 def _statuses_from(needed: ChannelStatus) -> str:
     return ", ".join(f"'{status}'" for status in _STATUS_ORDER[_STATUS_ORDER.index(needed) :])
-
-
-def _count(db: sqlite3.Connection, feed: int, at: datetime) -> None:
-    # By what changed: to count the feed again for each batch would make a long report quadratic.
-    whole = db.execute(
-        "UPDATE feeds SET accepted = feeds.accepted + c.accepted, rejected = feeds.rejected + c.rejected"
-        " FROM (SELECT sum(accepted - (before = 'accepted')) AS accepted,"
-        " sum((1 - accepted) - (before = 'rejected')) AS rejected FROM temp.applied) c"
-        " WHERE feeds.id = ? RETURNING feeds.accepted + feeds.rejected = feeds.size",
-        (feed,),
-    ).fetchone()[0]
-    if whole:
-        _close(db, feed, FeedState.ANSWERED, "", at)
 
 
 def _goes(part: Part) -> str:
@@ -508,16 +407,7 @@ def _abandon(db: sqlite3.Connection, row: sqlite3.Row, why: str, now: Moment) ->
     if row["spooled_at"] is None:
         _withdraw(db, row["id"], f"{why} before anything was sent", now)
     else:
-        _close(db, row["id"], FeedState.IN_DOUBT, f"{why} while it was being sent", now.at)
-
-
-def _close(db: sqlite3.Connection, feed: int, state: FeedState, error: str, at: datetime) -> None:
-    row = db.execute("SELECT account, state FROM feeds WHERE id = ?", (feed,)).fetchone()
-    if row["state"] == state:
-        return
-    closed = None if state is FeedState.IN_DOUBT else to_us(at)
-    db.execute("UPDATE feeds SET state = ?, error = ?, closed_at = ? WHERE id = ?", (state, error, closed, feed))
-    tell(db, at, row["account"], ("feed", feed), "moved", moved=(row["state"], state), why=error)
+        close_feed(db, row["id"], FeedState.IN_DOUBT, f"{why} while it was being sent", now.at)
 
 
 def _give_back(db: sqlite3.Connection, feed: int, state: str, at: datetime) -> None:
@@ -545,7 +435,7 @@ def _withdraw(db: sqlite3.Connection, feed: int, error: str, now: Moment) -> Non
     if not _stands(db, feed, FeedState.SENDING, FeedState.IN_DOUBT):
         return
     _give_back(db, feed, "withdrawn", now.at)
-    _close(db, feed, FeedState.WITHDRAWN, error, now.at)
+    close_feed(db, feed, FeedState.WITHDRAWN, error, now.at)
     # The gate was open when this feed claimed it, and nothing has passed since.
     db.execute(
         "UPDATE gates SET boot_id = ?, opens_boot_ns = ?, opens_at = ?, synchronised = ? WHERE feed = ?",
@@ -568,12 +458,12 @@ def _lapse(db: sqlite3.Connection, account: AccountName, rule: FeedRule, now: Mo
     rows = _beyond(db, account, rule.kind, states, patience, now.at)
     for row in rows:
         _give_back(db, row["id"], "lapsed", now.at)
-        _close(db, row["id"], FeedState.LAPSED, f"no answer within {patience}", now.at)
+        close_feed(db, row["id"], FeedState.LAPSED, f"no answer within {patience}", now.at)
     if rule.silence_is_yes is not None:
         unread = _beyond(db, account, rule.kind, f"state = 'sent' AND {_UNREAD}", rule.patience, now.at)
         for row in unread:
             _give_back(db, row["id"], "lapsed", now.at)
-            _close(db, row["id"], FeedState.LAPSED, f"no answer that can be read within {rule.patience}", now.at)
+            close_feed(db, row["id"], FeedState.LAPSED, f"no answer that can be read within {rule.patience}", now.at)
         rows += unread
     return [_feed(row) for row in rows]
 
@@ -582,7 +472,7 @@ def let_torn_lapse(db: sqlite3.Connection, feed: int, at: datetime) -> None:
     """Half of this feed may be there: its parts are Pending again, so that the next turn sends them whole (J3)."""
     if _stands(db, feed, FeedState.IN_DOUBT):
         _give_back(db, feed, "lapsed", at)
-        _close(db, feed, FeedState.LAPSED, "its sending was cut; it is sent again whole", at)
+        close_feed(db, feed, FeedState.LAPSED, "its sending was cut; it is sent again whole", at)
 
 
 def _beyond(
@@ -608,35 +498,6 @@ def _silent(db: sqlite3.Connection, account: AccountName, kind: FeedKind, wait: 
     return [row["id"] for row in _beyond(db, account, kind, f"state = 'sent' AND NOT {_UNREAD}", wait, at)]
 
 
-def _settle_silent(
-    db: sqlite3.Connection, feed: int, kind: FeedKind, after: int, at: datetime
-) -> tuple[int, int | None]:
-    """Accept the next objects of a feed; returns how many, and the last of them, None when there were no more."""
-    prepare(db)
-    db.execute(
-        "INSERT INTO temp.settled SELECT feed, listing, '', 1, 'silence', '', '' FROM feed_objects"
-        " WHERE feed = ? AND listing > ? AND state = 'sent' ORDER BY listing LIMIT ?",
-        (feed, after, _SILENT),
-    )
-    last: int | None = db.execute("SELECT max(listing) FROM temp.settled").fetchone()[0]
-    return settle(db, FeedId(feed), kind, "", at), last
-
-
-def prepare(db: sqlite3.Connection) -> None:
-    """An empty `temp.settled`, where the lines of a report are gathered, and `temp.applied`, for those that count."""
-    db.execute(
-        "CREATE TEMP TABLE IF NOT EXISTS settled (feed INTEGER NOT NULL, listing INTEGER NOT NULL, part TEXT NOT NULL,"
-        " accepted INTEGER NOT NULL, code TEXT NOT NULL, text TEXT NOT NULL, channel_item_id TEXT NOT NULL,"
-        " PRIMARY KEY (feed, listing, part))"
-    )
-    db.execute("DELETE FROM temp.settled")
-    db.execute(
-        "CREATE TEMP TABLE IF NOT EXISTS applied (listing INTEGER NOT NULL, accepted INTEGER NOT NULL,"
-        " code TEXT NOT NULL, text TEXT NOT NULL, channel_item_id TEXT NOT NULL, before TEXT NOT NULL,"
-        f" {', '.join(f'{part}_revision INTEGER' for part in Part)})"
-    )
-
-
 #: in the order in which `_object` takes them apart: by name, each would be looked for among all
 _OBJECT = (
     "l.sku, o.ean, o.channel_item_id, o.item_revision IS NOT NULL, o.stock_revision IS NOT NULL,"
@@ -658,26 +519,43 @@ def _page(
     ).fetchall()
 
 
+def _pages(db: sqlite3.Connection, feed: int, after: int, page: int) -> list[tuple[int, int]]:
+    """The next pages of a feed: after which listing each begins, and with which it ends."""
+    pages: list[tuple[int, int]] = []
+    for _ in range(_PAGES):
+        last = db.execute(
+            "SELECT max(listing) FROM (SELECT listing FROM feed_objects WHERE feed = ? AND listing > ?"
+            " ORDER BY listing LIMIT ?)",
+            (feed, after, page),
+        ).fetchone()[0]
+        if last is None:
+            break
+        pages.append((after, last))
+        after = last
+    return pages
+
+
 def _rows(
     db: sqlite3.Connection,
     feed: int,
-    after: int,
+    page: tuple[int, int],
     form: RowForm,
     currency: str,
     write: Callable[[Sequence[FeedObject]], bytes],
-) -> tuple[int, bytes]:
-    """The next rows of a feed as bytes, and the last of their listings; no bytes where there are no more."""
-    last, usual, written = db.execute(
-        "SELECT max(listing), min(written IS NOT NULL), CAST(group_concat(written, '') AS BLOB) FROM ("  # noqa: S608
-        f" SELECT o.listing, {form.expression} AS written FROM {form.source}"
-        " WHERE o.feed = :feed AND o.listing > :after ORDER BY o.listing LIMIT :limit)",
-        {"feed": feed, "after": after, "limit": form.page, **form.named},
+) -> bytes:
+    """The rows of one page as bytes."""
+    after, last = page
+    usual, written = db.execute(
+        "SELECT min(written IS NOT NULL), CAST(group_concat(written, '') AS BLOB) FROM ("  # noqa: S608 - our own words
+        f" SELECT {form.expression} AS written FROM {form.source}"
+        " WHERE o.feed = :feed AND o.listing > :after AND o.listing <= :last ORDER BY o.listing LIMIT :limit)",
+        {"feed": feed, "after": after, "last": last, "limit": form.page, **form.named},
     ).fetchone()
-    if last is None or usual:
-        return last or 0, written or b""
+    if usual:
+        return bytes(written)
     rows = _page(db, feed, after, form.page, form)
     # In order, each as it is to be written.
-    return last, b"".join(write([_object(row, currency)]) if row[1] is None else row[1].encode() for row in rows)
+    return b"".join(write([_object(row, currency)]) if row[1] is None else row[1].encode() for row in rows)
 
 
 def _object(row: sqlite3.Row, currency: str) -> FeedObject:

@@ -225,12 +225,10 @@ def _suspect_prices(db: sqlite3.Connection, named: Mapping[str, object]) -> None
     """Prices that fall or rise by more than they may, against the last that was accepted; a first price has none."""
     ordinary = less_eco("price_minor")
     reduced = f"CASE WHEN price_blocked = 0 THEN {promoted()} END"
-    falls = ":price_fall > 0 AND (base - ordinary) * 100 > :price_fall * base"
-    rises = ":price_rise > 0 AND (ordinary - base) * 100 > :price_rise * base"
-    plunges = (
-        ":promotion_fall > 0 AND (coalesce(base, ordinary) - promoted) * 100"
-        " > :promotion_fall * coalesce(base, ordinary)"
-    )
+    # The base once in each, because SQLite looks for it as often as it is named.
+    falls = ":price_fall > 0 AND base * (100 - :price_fall) > ordinary * 100"
+    rises = ":price_rise > 0 AND base * (100 + :price_rise) < ordinary * 100"
+    plunges = ":promotion_fall > 0 AND coalesce(base, ordinary) * (100 - :promotion_fall) > promoted * 100"
     db.execute(
         "INSERT INTO temp.suspects SELECT id, 'price', rule, price_revision, ordinary || '/' || coalesce(promoted, ''),"  # noqa: S608
         " NULL, CASE WHEN rule = 'promotion_fall' THEN ordinary ELSE base END,"

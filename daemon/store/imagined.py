@@ -89,8 +89,9 @@ class _ImaginedDatabase(Database):
     async def claim(self, work: Callable[[sqlite3.Connection], R]) -> R:
         return await self.write(work)
 
-    async def checkpoint(self) -> None:
+    async def checkpoint(self) -> bool:
         """There is nothing to fold back."""
+        return True
 
 
 class ImaginedStore(Store):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
-from enum import StrEnum
+from typing import NamedTuple
 
 from daemon.model import (
     AccountName,
@@ -25,25 +25,12 @@ from daemon.model import (
 )
 from daemon.rules import safety
 from daemon.rules.listing import immutable_changes
+from daemon.store.changes import Change
 from daemon.store.database import Database
 from daemon.store.events import tell
+from daemon.store.figures import put_figures
 from daemon.store.orders import match_lines
 from daemon.store.times import to_us
-
-
-class Change(StrEnum):
-    """What one imported row did. UNKNOWN: the account has no such SKU. IMMUTABLE: it would change what cannot (L4).
-
-    OVERLAPS: another promotion of the SKU is in its way (L11). TAKEN: another listing has its article number (J2).
-    """
-
-    CREATED = "created"
-    CHANGED = "changed"
-    UNCHANGED = "unchanged"
-    UNKNOWN = "unknown"
-    IMMUTABLE = "immutable"
-    OVERLAPS = "overlaps"
-    TAKEN = "taken"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +85,8 @@ class Retried:
     held_back: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class StockRow:
-    """Units in stock of one SKU."""
+class StockRow(NamedTuple):
+    """Units in stock of one SKU; a tuple, because a file has a million of them."""
 
     sku: Sku
     stock: int
@@ -156,6 +142,17 @@ class Listings:
         """Which listing has each of these channel item ids now."""
         return await self._database.read(lambda db: _holders(db, account, numbers))
 
+    async def recommended(self, account: AccountName, skus: Sequence[Sku]) -> dict[Sku, int]:
+        """The recommended retail prices of those of these listings that have one, in minor units."""
+        rows = await self._database.read(
+            lambda db: db.execute(
+                "SELECT sku, rrp_minor FROM listings WHERE account = ? AND rrp_minor IS NOT NULL"
+                " AND sku IN (SELECT value FROM json_each(?))",
+                (account, json.dumps(skus)),
+            ).fetchall()
+        )
+        return {Sku(row["sku"]): row["rrp_minor"] for row in rows}
+
     async def page(
         self, account: AccountName, *, skus: Sequence[Sku] | None = None, after: str = "", limit: int = 1_000
     ) -> list[Stored]:
@@ -176,11 +173,13 @@ class Listings:
 
     async def put_stock(self, account: AccountName, rows: Sequence[StockRow], at: datetime) -> list[Change]:
         """Set stock; a new figure makes the stock part Pending (L6)."""
-        return await self._database.write(lambda db: [_put_stock(db, account, row, at) for row in rows])
+        given = [(row.sku, row.stock, None) for row in rows]
+        return await self._database.write(lambda db: put_figures(db, account, Part.STOCK, given, at))
 
     async def put_prices(self, account: AccountName, rows: Sequence[PriceRow], at: datetime) -> list[Change]:
         """Set prices; a new figure makes the price part Pending (L7)."""
-        return await self._database.write(lambda db: [_put_price(db, account, row, at) for row in rows])
+        given = [(row.sku, row.price.minor, row.rrp.minor if row.rrp else None) for row in rows]
+        return await self._database.write(lambda db: put_figures(db, account, Part.PRICE, given, at))
 
     async def retry(self, account: AccountName, sku: Sku, at: datetime) -> Retried:
         """Make the parts of a listing that the marketplace rejected Pending again, but for those that are blocked."""
@@ -531,39 +530,6 @@ def _change_levies(db: sqlite3.Connection, kept: sqlite3.Row, levies: Levies | N
 
 def _told_levies(levies: Levies) -> str:
     return ", ".join(f"{name} {value}" for name, value in asdict(levies).items() if value not in (None, ""))
-
-
-def _put_stock(db: sqlite3.Connection, account: AccountName, row: StockRow, at: datetime) -> Change:
-    kept = _find(db, account, row.sku)
-    if kept is None:
-        return Change.UNKNOWN
-    if kept["stock"] == row.stock:
-        return Change.UNCHANGED
-    db.execute(
-        "UPDATE listings SET stock = ?, stock_state = 'pending', stock_error = '',"
-        " stock_revision = stock_revision + 1, changed_at = ? WHERE id = ?",
-        (row.stock, to_us(at), kept["id"]),
-    )
-    before = "" if kept["stock"] is None else str(kept["stock"])
-    tell(db, at, account, ("listing", kept["id"]), "stock", moved=(before, str(row.stock)))
-    return Change.CHANGED
-
-
-def _put_price(db: sqlite3.Connection, account: AccountName, row: PriceRow, at: datetime) -> Change:
-    kept = _find(db, account, row.sku)
-    if kept is None:
-        return Change.UNKNOWN
-    rrp = row.rrp.minor if row.rrp else None
-    if (kept["price_minor"], kept["rrp_minor"]) == (row.price.minor, rrp):
-        return Change.UNCHANGED
-    db.execute(
-        "UPDATE listings SET price_minor = ?, rrp_minor = ?, price_state = 'pending', price_error = '',"
-        " price_revision = price_revision + 1, changed_at = ? WHERE id = ?",
-        (row.price.minor, rrp, to_us(at), kept["id"]),
-    )
-    before = "" if kept["price_minor"] is None else str(kept["price_minor"])
-    tell(db, at, account, ("listing", kept["id"]), "price", moved=(before, str(row.price.minor)))
-    return Change.CHANGED
 
 
 def _retry(db: sqlite3.Connection, account: AccountName, sku: Sku, at: datetime) -> Retried:

@@ -140,8 +140,7 @@ async def _cut(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 def _expired(db: sqlite3.Connection, account: AccountName, before: datetime) -> list[int]:
     rows = db.execute(
-        "SELECT id FROM payloads WHERE kept_at < :before"
-        " AND EXISTS (SELECT 1 FROM payload_chunks c WHERE c.payload = payloads.id)"
+        "SELECT id FROM payloads WHERE kept_at < :before AND dropped = 0"
         " AND (EXISTS (SELECT 1 FROM feeds f WHERE f.payload = payloads.id AND f.account = :account)"
         " OR EXISTS (SELECT 1 FROM deliveries d WHERE d.payload = payloads.id AND d.account = :account)"
         " OR EXISTS (SELECT 1 FROM order_updates u WHERE u.payload = payloads.id AND u.account = :account))"
@@ -158,7 +157,11 @@ def _expired(db: sqlite3.Connection, account: AccountName, before: datetime) -> 
 
 def drop(db: sqlite3.Connection, payloads: Iterable[int]) -> int:
     """Drop the bytes of payloads inside the caller's transaction; hash and size stay. Returns how many had bytes."""
-    return sum(db.execute("DELETE FROM payload_chunks WHERE payload = ?", (each,)).rowcount > 0 for each in payloads)
+    dropped = 0
+    for each in payloads:
+        db.execute("UPDATE payloads SET dropped = 1 WHERE id = ?", (each,))
+        dropped += db.execute("DELETE FROM payload_chunks WHERE payload = ?", (each,)).rowcount > 0
+    return dropped
 
 
 def keep(db: sqlite3.Connection, content: bytes, at: datetime) -> PayloadId:
@@ -172,7 +175,7 @@ def keep_all(db: sqlite3.Connection, contents: Sequence[bytes], at: datetime) ->
     missing = dict(zip(digests, contents, strict=True))
     db.executemany(
         "INSERT INTO payloads (sha256, size, kept_at) VALUES (?, ?, ?)"
-        " ON CONFLICT (sha256) DO UPDATE SET kept_at = max(kept_at, excluded.kept_at)",
+        " ON CONFLICT (sha256) DO UPDATE SET kept_at = max(kept_at, excluded.kept_at), dropped = 0",
         [(digest, len(content), to_us(at)) for digest, content in missing.items()],
     )
     payloads = {}
@@ -198,8 +201,8 @@ def keep_all(db: sqlite3.Connection, contents: Sequence[bytes], at: datetime) ->
 def _finish(db: sqlite3.Connection, payload: int, sha256: str, size: int) -> PayloadId:
     # The same content may have been kept before: its retention starts again, and where that had ended, so do its bytes.
     twin = db.execute(
-        "UPDATE payloads SET kept_at = max(kept_at, (SELECT kept_at FROM payloads WHERE id = ?)) WHERE sha256 = ?"
-        " RETURNING id",
+        "UPDATE payloads SET kept_at = max(kept_at, (SELECT kept_at FROM payloads WHERE id = ?)), dropped = 0"
+        " WHERE sha256 = ? RETURNING id",
         (payload, sha256),
     ).fetchone()
     if twin is None:

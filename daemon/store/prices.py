@@ -61,8 +61,8 @@ def charged(db: sqlite3.Connection, feed: int) -> None:
     db.execute(
         "INSERT INTO prices (listing, since, price_minor, promotion)"
         " SELECT o.listing, coalesce(f.sent_at, f.opened_at), o.price_minor, o.promotion"
-        " FROM temp.applied a JOIN feed_objects o ON o.feed = :feed AND o.listing = a.listing"
-        " JOIN feeds f ON f.id = o.feed WHERE a.accepted AND o.price_minor IS NOT NULL AND NOT EXISTS ("
+        " FROM temp.applied a CROSS JOIN feed_objects o ON o.feed = :feed AND o.listing = a.listing"
+        " CROSS JOIN feeds f ON f.id = o.feed WHERE a.accepted AND o.price_minor IS NOT NULL AND NOT EXISTS ("
         "  SELECT 1 FROM (SELECT p.price_minor, p.promotion FROM prices p WHERE p.listing = o.listing"
         "   AND p.since <= coalesce(f.sent_at, f.opened_at) ORDER BY p.since DESC LIMIT 1) last"
         "  WHERE last.price_minor = o.price_minor AND last.promotion IS o.promotion)"

@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any
 
 from daemon.model import AccountName, Promotion, Sku
+from daemon.store.changes import Change
 from daemon.store.database import Database
 from daemon.store.events import tell
-from daemon.store.listings import Change
 from daemon.store.times import from_us, to_us
 
 #: the promotions that are at another stage than they stood at when they were looked at last, each kind by an index of

@@ -4,7 +4,7 @@ A million objects of Python take longer to make than the whole file to write, an
 expression of SQL makes the same bytes without it. `tests/store/test_rows.py` shows that both ways agree.
 """
 
-from daemon.model import Amount, Count, Promoted, Rate, UsualRow, Words
+from daemon.model import Amount, Count, Extra, Promoted, Rate, UsualRow, Words
 
 #: what no format quotes, as a set of GLOB, short because it is read through for each letter: digits and three marks
 #: before and behind them, letters and six marks between the large and the small, the space, the hyphen
@@ -46,9 +46,7 @@ class RowForm:
         self.named: dict[str, str] = {}
         self._form: list[str] = []
         self._values: list[str] = []
-        self._usual = {"l.stock_extras = '{}'"}
-        if not any(isinstance(piece, Promoted) for piece in row):
-            self._usual.add("o.promotion IS NULL")
+        self._usual = set() if any(isinstance(piece, Promoted) for piece in row) else {"o.promotion IS NULL"}
         for piece in row:
             self._take(piece)
         form = "".join(self._form)
@@ -59,10 +57,14 @@ class RowForm:
         #: how many rows are made at once
         self.page = _AT_ONCE // max(_SHORTEST, len(form))
 
-    def _take(self, piece: str | Words | Count | Amount | Rate | Promoted) -> None:
+    def _take(self, piece: str | Words | Count | Amount | Rate | Promoted | Extra) -> None:
         match piece:
             case str():
                 self._form.append(piece.replace("%", "%%"))
+            case Extra():
+                # Far back in the row, so that it is read for those formats alone that have it.
+                self._usual.add("l.stock_extras = '{}'")
+                self._take(piece.otherwise)
             case Words():
                 text = _WORDS[piece.of]
                 self._usual.add(_is_plain(text))

@@ -1,10 +1,13 @@
 """The turns of every job: when each started, how it ended, since when it fails (D2, D11); due times survive here."""
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Literal, NewType
+
+from anyio import to_thread
 
 from daemon.errors import StoreError
 from daemon.model import AccountName
@@ -98,20 +101,32 @@ class Runs:
     async def snapshot(self) -> list[JobState]:
         """How every job stands."""
         rows = await self._database.read(lambda db: db.execute("SELECT * FROM jobs ORDER BY account, job").fetchall())
-        return [
-            JobState(
-                account=AccountName(row["account"]),
-                job=row["job"],
-                last_started_at=from_us(row["last_started_at"]),
-                last_ended_at=from_us(row["last_ended_at"]),
-                last_succeeded_at=from_us(row["last_succeeded_at"]),
-                failing_since=from_us(row["failing_since"]),
-                failures=row["failures"],
-                last_error=row["last_error"],
-                held_until=from_us(row["held_until"]),
-            )
-            for row in rows
-        ]
+        # Of some thousand accounts there are enough to hold the loop up.
+        return await to_thread.run_sync(_states, rows)
+
+    async def failing(self) -> set[tuple[AccountName, str]]:
+        """The jobs, by account, whose last turn failed."""
+        rows = await self._database.read(
+            lambda db: db.execute("SELECT account, job FROM jobs WHERE failing_since IS NOT NULL").fetchall()
+        )
+        return {(AccountName(row["account"]), row["job"]) for row in rows}
+
+
+def _states(rows: Sequence[sqlite3.Row]) -> list[JobState]:
+    return [
+        JobState(
+            account=AccountName(row["account"]),
+            job=row["job"],
+            last_started_at=from_us(row["last_started_at"]),
+            last_ended_at=from_us(row["last_ended_at"]),
+            last_succeeded_at=from_us(row["last_succeeded_at"]),
+            failing_since=from_us(row["failing_since"]),
+            failures=row["failures"],
+            last_error=row["last_error"],
+            held_until=from_us(row["held_until"]),
+        )
+        for row in rows
+    ]
 
 
 def _ended(

@@ -7,8 +7,8 @@ goes on behind the key of the last thing of the page before. Personal data is in
 
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -57,7 +57,6 @@ class Known:
 
     item: Item
     channel_item_id: str
-    rrp_minor: int | None
     knobs: StockKnobs
     levies: Levies
     extras: StockExtras
@@ -183,7 +182,6 @@ class Views:
             Sku(row["sku"]): Known(
                 item_from_json(row["item"]),
                 row["channel_item_id"],
-                row["rrp_minor"],
                 knobs_of(row),
                 levies_of(row),
                 extras_of(row["stock_extras"]),
@@ -368,6 +366,7 @@ def _status(db: sqlite3.Connection, now: Moment) -> View:
     attention = claim_views.attention(db)
     wrong = order_views.order_errors(db)
     pauses = pauses_of(db, now.at)
+    parts = _parts(db)
     accounts = []
     for row in db.execute("SELECT * FROM accounts ORDER BY name").fetchall():
         name = row["name"]
@@ -378,7 +377,7 @@ def _status(db: sqlite3.Connection, now: Moment) -> View:
                 "held": row["held_at"] is not None,
                 "jobs": _jobs(db, name),
                 "pauses": [_paused(pause) for pause in pauses.get(name, ())],
-                "listings": _parts(db, name),
+                "listings": parts.get(name) or _no_parts(),
                 "order_lines": _lines_by_state(db, name),
                 "orders_waiting": {each.value: waiting.get((name, each), 0) for each in Timeliness},
                 "gates": [gate for gate in gates if gate["account"] == name],
@@ -417,12 +416,56 @@ def _paused(pause: Pause) -> View:
     return {"job": pause.job, "reason": pause.reason, "paused_at": iso(to_us(pause.paused_at)), "until": until}
 
 
-def _parts(db: sqlite3.Connection, account: str) -> dict[str, dict[str, int]]:
-    """How many listings stand how, part by part, in one pass over the table."""
-    states = ("not_needed", "pending", "sent", "error")
-    sums = ", ".join(f"sum({part}_state = '{state}') AS {part}_{state}" for part in Part for state in states)
-    row = db.execute(f"SELECT {sums} FROM listings WHERE account = ?", (account,)).fetchone()  # noqa: S608 - our own words
-    return {part.value: {state: row[f"{part}_{state}"] or 0 for state in states} for part in Part}
+_OFFER_PARTS = (Part.STOCK, Part.PRICE, Part.END)
+_STATES = ("not_needed", "pending", "sent", "error")
+
+
+def _any(parts: Iterable[Part], state: str) -> str:
+    """In the partial indexes' own words, so that SQLite uses them."""
+    return " OR ".join(f"{part}_state = '{state}'" for part in parts)
+
+
+def _counted(parts: Iterable[Part], state: str, rows: str, condition: str = "") -> tuple[str, str]:
+    """A question for the listings of `rows` of which parts are in a state, by account; and that state."""
+    sums = ", ".join(f"sum(l.{part}_state = '{state}'{condition.format(part=part)}) AS {part}" for part in parts)
+    return state, f"SELECT l.account, {sums} FROM {rows} GROUP BY l.account"  # noqa: S608 - our own words
+
+
+#: what waits, what is wrong and what is under way, each found by an index that holds little else; a part is Sent as
+#: long as a feed that wants an answer carries its revision (house law 4)
+_UNSETTLED = (
+    _counted([Part.ITEM], "pending", f"listings l WHERE {_any([Part.ITEM], 'pending')}"),
+    _counted(_OFFER_PARTS, "pending", f"listings l WHERE {_any(_OFFER_PARTS, 'pending')}"),
+    _counted(Part, "error", f"listings l WHERE {_any(Part, 'error')}"),
+    _counted(
+        Part,
+        "sent",
+        "feed_objects o JOIN listings l ON l.id = o.listing WHERE o.state = 'sent'"
+        " AND o.feed IN (SELECT id FROM feeds WHERE state IN ('sending', 'sent', 'in_doubt'))",
+        " AND o.{part}_revision = l.{part}_revision",
+    ),
+)
+
+
+def _parts(db: sqlite3.Connection) -> dict[str, dict[str, dict[str, int]]]:
+    """How many listings stand how, by account, part and state.
+
+    Only those that are not in order are looked at: a look at every row of a large catalogue takes seconds.
+    """
+    found: dict[str, dict[str, dict[str, int]]] = {}
+    for row in db.execute("SELECT account, count(*) AS n FROM listings GROUP BY account").fetchall():
+        found[row["account"]] = {part.value: {**dict.fromkeys(_STATES, 0), "not_needed": row["n"]} for part in Part}
+    for state, sql in _UNSETTLED:
+        for row in db.execute(sql).fetchall():
+            for part in set(row.keys()) - {"account"}:
+                counts = found[row["account"]][part]
+                counts[state] += row[part] or 0
+                counts["not_needed"] -= row[part] or 0
+    return found
+
+
+def _no_parts() -> dict[str, dict[str, int]]:
+    return {part.value: dict.fromkeys(_STATES, 0) for part in Part}
 
 
 def _lines_by_state(db: sqlite3.Connection, account: str) -> dict[str, int]:
@@ -505,21 +548,28 @@ def _feed_object(row: sqlite3.Row) -> View:
 
 
 def _listing(row: sqlite3.Row) -> View:
+    # Nearly every listing of a large catalogue has none, and each is told in lists of ten thousands.
+    rejected = json.loads(row["rejected"]) if row["rejected"] != "{}" else {}
     return {
         **some(row, "account", "sku", "ean", "channel_item_id", "channel_status", "stock", "price_minor", "rrp_minor"),
         **some(row, "handling_days", "epr_code"),
         "vat_rate": None if row["vat_bp"] is None else f"{vat_rate_of(row['vat_bp']):f}",
         "eco_contribution_minor": row["eco_minor"],
         "ended": bool(row["ended"]),
-        "parts": {part.value: _part(row, part) for part in Part},
+        "parts": {part.value: _part(row, part, rejected.get(part.value)) for part in Part},
         # A held part is Pending all the same: the guard keeps it from leaving.
         "held": [part.value for part in GUARDED if row[f"{part}_hold"] == row[f"{part}_revision"]],
         "rejection": json.loads(row["rejection"]) if row["rejection"] else None,
-        "warnings": [*json.loads(row["warnings"]), *_price_warnings(row)],
-        "stock_knobs": asdict(knobs_of(row)),
-        "stock_extras": {name: text for name, text in asdict(extras_of(row["stock_extras"])).items() if text},
+        "warnings": [*(json.loads(row["warnings"]) if row["warnings"] != "[]" else ()), *_price_warnings(row)],
+        "stock_knobs": _plain(knobs_of(row)),
+        "stock_extras": {name: text for name, text in _plain(extras_of(row["stock_extras"])).items() if text},
         **instants(row, "created_at", "changed_at"),
     }
+
+
+def _plain(value: StockKnobs | StockExtras) -> View:
+    """Its fields, which hold nothing that would have to be copied."""
+    return {column.name: getattr(value, column.name) for column in fields(value)}
 
 
 def _price_warnings(row: sqlite3.Row) -> list[View]:
@@ -543,9 +593,8 @@ _BLOCKED = (
 )
 
 
-def _part(row: sqlite3.Row, part: Part) -> View:
+def _part(row: sqlite3.Row, part: Part, rejection: View | None) -> View:
     """How a part stands; `blocked` says why another try would not send it, and is empty where one would."""
-    rejection = json.loads(row["rejected"]).get(part.value)
     blocked = ""
     if rejection and rejection["blocked_at"] is not None and rejection["revision"] == row[f"{part}_revision"]:
         blocked = f"rejected {rejection['times']} times in a row with the same words"

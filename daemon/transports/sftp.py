@@ -164,8 +164,9 @@ class Sftp:
 
         Raises Refused when a file of that name is there already, and then nothing was changed. A loss while the data
         of MARKER or RENAME is written is Unreachable: what it leaves does no harm and is overwritten when the same name
-        is put again. A loss at the marker or at the rename is Unconfirmed; so is anything that goes wrong with AT_ONCE
-        once it is open. What `content.chunks()` raises comes out as it is, and a wrong length of it is a ValueError.
+        is put again. A loss at the marker or at the rename is Unconfirmed; so is one while a file AT_ONCE is opened,
+        and anything that goes wrong with it after that. What `content.chunks()` raises comes out as it is, and a wrong
+        length of it is a ValueError.
         """
         path = _path(folder, name)
         async with self._session() as session:
@@ -472,9 +473,15 @@ async def _write(
     session: Session, path: bytes, content: bytes | Body, flags: int, *, stake: Stake = Stake.NOTHING
 ) -> None:
     """Write a whole file, many blocks at a time; one that is visible meanwhile in as few as the server takes."""
-    size = session.largest_write if stake is Stake.DATA else session.write_block
+    visible = stake is Stake.DATA
+    size = session.largest_write if visible else session.write_block
     doing = f"writing {_shown(path)}"
-    async with session.opened(path, flags, doing, closing=stake) as handle, aclosing(_blocks(content, size)) as blocks:
+    # An empty file under its name is read by somebody, too: it may be there although the answer was lost.
+    opening = Stake.NAME if visible else Stake.NOTHING
+    async with (
+        session.opened(path, flags, doing, opening=opening, closing=stake) as handle,
+        aclosing(_blocks(content, size)) as blocks,
+    ):
         offset = 0
         window: list[bytes] = []
         async for block in blocks:

@@ -16,10 +16,14 @@ _PATIENCE_SECONDS = 2.0
 
 
 class Watched(Protocol):
-    """How the running daemon is; whatever hangs, both answer within about 2 seconds."""
+    """How the running daemon is; whatever hangs, each answers within about 2 seconds."""
 
     async def health(self) -> Verdict:
         """The verdict of this moment."""
+        ...
+
+    async def hindrances(self) -> list[str]:
+        """What keeps the process from its work; none where it is ready. It costs the same with any number of jobs."""
         ...
 
     async def figures(self) -> Figures | None:

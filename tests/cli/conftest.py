@@ -94,6 +94,9 @@ class RunningDaemon:
         now = read_clocks().at
         return Verdict(not self.reasons, self.reasons, Loaded(now), now, now, (), {})
 
+    async def hindrances(self) -> list[str]:
+        return list(self.reasons)
+
     async def figures(self) -> None:
         return None
 

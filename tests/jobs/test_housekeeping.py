@@ -1,7 +1,9 @@
 """What is forgotten, and what stays."""
 
+import sqlite3
 import zlib
 from collections.abc import AsyncIterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -65,6 +67,17 @@ async def test_nothing_of_an_erased_customer_is_left_in_the_file(lewis: Scene) -
     assert shipping.encode() not in path.with_name(f"{path.name}-wal").read_bytes()
 
 
+async def test_a_log_that_somebody_reads_is_told_and_emptied_later(lewis: Scene) -> None:  # D12 D7
+    with closing(sqlite3.connect(lewis.store.database.path)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM customers").fetchone()
+        await shipped_order(lewis)
+        outcome = await lewis.turn(tidy, 181 * DAY)
+        assert "the log was not emptied: somebody holds an older state" in outcome.note
+    outcome = await lewis.turn(tidy, 182 * DAY)
+    assert "the log was not emptied" not in outcome.note
+
+
 async def test_an_open_order_keeps_its_customer(lewis: Scene) -> None:  # D12
     lewis.sandbox.johnlewis.place_order(STOCK_NUMBER, 1)
     await lewis.turn(download_orders, MINUTE)
@@ -109,7 +122,10 @@ async def test_housekeeping_drops_again_what_was_erased_on_request(lewis: Scene)
 
 async def test_the_site_forgets_what_only_grows(tmp_path: Path) -> None:  # D7 D8
     async with open_store(tmp_path / "sellerd.db") as store:
-        run = await store.runs.started(SITE, "housekeeping", NOON)
-        await store.runs.ended(run, "idle", 0, "", None, NOON)
-        outcome = await tidy_site(SiteRun(Config(), moment(31 * DAY), store, lambda: moment(31 * DAY)))
-    assert (outcome.done, outcome.note) == (1, "1 turns forgotten")
+        for ending in ("idle", "done"):
+            run = await store.runs.started(SITE, "housekeeping", NOON)
+            await store.runs.ended(run, ending, 0, "", None, NOON)
+        early = await tidy_site(SiteRun(Config(), moment(2 * DAY), store, lambda: moment(2 * DAY)))
+        late = await tidy_site(SiteRun(Config(), moment(31 * DAY), store, lambda: moment(31 * DAY)))
+    assert (early.done, early.note) == (1, "1 idle turns forgotten")
+    assert (late.done, late.note) == (1, "1 turns forgotten")

@@ -281,3 +281,19 @@ async def test_what_was_kept_before_a_cut_is_not_asked_for_again(lewis: Scene) -
     assert after.sizes == [70]
     assert len(await lines(lewis)) == 270
     assert names(lewis) == set()
+
+
+@pytest.mark.parametrize("after_keeping", ["move", "leave"])
+@pytest.mark.parametrize("late", [0.0, 0.4, 20.0])
+async def test_a_file_that_changes_within_its_second_is_not_taken_for_the_same(
+    tmp_path: Path, after_keeping: str, late: float
+) -> None:  # J14
+    """Same name, same size, same second: nothing in a listing tells them apart, so the second must be over."""
+    async with scene(tmp_path, "edge", after_keeping=after_keeping) as lewis:
+        written = (NOON + MINUTE).timestamp() + late
+        for content in (PLAIN, PLAIN.replace('"2","Test lamp"', '"3","Test lamp"')):
+            drop(lewis, content)
+            os.utime(incoming(lewis) / NAME, (written // 1, written // 1))
+            await lewis.turn(download_orders, MINUTE)
+        await lewis.turn(download_orders, 11 * MINUTE)
+        assert await lines(lewis) == [("Y100000001", "1", 3)]

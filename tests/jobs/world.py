@@ -51,8 +51,9 @@ from daemon.sandbox import JohnLewisSettings, LaRedouteSettings, Sandbox, Sandbo
 from daemon.sandbox.offers import Offer
 from daemon.settings import AccountSettings
 from daemon.store import Store, open_store
+from daemon.store.changes import Change
 from daemon.store.claims import ClaimId
-from daemon.store.listings import Change, ItemRow, PriceRow, StockRow, item_from_json
+from daemon.store.listings import ItemRow, PriceRow, StockRow, item_from_json
 from daemon.store.promotions import PromotionRow
 from daemon.store.times import from_us
 from tests.jobs.scene import EAN, LAMP, MINUTE, NOON, STOCK_NUMBER, Scene, lewis_settings, redoute_settings
@@ -555,10 +556,24 @@ class World:
         await self._check_moves()
         await self._check_updates()
         await self._check_order_errors()
+        await self._check_counts()
         if self.scene.account.speaks == "edge":
             self._check_readings()
             self._check_given()
             await self._check_units()
+
+    async def _check_counts(self) -> None:
+        """How many listings stand how is told without a look at each of them: a look at each tells the same."""
+        told = (await self.scene.store.views.status(self.now()))["accounts"]
+        for account in told:
+            for part, counts in account["listings"].items():
+                each = Counter(
+                    state
+                    for (state,) in await self._read(
+                        f"SELECT {part}_state FROM listings WHERE account = ?", account["name"]
+                    )
+                )
+                assert counts == {state: each[state] for state in counts}, f"{part} of {account['name']}"
 
     def _check_readings(self) -> None:
         """No order and no request is read before its marker, and no marker ever (J5)."""

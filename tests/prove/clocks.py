@@ -27,6 +27,8 @@ _HOUR, _DAY = 3_600, 86_400
 _PRELOADED = Path("/usr/lib") / f"{os.uname().machine}-linux-gnu" / "faketime" / "libfaketimeMT.so.1"
 #: the watchdog's time in seconds, and how long it may be silent before the process is ended, as systemd would
 WATCHDOG, SILENT = 5, 15
+#: how long after its beginning the hour has changed in a scene with a change, in seconds
+CHANGES_AFTER = 12
 #: offer feeds that must leave before and after the clock has stepped
 FEEDS = 2
 
@@ -50,7 +52,7 @@ SCENES = (
     Scene("a day forward", (_DAY,)),
     Scene("a day back", (-_DAY,)),
     Scene("forward and back", (_HOUR, 0, -7 * 60, _DAY)),
-    # The hour changes ten seconds after the start, at 01:00 UTC.
+    # The hour changes at 01:00 UTC.
     Scene("the spring change of the hour", begins=datetime(2026, 3, 29, 0, 59, 50, tzinfo=UTC), zone="Europe/Paris"),
     Scene("the autumn change of the hour", begins=datetime(2026, 10, 25, 0, 59, 50, tzinfo=UTC), zone="Europe/Paris"),
     Scene("a process that stands still", stopped=5.0),
@@ -67,6 +69,7 @@ class _Life:
     shown: Path
     figures: Figures = field(default_factory=Figures)
     process: Process | None = None
+    began: float = field(default_factory=anyio.current_time)
     restart: anyio.Event = field(default_factory=anyio.Event)
 
     def wall_clock(self, seconds: int) -> None:
@@ -126,8 +129,7 @@ class _Life:
             self.restart.set()
             await self._feeds()
         if self.scene.begins:
-            await self._feeds()
-            await anyio.sleep(15)
+            await anyio.sleep_until(self.began + CHANGES_AFTER)
             await self._feeds()
 
     async def _feeds(self) -> None:

@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -33,12 +34,14 @@ from daemon.marketplaces.sellr import xmlread
 from daemon.marketplaces.sellr.reports import read_report
 from daemon.model import AnswerLine, RemoteFile, Sku
 from daemon.sandbox import LaRedouteSettings
-from tests.fuzz.targets import TARGETS, finished
+from daemon.seller.spreadsheets import write_spreadsheet
+from tests.fuzz.targets import TARGETS
 from tests.jobs.scene import EAN, MINUTE, NOON, Scene, scene
 from tests.marketplaces.sellr import made_up
 from tests.prove.delays import ean_of
 from tests.prove.figures import Figures
 from tests.prove.method import Method, Result, together
+from tests.seller.test_spreadsheets import HOSTILE
 
 #: what says where a file is wrong: a line, a byte, a column or field, or what the whole of it lacks
 _PLACE = re.compile(
@@ -122,6 +125,7 @@ class Folder:
     put: Callable[[int], Awaitable[Path]]
     read: Callable[[], Awaitable[None]]
     stands: Callable[[int, Path], Awaitable[tuple[str, str]]]
+    damages: Mapping[str, Callable[[bytes], bytes]] = field(default_factory=lambda: DAMAGES)
     figures: Figures = field(default_factory=Figures)
 
 
@@ -133,8 +137,8 @@ def files_of(good: int) -> int:
 async def check(name: str, folder: Folder, good: int) -> Figures:
     """Damaged files among at least so many good ones."""
     figures, damaged, whole = folder.figures, {}, {}
-    damages = list(DAMAGES.items())
-    for number in range(files_of(good)):
+    damages = list(folder.damages.items())
+    for number in range(max(good, len(damages)) + len(damages)):
         path = await folder.put(number)
         if number % 2 and number // 2 < len(damages):
             what, damage = damages[number // 2]
@@ -403,13 +407,28 @@ async def sellr_order_files(each: Scene, _: int) -> Folder:
 # The seller.
 
 
-async def seller_stock(each: Scene, inbox: Path) -> Folder:
+def _made(make: Callable[[], BytesIO], _: bytes) -> bytes:
+    return make().getvalue()
+
+
+#: workbooks that would fill the memory or never end, but for the one that takes long to make
+WORKBOOKS: Mapping[str, Callable[[bytes], bytes]] = {
+    **DAMAGES,
+    **{f"a workbook: {name}": partial(_made, make) for name, (make, _) in HOSTILE.items() if name != "a zip bomb"},
+}
+
+
+async def seller_stock(each: Scene, inbox: Path, form: str) -> Folder:
     """Files of stock that the seller drops, each of one listing."""
 
     async def put(number: int) -> Path:
         await each.want(sku=Sku(f"GOOD-{number}"), ean=ean_of(number))
-        path = inbox / f"stock-{number:05d}.csv"
-        path.write_text(f"sku,stock\nGOOD-{number},{20_000 + number}\n", "utf-8")
+        path = inbox / f"stock-{number:05d}.{form}"
+        if form == "csv":
+            path.write_text(f"sku,stock\nGOOD-{number},{20_000 + number}\n", "utf-8")
+        else:
+            with path.open("wb") as target:
+                write_spreadsheet(target, "stock", ["sku", "stock"], [[f"GOOD-{number}", 20_000 + number]])
         os.utime(path, (number, number))
         return path
 
@@ -428,16 +447,20 @@ async def seller_stock(each: Scene, inbox: Path) -> Folder:
     async def read() -> None:
         await _turns(each, exchange_files, 1, 2, 3)
 
-    return Folder(each, put, read, stands)
+    return Folder(each, put, read, stands, DAMAGES if form == "csv" else WORKBOOKS)
 
 
 @dataclass(frozen=True)
 class Place:
-    """A folder by its name, the side whose account reads it, and what that account says besides."""
+    """A folder by its name, the side whose account reads it, and what that account says besides.
+
+    `form` is that of the files of a seller's inbox.
+    """
 
     side: str
     open: Callable[..., Awaitable[Folder]]
     redoute: LaRedouteSettings | None = None
+    form: str = ""
 
 
 PLACES: Mapping[str, Place] = {
@@ -448,7 +471,8 @@ PLACES: Mapping[str, Place] = {
     "reports as CSV": Place("sellr", partial(sellr_reports, form="csv")),
     "reports as XML": Place("sellr", partial(sellr_reports, form="xml")),
     "orders of La Redoute": Place("sellr", sellr_order_files, LaRedouteSettings(answers="sftp")),
-    "stock files of the seller": Place("sellr", seller_stock),
+    "stock files of the seller": Place("sellr", seller_stock, form="csv"),
+    "workbooks of the seller": Place("sellr", seller_stock, form="xlsx"),
 }
 
 
@@ -458,32 +482,28 @@ async def folder(name: str, good: int) -> Figures:
     with TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as root:
         inbox = Path(root) / "inbox"
         inbox.mkdir()
-        seller = place.open is seller_stock
-        changes: dict[str, Any] = {"exchange": {"inbox": inbox}} if seller else {}
+        changes: dict[str, Any] = {"exchange": {"inbox": inbox}} if place.form else {}
         if place.open is sellr_order_files:
             changes = {"orders": {"source": "sftp"}}
         async with scene(Path(root), place.side, place.redoute, **changes) as each:
-            made = await (place.open(each, inbox) if seller else place.open(each, files_of(good)))
+            made = await (place.open(each, inbox, place.form) if place.form else place.open(each, files_of(good)))
             return await check(name, made, good)
 
 
 # Every sample cut at every byte.
 
 
-def _report_lines(name: str, content: bytes) -> list[AnswerLine]:
+async def _report_lines(name: str, content: bytes) -> list[AnswerLine]:
     """The lines of a report as they would be applied, whether or not it is whole."""
 
-    async def read() -> list[AnswerLine]:
-        async def chunks() -> AsyncIterator[bytes]:
-            yield content
+    async def chunks() -> AsyncIterator[bytes]:
+        yield content
 
-        found: list[AnswerLine] = []
-        with suppress(Unreadable):
-            async for batch in read_report(made_up.settings(), RemoteFile("/reports", name, len(content)), chunks()):
-                found += batch
-        return found
-
-    return finished(read())
+    found: list[AnswerLine] = []
+    with suppress(Unreadable):
+        async for batch in read_report(made_up.settings(), RemoteFile("/reports", name, len(content)), chunks()):
+            found += batch
+    return found
 
 
 def _sellr_orders(content: bytes) -> object:
@@ -530,14 +550,20 @@ def cuts(every: int = 1) -> Figures:
                 figures.counts["files cut at a byte"] += 1
                 if _is_whole(read, content[:length]):
                     figures.broken.append(f"{name}, {spelling}, cut at byte {length} is read as whole")
+    figures.add(anyio.run(_cut_reports, every))
+    return figures
+
+
+async def _cut_reports(every: int) -> Figures:
+    figures = Figures()
     for name in ("report.csv", "report.xml"):
         for spelling, spelt in SPELLINGS.items():
             content = spelt(made_up.golden(name).decode("utf-8", "replace").encode())
-            meant = _report_lines(name, content)
+            meant = await _report_lines(name, content)
             figures.broken += [] if meant else [f"{name}, {spelling}, is not read"]
             for length in range(0, len(content), every):
                 figures.counts["files cut at a byte"] += 1
-                if [line for line in _report_lines(name, content[:length]) if line not in meant]:
+                if [line for line in await _report_lines(name, content[:length]) if line not in meant]:
                     figures.broken.append(f"{name}, {spelling}, cut at byte {length} says what the whole does not")
     return figures
 

@@ -14,7 +14,7 @@ import anyio
 
 from tests.prove.canaries import heard
 from tests.prove.figures import Figures
-from tests.prove.flow import SETTLES_WITHIN, STRACE, flow, most_by_one_thread, traces
+from tests.prove.flow import PASSES, SETTLES_WITHIN, STRACE, flow, most_by_one_thread, traces
 from tests.prove.method import Method, Result, together
 
 #: The calls at which the process is killed: the end of a commit, what becomes of files, every send on a socket. Each
@@ -35,7 +35,7 @@ async def count_calls() -> dict[str, int]:
     """How often the thread that makes a call most makes it, in a run that nobody disturbs."""
     async with flow() as told:
         log = told.site.folder / "calls"
-        told.site.prefix = [*STRACE, "-o", str(log), "-e", f"trace={','.join(CALLS)}"]
+        told.site.prefix = [*STRACE, PASSES, "-o", str(log), "-e", f"trace={','.join(CALLS)}"]
         with anyio.fail_after(SETTLES_WITHIN):
             assert await told.runs_until(told.goes_on_until_settled) is None, told.site.errors
         most = most_by_one_thread(log.read_text("utf-8", "replace").splitlines())
@@ -65,6 +65,7 @@ async def kill_at(call: str, number: int) -> Figures:
         if code not in (None, -signal.SIGKILL):
             figures.broken.append(f"{call} {number}: it was to be killed and ended with {code}: {told.site.errors}")
         figures.counts[f"killed at {call}" if died else f"past the last {call}"] += 1
+        figures.counts["points at which it was killed"] += died
         figures.counts["doubts that a person settled"] += told.asked_a_person
         figures.hit["a stock file was taken half or empty, and came again whole"] += told.torn()
         figures.counts["offer feeds received"] += sum(it.kind == "offers" for it in told.sandbox.laredoute.feeds)

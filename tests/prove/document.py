@@ -90,10 +90,11 @@ def _sometimes(found: dict[str, Any]) -> str:
 _ELSEWHERE = (
     ("a second daemon on one database", "tests/store/test_database.py, tests/test_daemon_process.py"),
     ("a reload while turns are in flight", "tests/test_daemon_process.py"),
-    ("a server that hangs in an upload", "tests/transports/test_sftp.py"),
+    ("a server that hangs in an upload", "tests/prove/test_hangs.py"),
     ("a report for an unknown feed", "tests/jobs/test_reports.py"),
-    ("a failing fsync during a claim", ""),
-    ("a log of the database that was cut by a lost power", ""),
+    ("a failing fsync during a claim", "tests/prove/test_faults.py, and by faults"),
+    ("a log of the database that was cut by a lost power", "tests/prove/test_powercut.py, and by powercut"),
+    ("a log of the database that was truncated", "tests/prove/test_backups.py, and by powercut"),
 )
 
 

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -152,12 +153,15 @@ class Flow:
                 ended.append(await process.ended())
                 scope.cancel()
 
-            async with anyio.create_task_group() as group:
-                group.start_soon(watch, group.cancel_scope)
-                await wait()
-                group.cancel_scope.cancel()
-            if not ended:
-                await self._kill(process)
+            try:
+                async with anyio.create_task_group() as group:
+                    group.start_soon(watch, group.cancel_scope)
+                    await wait()
+                    group.cancel_scope.cancel()
+            finally:
+                if not ended:
+                    with anyio.CancelScope(shield=True):
+                        await self._kill(process)
             return ended[0] if ended else None
 
     async def broken(self) -> list[str]:
@@ -209,6 +213,15 @@ class Flow:
             *(f"a feed of kind {kind}" for kind in (sent - Counter(kind for (kind,) in feeds)).elements()),
         ]
 
+    def too_close(self) -> list[str]:
+        """Every pair of offer feeds less than an interval apart, with how the far side served each of them."""
+        feeds = [feed for feed in self.sandbox.laredoute.feeds if feed.kind == "offers"]
+        return [
+            f"{after.started_boot - before.ended_boot:.3f} s from the end of {before} to the start of {after}"
+            for before, after in pairwise(feeds)
+            if after.started_boot - before.ended_boot < INTERVAL
+        ]
+
     def torn(self) -> int:
         """How many stock files John Lewis took half or empty: they have no marker, and one that is whole follows."""
         arrivals = self.sandbox.johnlewis.arrivals
@@ -245,7 +258,8 @@ class Flow:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         if not traced:
-            process.signal(signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                process.signal(signal.SIGKILL)
         await process.ended()
 
 

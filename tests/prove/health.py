@@ -23,7 +23,8 @@ from starlette.applications import Starlette
 from daemon.config import Config
 from daemon.crontab import CRONTAB, SITE_CRONTAB, intervals
 from daemon.health import Figures as ForMetrics
-from daemon.health import Loaded, Snapshot, Verdict, Vitals, judge
+from daemon.health import Loaded, Verdict, Vitals, judge
+from daemon.main import read_snapshot
 from daemon.marketplaces.dialects import DIALECTS
 from daemon.model import Moment, OrderNumber, UpdateKind
 from daemon.runner import Runner, SiteTask, Task
@@ -105,17 +106,13 @@ class Installation:
 
     async def health(self) -> Verdict:
         """As the daemon finds it (`daemon.main.Daemon.health`)."""
-        store, at = self.scene.store, self.now().at
-        snapshot = Snapshot(
-            await store.runs.snapshot(),
-            await store.accounts.held(),
-            waiting=await store.views.waiting(at),
-            attention=await store.views.attention(),
-            order_errors=await store.views.order_errors(),
-            pauses=await store.pauses.in_force(at),
-            alerts=await store.alerts.open(),
-        )
+        at = self.now().at
+        snapshot = await read_snapshot(self.scene.store, at)
         return judge(snapshot, self.vitals, self.loaded, intervals(self.config), at)
+
+    async def hindrances(self) -> list[str]:
+        """Why the process is not ready."""
+        return list((await self.health()).reasons)
 
     async def figures(self) -> ForMetrics | None:
         """The metrics are no part of this."""
@@ -572,11 +569,15 @@ async def meets(fault: Fault) -> Figures:
             await each.want()
             await here.passes(2 * HOUR)
             texts = [await here.asked()]
-            await fault.happens(here)
-            texts.append(await here.asked())
-            # What is over must stay over for a while, so that a fault that comes and goes is told once.
-            await fault.ends(here)
-            await here.asked()
+            try:
+                await fault.happens(here)
+                texts.append(await here.asked())
+                # What is over must stay over for a while, so that a fault that comes and goes is told once.
+                await fault.ends(here)
+                await here.asked()
+            finally:
+                # Another configuration has opened another way, which the scene does not know.
+                await here.scene.marketplace.aclose()
             here.after += 10 * MINUTE
             texts.append(await here.asked())
             figures.counts["faults"] += 1

@@ -1,23 +1,29 @@
 """Every method of `make prove`, in the order in which they run and stand on the page."""
 
 from tests.prove import (
+    backups,
     clocks,
     corpus,
     crashpoints,
     cuts,
     delays,
+    faults,
     hangs,
     health,
+    hostile,
     month,
     mutants,
+    names,
     permutations,
     powercut,
+    properties,
     reloads,
     restores,
     simulation,
     soak,
     starts,
     stops,
+    strangers,
 )
 from tests.prove.method import Method
 
@@ -26,11 +32,15 @@ METHODS: tuple[Method, ...] = (
     month.METHOD,
     delays.METHOD,
     crashpoints.METHOD,
+    faults.METHOD,
     powercut.METHOD,
     cuts.METHOD,
     hangs.METHOD,
+    strangers.METHOD,
+    hostile.METHOD,
     corpus.METHOD,
     permutations.METHOD,
+    names.METHOD,
     reloads.METHOD,
     stops.METHOD,
     starts.METHOD,
@@ -38,5 +48,7 @@ METHODS: tuple[Method, ...] = (
     soak.METHOD,
     health.METHOD,
     restores.METHOD,
+    backups.METHOD,
+    properties.METHOD,
     mutants.METHOD,
 )

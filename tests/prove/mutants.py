@@ -59,6 +59,12 @@ MUTANTS = (
         ("tests/store/test_gate.py", "tests/store/test_feeds.py"),
     ),
     Mutant(
+        "synchronous=NORMAL",
+        "daemon/store/database.py",
+        (("PRAGMA synchronous = FULL", "PRAGMA synchronous = NORMAL"),),
+        ("tests/prove/test_powercut.py",),
+    ),
+    Mutant(
         "synchronous=OFF",
         "daemon/store/database.py",
         (("PRAGMA synchronous = FULL", "PRAGMA synchronous = OFF"),),
@@ -172,13 +178,8 @@ MUTANTS = (
     ),
     Mutant(
         "report applied by arrival order",
-        "daemon/store/feeds.py",
-        (
-            (
-                'f"{p}_state = CASE WHEN a.{p}_revision = listings.{p}_revision"',
-                'f"{p}_state = CASE WHEN a.{p}_revision IS NOT NULL"',
-            ),
-        ),
+        "daemon/store/settling.py",
+        (('f"o.{p}_revision = l.{p}_revision AND (', 'f"o.{p}_revision IS NOT NULL AND ('),),
         ("tests/store/test_feeds.py", "tests/store/test_late_answers.py"),
     ),
     Mutant(
@@ -203,8 +204,8 @@ MUTANTS = (
         "daemon/timetable.py",
         (
             (
-                "due = next_due(state.last_started_at if state else None, every, now)",
-                "due = next_due(now if state else None, every, now)",
+                "next_due(state.last_started_at, every, now)",
+                "next_due(state.last_started_at and now, every, now)",
             ),
         ),
         ("tests/test_timetable.py",),

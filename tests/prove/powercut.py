@@ -52,6 +52,8 @@ _LOOKS_EVERY = 0.002
 _EVERY = ', housekeeping = "1s"'
 _MORE = '[every]\nbackup = "1s"\nhousekeeping = "1s"\n[backup]\nkeep = 2\n'
 _SECTORS = (512, 4096)
+#: after these the power is always cut, because they are few
+_ALWAYS = frozenset({"truncate", "rename", "unlink"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,7 +364,8 @@ async def cuts(run: int, every: int, seeds: int, enough: int | None = None) -> F
         disk = Disk(recording.before)
         for number, call in enumerate(recording.calls, 1):
             disk.take(call)
-            for seed in range(seeds) if number % every == run % every else ():
+            chosen = number % every == run % every or call.name in _ALWAYS
+            for seed in range(seeds) if chosen else ():
                 figures.add(await _judge(Path(name) / "disk", disk, call, reported, (number, seed)))
     return figures
 

@@ -9,7 +9,7 @@ from tests.prove.corpus import DAMAGES, PLACES, cuts, folder
 async def test_a_bad_file_is_told_and_holds_up_nothing(name: str) -> None:  # D9 J4 J5 J6 J12 J13 L17 S1
     figures = await folder(name, 0)
     assert figures.broken == []
-    assert sum(figures.counts.values()) == 2 * len(DAMAGES)
+    assert sum(figures.counts.values()) >= 2 * len(DAMAGES)
     assert figures.counts[f"good files worked off, {name}"] >= len(DAMAGES)
 
 

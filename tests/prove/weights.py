@@ -47,7 +47,7 @@ def grown(weights: Sequence[Weight], what: str) -> list[str]:
         return [f"{what}: weighed only {len(weights)} times"]
     second, last = weights[third : 2 * third], weights[-third:]
     return [
-        f"{what}: {name} grew from {before} to {after}"
+        f"{what}: {name} grew from {before:.1f} to {after:.1f}"
         for name, wavers in (("memory_kib", WAVERS_KIB), ("files", WAVERS_FILES), ("threads", WAVERS_THREADS))
         if (after := median(getattr(each, name) for each in last))
         > (before := median(getattr(each, name) for each in second)) + wavers

@@ -12,10 +12,13 @@ from daemon.seller.badrows import TableFormat, reasons_of, write_bad_rows
 from daemon.seller.columns import ImportKind, open_lines
 from daemon.seller.differences import fields
 from daemon.seller.exports import LISTING_COLUMNS
-from daemon.seller.imports import ImportReport, import_file, import_rows
+from daemon.seller.imports import ImportReport, RowResult, import_file, import_rows
+from daemon.seller.intakes import LARGE_BATCH
+from daemon.seller.rows import BrokenRow, Row, Table
 from daemon.seller.spreadsheets import Cell, write_spreadsheet
 from daemon.seller.workbooks import sheet_rows
 from daemon.store import Store
+from daemon.store.changes import Change
 from tests.seller.conftest import NOON, lewis, redoute
 
 REDOUTE, LEWIS = AccountName("redoute"), AccountName("lewis")
@@ -150,6 +153,32 @@ async def test_lines_of_json_are_rows_and_a_misspelt_field_is_told(store: Store)
     assert "write price" in results[1].faults[0].fix
     listing = await store.views.listing(REDOUTE, Sku("LAMP-1")) or {}
     assert (listing["price_minor"], listing["rrp_minor"]) == (4990, None)
+
+
+class _Broken(Table):
+    """Stock rows that break off behind the first batch, as a damaged workbook does."""
+
+    def __init__(self) -> None:
+        super().__init__(1, ["sku", "stock"], ["sku", "stock"], ["sku", "stock"])
+        self._line = 1
+
+    def next_row(self) -> Row | BrokenRow | None:
+        self._line += 1
+        if self._line > LARGE_BATCH + 1:
+            raise Unreadable("the workbook is damaged")
+        sku = "LAMP-1" if self._line == LARGE_BATCH else f"X{self._line}"
+        return Row(self._line, (sku, "3"), {"sku": sku, "stock": "3"})
+
+
+async def test_what_is_wrong_with_the_next_batch_stops_nothing_of_the_one_before(store: Store) -> None:  # S1
+    await taken(store, ImportKind.LISTINGS, LAMP)
+    told: list[RowResult] = []
+    with pytest.raises(Unreadable, match="damaged"):  # noqa: PT012 - what was stored before counts as well
+        async for batch in import_rows(store, redoute(), ImportKind.STOCK, _Broken(), NOON):
+            told += batch
+    assert [row.line for row in told if row.change is Change.CHANGED] == [LARGE_BATCH]
+    listing = await store.views.listing(REDOUTE, Sku("LAMP-1")) or {}
+    assert (len(told), listing["stock"]) == (LARGE_BATCH, 3)
 
 
 async def an_order(

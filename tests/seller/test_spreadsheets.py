@@ -234,6 +234,18 @@ def test_hostile_workbooks_are_refused_in_words_and_without_harm(name: str) -> N
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1_024  # KiB
 
 
+@pytest.mark.parametrize("on_disk", [True, False])
+def test_a_workbook_that_lost_some_bytes_is_damaged_wherever_it_lies(tmp_path: Path, on_disk: bool) -> None:  # S1
+    """Its list of parts then names a place before its beginning."""
+    content = written(["sku", "stock"], ["LAMP-1", 3]).getvalue()
+    for lost in (1, 40, 200):
+        cut = content[:60] + content[60 + lost :]
+        path = tmp_path / "stock.xlsx"
+        path.write_bytes(cut)
+        with path.open("rb") as file, pytest.raises(Unreadable, match="the workbook is damaged"):
+            list(sheet_rows(file if on_disk else io.BytesIO(cut)))
+
+
 def test_a_cell_that_is_too_long_spoils_its_row_alone() -> None:  # S1
     long = b"<c t='inlineStr'><is><t>" + b"x" * 200_000 + b"</t></is></c>"
     sheet = b"<s><row>" + long + b"</row><row><c><v>1</v></c></row></s>"

@@ -142,6 +142,20 @@ def test_every_bad_row_is_told_once_and_every_good_row_is_taken(kinds: list[str]
     assert told == [number + 2 for number, kind in enumerate(kinds) if kind != "good"]
 
 
+@given(
+    st.lists(st.lists(st.text(st.characters(blacklist_characters='"\r\n', blacklist_categories=["Cs"])), max_size=4))
+)
+def test_a_line_without_quotation_marks_is_what_it_would_be_with_them(lines: list[list[str]]) -> None:
+    plain, quoted = StringIO("sku,stock,title\n"), StringIO("sku,stock,title\n")
+    for text in (plain, quoted):
+        text.seek(0, 2)
+    for line in lines:
+        plain.write(",".join(line) + "\n")
+        cut = ",".join(line).split(",") if line else []
+        quoted.write(",".join(f'"{cell}"' for cell in cut) + "\n")
+    assert rows(plain.getvalue()) == rows(quoted.getvalue())
+
+
 @given(st.lists(st.text(max_size=4)))
 def test_seen_is_a_dictionary(keys: list[str]) -> None:
     seen, model = Seen(), dict[str, int]()

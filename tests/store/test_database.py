@@ -4,6 +4,7 @@ import hashlib
 import sqlite3
 import threading
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import anyio
@@ -234,6 +235,26 @@ async def test_a_fold_that_fails_is_a_storage_error(database: Database) -> None:
     await database._writer.call(begin)
     with pytest.raises(StoreError, match="locked"):
         await database.checkpoint()
+
+
+async def test_a_reader_that_holds_an_old_state_lets_the_log_grow_and_stops_nobody(database: Database) -> None:  # D7
+    log = database.path.with_name(f"{database.path.name}-wal")
+    await database.write(lambda db: db.execute("CREATE TABLE filler (content BLOB)").rowcount)
+    with closing(sqlite3.connect(database.path)) as reader:
+        reader.execute("BEGIN")
+        assert reader.execute("SELECT count(*) FROM filler").fetchone() == (0,)
+        for _ in range(70):
+            await database.write(lambda db: db.execute("INSERT INTO filler VALUES (zeroblob(1 << 20))").rowcount)
+        assert log.stat().st_size > 70 << 20
+        assert not await database.checkpoint()
+        await database.beat()
+        assert reader.execute("SELECT count(*) FROM filler").fetchone() == (0,)
+    # Once nobody reads an older state the log begins anew and keeps its limit by itself; a fold empties it.
+    for _ in range(3):
+        await database.beat()
+    assert log.stat().st_size <= 64 << 20
+    assert await database.checkpoint()
+    assert log.stat().st_size == 0
 
 
 async def test_a_commit_is_on_the_disk_before_it_is_told(database: Database) -> None:  # D9 L8

@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -174,9 +173,9 @@ async def test_the_work_of_a_batch_of_answers_does_not_grow_with_the_feed(
         await sent(database, feeds, await opened(feeds, ITEM_RULE, timedelta(seconds=count)), MINUTE, ref)
         line = AnswerLine(accepted=True, remote_ref=ref)
         names: dict[str, Callable[[int], AnswerLine]] = {
-            "sku": lambda i: replace(line, sku=f"S{i}"),
-            "ean": lambda i: replace(line, ean=f"E{i}"),
-            "channel_item_id": lambda i: replace(line, channel_item_id=f"C{i}"),
+            "sku": lambda i: line._replace(sku=f"S{i}"),
+            "ean": lambda i: line._replace(ean=f"E{i}"),
+            "channel_item_id": lambda i: line._replace(channel_item_id=f"C{i}"),
         }
         lines = [names[named_by](i) for i in range(50)]
         return await steps_of(database, lambda: answers.apply(REDOUTE, lines, NOON))

@@ -100,3 +100,13 @@ async def test_the_daily_round_is_not_slower_than_what_there_is(database: Databa
 
     few = await round_with(100)
     assert await round_with(1_000) < 20 * few
+
+
+async def test_what_was_dropped_long_ago_is_not_looked_at_again(database: Database) -> None:  # D7
+    payloads = Payloads(database)
+    for number in range(300):
+        await an_old_delivery(database, b"%d" % number)
+    before = await steps_of(database, lambda: payloads.expire(LEWIS, NOON))
+    assert await payloads.expire(LEWIS, NOON + DAY) == 300
+    after = await steps_of(database, lambda: payloads.expire(LEWIS, NOON + DAY))
+    assert after <= before + 10, "only hash and size are left of them, and those stay for ever"

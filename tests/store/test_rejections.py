@@ -7,8 +7,9 @@ import pytest
 
 from daemon.model import AnswerLine, ChannelStatus, FeedRule, Item, ListingFault, Money, Part, PayloadId, Sku
 from daemon.store import Store
+from daemon.store.changes import Change
 from daemon.store.database import Database
-from daemon.store.listings import Change, ItemRow, PriceRow, Retried, StockRow
+from daemon.store.listings import ItemRow, PriceRow, Retried, StockRow
 from tests.store.conftest import ITEM_RULE, LEWIS, NOON, OFFER_RULE, REDOUTE, STOCK_RULE, moment
 from tests.store.test_feeds import LAMP, a_listing, opened, sent
 

@@ -6,7 +6,7 @@ from daemon.model import AnswerLine, ChannelStatus, Feed, FeedKind, Sku
 from daemon.store import Store
 from daemon.store.database import Database
 from daemon.store.listings import StockRow
-from daemon.store.runs import Runs
+from daemon.store.runs import Ending, Runs
 from tests.store.conftest import ITEM_RULE, NOON, OFFER_RULE, REDOUTE, moment
 from tests.store.test_feeds import HOUR, LAMP, a_listing
 
@@ -25,6 +25,22 @@ async def test_old_turns_are_forgotten_and_the_job_and_what_runs_stay(database: 
     assert await runs.due(REDOUTE, "orders") == NOON + 2 * MINUTE
     rows = await database.read(lambda db: db.execute("SELECT job, outcome FROM job_runs ORDER BY id").fetchall())
     assert [tuple(row) for row in rows] == [("orders", "idle"), ("offers", "running")]
+
+
+async def test_turns_that_found_nothing_are_forgotten_before_the_others(database: Database) -> None:
+    """Five thousand accounts take four million turns a day, and nearly all of them find nothing to do."""
+    runs, store = Runs(database), Store(database)
+    endings: tuple[Ending, ...] = ("idle", "done", "failed", "idle", "idle")
+    for minute, ending in enumerate(endings):
+        run = await runs.started(REDOUTE, "orders", NOON + minute * MINUTE)
+        await runs.ended(run, ending, 0, "", None, NOON + minute * MINUTE)
+
+    assert await store.retention.forget_idle_turns(NOON + 4 * MINUTE) == 2
+
+    rows = await database.read(lambda db: db.execute("SELECT outcome FROM job_runs ORDER BY id").fetchall())
+    assert [row[0] for row in rows] == ["done", "failed", "idle"]
+    (state,) = await runs.snapshot()
+    assert state.last_succeeded_at == NOON + 4 * MINUTE
 
 
 async def test_old_events_are_forgotten_however_many_there_are(database: Database) -> None:  # D8

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from threading import get_ident
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from daemon.marketplaces.sellr.offers import SellerOfferRequest
 from daemon.model import AccountName, Feed, FeedId, FeedKind, FeedObject, FeedState, Sku
 from daemon.store import Store
 from daemon.store.database import Database, migrations, statements
-from daemon.store.feeds import _object, _page, _rows
+from daemon.store.feeds import _object, _page, _pages, _rows
 from daemon.store.rows import RowForm
 from tests.marketplaces.edge.account import account
 from tests.marketplaces.sellr.made_up import settings
@@ -110,12 +111,11 @@ def by_the_database(db: sqlite3.Connection, file: FeedFile, page: int) -> Iterat
     assert file.usual is not None
     form = RowForm(file.usual)
     form.page = page
-    last = 0
-    while True:
-        last, piece = _rows(db, 1, last, form, "EUR", file.rows)
-        if not piece:
-            return
-        yield piece
+    after = 0
+    while pages := _pages(db, 1, after, page):
+        for each in pages:
+            yield _rows(db, 1, each, form, "EUR", file.rows)
+        _, after = pages[-1]
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -130,12 +130,13 @@ def test_both_ways_make_the_same_bytes(
         assert b"".join(by_the_database(empty, file, page)) == file.rows(carried)
 
 
-async def test_usual_listings_make_no_object(database: Database) -> None:  # J3
+async def test_usual_listings_make_no_object_and_none_is_written_in_the_loops_thread(database: Database) -> None:  # J3
     store, file = Store(database), stock_file()
-    written: list[Sku] = []
+    written: list[tuple[Sku, bool]] = []
+    own = get_ident()
 
     def write(batch: Sequence[FeedObject]) -> bytes:
-        written.extend(each.sku for each in batch)
+        written.extend((each.sku, get_ident() == own) for each in batch)
         return file.rows(batch)
 
     await database.write(
@@ -151,4 +152,4 @@ async def test_usual_listings_make_no_object(database: Database) -> None:  # J3
     assert isinstance(feed, Feed)
     pieces = [piece async for piece in store.feeds.rows(feed, "GBP", file.usual, write)]
     assert b"".join(pieces).splitlines()[-2:] == [b"00019999,,4,7", b'"87""654",,4,7']
-    assert (written, len(pieces)) == (["RUG-1"], 5)
+    assert (written, len(pieces)) == ([(Sku("RUG-1"), False)], 5)

@@ -7,7 +7,8 @@ import pytest
 
 from daemon.model import Item, Sku, StockExtras
 from daemon.store import open_store
-from daemon.store.listings import Change, ItemRow
+from daemon.store.changes import Change
+from daemon.store.listings import ItemRow
 from tests.store.conftest import LEWIS, NOON
 
 

@@ -30,6 +30,7 @@ from daemon.store import Store, read_store
 from daemon.store.database import Database
 from daemon.store.listings import ItemRow, StockRow
 from tests.store.conftest import ITEM_RULE, LEWIS, NOON, OFFER_RULE, REDOUTE, moment
+from tests.store.steps import steps_of
 
 EAN = "3701234567891"
 SECRET = "Made Up Lane 5"
@@ -245,3 +246,20 @@ async def test_there_is_nothing_to_read_before_the_first_start(tmp_path: Path) -
     with pytest.raises(StoreError, match="does not exist yet"):
         async with read_store(tmp_path / "none.db"):
             pass
+
+
+async def test_listings_in_order_are_counted_and_not_looked_at(store: Store) -> None:  # S3
+    """A million rows of a catalogue, each with its texts, would be walked through every few seconds."""
+    await store.database.write(
+        lambda db: (
+            db.execute(
+                "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)"
+                " INSERT INTO listings (account, sku, item, stock_state, created_at, changed_at)"
+                " SELECT 'redoute', 'SKU-' || i, '{}', CASE WHEN i % 1000 THEN 'not_needed' ELSE 'error' END, 0, 0 FROM n"
+            ).rowcount
+        )
+    )
+    steps = await steps_of(store.database, lambda: store.views.status(moment()))
+    (_, redoute) = (await store.views.status(moment()))["accounts"]
+    assert redoute["listings"]["stock"] == {"not_needed": 1998, "pending": 0, "sent": 0, "error": 2}
+    assert steps < 2000 * 10

@@ -651,6 +651,7 @@ def judge(folder: Path, name: str, how: Put, outcome: str) -> None:
         assert visible
     if outcome == "Unreachable":
         assert not visible
+        assert how is not Put.AT_ONCE or not (folder / name).exists()
     if visible and (how is not Put.AT_ONCE or outcome == "arrived"):
         assert data == CONTENT
 

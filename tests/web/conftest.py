@@ -58,6 +58,9 @@ class Asked:
         vitals = Vitals(NOON, timedelta(), timedelta())
         return judge(snapshot, vitals, Loaded(NOON, tuple(self.problems)), intervals(self.config), self.at)
 
+    async def hindrances(self) -> list[str]:
+        return list((await self.health()).reasons)
+
     async def figures(self) -> Figures | None:
         return None
 

@@ -48,6 +48,9 @@ class Known:
     async def health(self) -> Verdict:
         return self.verdict
 
+    async def hindrances(self) -> list[str]:
+        return list(self.verdict.reasons)
+
     async def figures(self) -> Figures | None:
         return self.counted
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from daemon.errors import Unreadable
 from daemon.marketplaces.edge.sections import LONGEST_PART, decode
 from daemon.marketplaces.edge.settings import Column, EdgeSettings
-from daemon.model import AnswerLine, Count, Feed, FeedObject, UsualRow, Words
+from daemon.model import AnswerLine, Count, Extra, Feed, FeedObject, UsualRow, Words
 
 _NAME = re.compile(r"inventory-[0-9]{20}(?![0-9])")
 _BATCH = 1000
@@ -58,7 +58,7 @@ class InventoryFile:
         """Nothing: a stock file has no checksum."""
         return b""
 
-    def _place(self, column: Column) -> str | Words | Count:
+    def _place(self, column: Column) -> str | Words | Count | Extra:
         match column.field:
             case "part_number":
                 return Words("channel_item_id")
@@ -71,11 +71,11 @@ class InventoryFile:
             case "free_stock":
                 return Count("stock")
             case "standard_lead_time_days":
-                return str(self._handling_days + self._delivery_days)
+                return Extra(str(self._handling_days + self._delivery_days))
             case "":
                 return _quoted(column.text)
             case _:
-                return ""
+                return Extra()
 
     def _row(self, listing: FeedObject) -> list[str]:
         values = self._values(listing)

@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
-from daemon.errors import Refused, Unreadable
+from daemon.errors import NotAllowed, Refused, Unreadable
 from daemon.marketplaces import Check, FeedFile, Inbox, Marketplace, Report, Spool
 from daemon.marketplaces.edge.cancellations import read_cancellation
 from daemon.marketplaces.edge.inventory import InventoryFile, inventory_name, read_errors
@@ -97,13 +97,14 @@ class Edge:
         self,
         inbox: Inbox,
         since: datetime,  # noqa: ARG002 (files wait for us; there is nothing to ask for)
-        now: datetime,  # noqa: ARG002
+        now: datetime,
     ) -> AsyncGenerator[Delivery[Order], None]:
         """Every order whose marker stands in the same listing (J5), one in a file; the marker itself is never read.
 
-        Where a retailer leaves no markers, a file counts once it stands as it did in the listing before (J15).
+        Where a retailer leaves no markers, a file counts once it stands as it did in the listing before (J15). One that
+        was written in this very second waits for the next turn: written once more, it would pass for the same (J14).
         """
-        async with aclosing(self._whole(inbox, self._download, "order-", self._read_order)) as deliveries:
+        async with aclosing(self._whole(inbox, self._download, "order-", self._read_order, now)) as deliveries:
             async for delivery in deliveries:
                 yield delivery
 
@@ -146,19 +147,29 @@ class Edge:
     async def find_update(self, update: OrderUpdate) -> Whereabouts:
         """Look for what the sending left: a marker or an error means arrived, a file without its marker never counted.
 
-        Nothing at all is no answer, because it is not known what The Edge does with a file that it took (Edge
-        section 1, archiving).
+        Where there are no markers, the file itself means arrived if it is whole. Of half of one it is not known what is
+        made of it; nothing at all is no answer, because it is not known what The Edge does with a file that it took
+        (Edge section 1, archiving).
         """
         folder = self._update_folder(update)
         marker = f"{update.name}{self._settings.marker}"
         # A file that was refused is renamed beside its error (Edge section 7).
         gone = {marker, f"{marker}.failed", f"{update.name}.failed"}
-        if self._how_updates_go is Put.AT_ONCE:
-            gone.add(update.name)
         there = await self._sftps[folder.login].exists(folder.path, [update.name, *sorted(gone)])
         if there & gone or await self._has_error(update):
             return Whereabouts.ARRIVED
+        if self._how_updates_go is Put.AT_ONCE:
+            return Whereabouts.ARRIVED if await self._stands_whole(folder, update) else Whereabouts.UNKNOWN
         return Whereabouts.ABSENT if there else Whereabouts.UNKNOWN
+
+    async def _stands_whole(self, folder: Folder, update: OrderUpdate) -> bool:
+        try:
+            length = len(self.write_update(update))
+        except NotAllowed:
+            # Written before the settings changed: it cannot be compared any more.
+            return False
+        listed = await self._sftps[folder.login].list(folder.path)
+        return any((file.name, file.size) == (update.name, length) for file in listed)
 
     async def update_answers(self, inbox: Inbox) -> AsyncGenerator[Delivery[UpdateAnswer], None]:
         """Every error of an update, `X.err` with its marker (J13). There is no positive answer: silence is one."""
@@ -237,9 +248,9 @@ class Edge:
         return self._settings.folder(_SENT_TO[update.kind])
 
     async def _whole(
-        self, inbox: Inbox, place: Folder, prefix: str, read: Callable[[bytes], T]
+        self, inbox: Inbox, place: Folder, prefix: str, read: Callable[[bytes], T], now: datetime | None = None
     ) -> AsyncGenerator[Delivery[T], None]:
-        """Every file of a kind that is not kept yet and is there whole."""
+        """Every file of a kind that is not kept yet and is there whole; with `now`, but those just written."""
         sftp = self._sftps[place.login]
         listed = await sftp.list(place.path)
         wait = self._settings.wait_for_marker
@@ -249,6 +260,8 @@ class Edge:
             before = self._stood.get((place.path, prefix), frozenset())
             self._stood[place.path, prefix] = frozenset(whole)
             whole = [file for file in whole if file in before]
+        if now is not None:
+            whole = [file for file in whole if not file.may_change_unseen(now)]
         async with aclosing(sftp.read_many(await inbox.unread(whole), limit=_LONGEST_ORDER)) as fetched:
             async for file, outcome in fetched:
                 if isinstance(outcome, FileGone):

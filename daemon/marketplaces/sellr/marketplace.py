@@ -113,15 +113,16 @@ class Sellr:
             if source != "sftp" and read:
                 yield Delivery(RemoteFile(REPLY_FOLDER, "RetrieveByStatus", len(asked.body)), asked.body, read)
         if source != "reply":
-            async with aclosing(self._order_files(inbox)) as deliveries:
+            async with aclosing(self._order_files(inbox, now)) as deliveries:
                 async for delivery in deliveries:
                     yield delivery
         if failed is not None:
             raise failed
 
-    async def _order_files(self, inbox: Inbox) -> AsyncGenerator[Delivery[Order], None]:
+    async def _order_files(self, inbox: Inbox, now: datetime) -> AsyncGenerator[Delivery[Order], None]:
         failed: MarketplaceError | None = None
         listed = await self._sftp.list(self._settings.folders.orders)
+        listed = [file for file in listed if not file.may_change_unseen(now)]
         unread = await inbox.unread(sorted(listed, key=_by_name))
         async with aclosing(self._sftp.read_many(unread, limit=_ORDERS)) as fetched:
             async for file, content in fetched:

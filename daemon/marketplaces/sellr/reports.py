@@ -4,14 +4,19 @@ import codecs
 import csv
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
+from itertools import chain
+from operator import itemgetter
 from typing import Protocol
+
+from anyio import to_thread
 
 from daemon.errors import Unreadable
 from daemon.marketplaces.sellr.settings import ReportTable, SellrSettings
 from daemon.marketplaces.sellr.xmlread import ElementReader
 from daemon.model import AnswerLine, RemoteFile
 
-_BATCH = 1000
+#: what a line of a report says, by our names
+_FIELDS = ("status", "batch_id", "feed_name", "sku", "ean", "part_number", "code", "text")
 # A record longer than this is an unclosed quote or an attack, not an answer.
 _LONGEST_RECORD = 1_000_000
 _LONGEST_TEXT = 65_536
@@ -33,7 +38,7 @@ class _Form(Protocol):
 async def read_report(
     settings: SellrSettings, file: RemoteFile, chunks: AsyncIterator[bytes]
 ) -> AsyncGenerator[list[AnswerLine], None]:
-    """The answer lines of a report, in batches of at most 1,000; memory does not grow with the report.
+    """The answer lines of a report, those of a chunk together; memory does not grow with the report.
 
     A line that cannot be understood (an unknown status word, no EAN and no SKU) does not hold up those behind it: all
     good lines are given first, then Unreadable says which lines were left out. A broken form (not well-formed XML, an
@@ -41,7 +46,6 @@ async def read_report(
     """
     lines = _Lines(settings, file)
     form: _Form | None = None
-    batch: list[AnswerLine] = []
     start = b""
     async for chunk in chunks:
         if form is None:
@@ -49,30 +53,31 @@ async def read_report(
             if not start.strip(b"\xef\xbb\xbf \t\r\n"):
                 continue
             form, chunk = _form(settings.report, file.name, start)(settings.report, lines), start
-        for full in _gathered(batch, form.feed(chunk)):
-            yield full
+        # Not in the event loop's thread: a chunk takes some hundredths of a second.
+        found, fault = await to_thread.run_sync(_found, form.feed(chunk))
+        if found:
+            yield found
+        if fault:
+            raise fault
     if form is None:
         raise Unreadable("line 1: the report is empty")
-    for full in _gathered(batch, form.close()):
-        yield full
-    if batch:
-        yield batch
+    found, fault = _found(form.close())
+    if found:
+        yield found
+    if fault:
+        raise fault
     lines.tell_problems()
 
 
-def _gathered(batch: list[AnswerLine], found: Iterator[AnswerLine]) -> Iterator[list[AnswerLine]]:
-    """Adds what is found to the batch, and gives every full one; a break gives what stood before it, then raises."""
+def _found(lines: Iterator[AnswerLine]) -> tuple[list[AnswerLine], Unreadable | None]:
+    """The lines that are found, and what breaks off the report behind them."""
+    found: list[AnswerLine] = []
     try:
-        for line in found:
-            batch.append(line)
-            if len(batch) == _BATCH:
-                yield batch.copy()
-                batch.clear()
-    except Unreadable:
-        if batch:
-            yield batch.copy()
-            batch.clear()
-        raise
+        for line in lines:
+            found.append(line)  # noqa: PERF402 - what stood before a break is kept
+    except Unreadable as error:
+        return found, error
+    return found, None
 
 
 def _form(report: ReportTable, name: str, start: bytes) -> Callable[[ReportTable, "_Lines"], _Form]:
@@ -100,34 +105,25 @@ class _Lines:
         self._problems: list[str] = []
         self._left_out = 0
 
-    def line(self, number: int, fields: Mapping[str, str]) -> AnswerLine | None:
-        """The answer that the fields (by our names) give; None when there is none yet, or it is not understood."""
-        status = fields["status"].strip().casefold()
-        verdict = self._verdicts.get(status)
-        if verdict is None and status in self._pending:
-            return None
+    def line(self, number: int, fields: Sequence[str]) -> AnswerLine | None:
+        """The answer that the fields (`_FIELDS`) give; None when there is none yet, or it is not understood."""
+        status, batch_id, feed_name, sku, ean, part_number, code, text = fields
+        verdict = self._verdicts.get(status.casefold())
         if verdict is None:
-            problem = f"{self._columns.status} is {fields['status']!r}, which is none of {self._words}"
-            self.leave_out(number, f"{problem} (report.accepted, .rejected, .pending)")
+            if status.casefold() not in self._pending:
+                problem = f"{self._columns.status} is {status!r}, which is none of {self._words}"
+                self.leave_out(number, f"{problem} (report.accepted, .rejected, .pending)")
             return None
-        made = AnswerLine(
-            accepted=verdict,
-            remote_ref=fields.get("batch_id", ""),
-            feed_name=fields.get("feed_name", "") or ("" if fields.get("batch_id") else self.named_feed),
-            sku=fields.get("sku", ""),
-            ean=fields.get("ean", ""),
-            channel_item_id=fields.get("part_number", ""),
-            code=fields.get("code", ""),
-            text=fields.get("text", ""),
-        )
-        if not (made.sku or made.ean):
+        if not (sku or ean):
             self.leave_out(number, f"neither {self._columns.ean} nor {self._columns.sku} is given")
             return None
-        if not (made.remote_ref or made.feed_name):
+        if not (feed_name or batch_id):
+            feed_name = self.named_feed
+        if not (feed_name or batch_id):
             columns = f"{self._columns.batch_id} nor {self._columns.feed_name}"
             self.leave_out(number, f"neither {columns} is given, nor does the report's name hold a feed's")
             return None
-        return made
+        return AnswerLine(verdict, batch_id, feed_name, sku, ean, part_number, code, text)
 
     def leave_out(self, number: int, problem: str) -> None:
         """Remember a line that is not understood."""
@@ -159,14 +155,15 @@ class _Csv:
         self._cut = ""
         self._open: list[str] = []
         self._passed = 0
-        self._header: list[str | None] | None = None
+        self._width = 0
+        self._fields: Callable[[list[str]], tuple[str, ...]] | None = None
 
     def feed(self, chunk: bytes) -> Iterator[AnswerLine]:
-        return self._decoded(self._decoder.decode(chunk), final=False)
+        yield from self._decoded(self._decoder.decode(chunk), final=False)
 
     def close(self) -> Iterator[AnswerLine]:
         yield from self._decoded(self._decoder.decode(b"", final=True), final=True)
-        if self._header is None:
+        if self._fields is None:
             raise Unreadable("line 1: the report is empty")
 
     def _decoded(self, text: str, *, final: bool) -> Iterator[AnswerLine]:
@@ -191,15 +188,15 @@ class _Csv:
 
     def _rows(self, physical: list[str], *, final: bool) -> Iterator[tuple[int, list[str]]]:
         """The whole records with the number of their first line; an open one waits for the next chunk."""
-        source = _Source(physical)
-        reader = csv.reader(source, delimiter=self._report.delimiter, strict=True)
+        wanted_more: list[bool] = []
+        reader = csv.reader(_told(physical, wanted_more), delimiter=self._report.delimiter, strict=True)
         taken = 0
         while True:
             number = self._passed + taken + 1
             try:
                 row = next(reader, None)
             except csv.Error as error:
-                if source.ended and not final:
+                if wanted_more and not final:
                     break
                 raise Unreadable(f"line {number}: not a CSV record ({error})") from None
             if row is None:
@@ -212,20 +209,23 @@ class _Csv:
             raise Unreadable(f"line {self._passed + 1}: a quote is opened and not closed")
 
     def _row(self, number: int, row: list[str]) -> AnswerLine | None:
-        if not any(cell.strip() for cell in row):
+        cells = [cell.strip() for cell in row]
+        if not any(cells):
             return None
-        if self._header is None:
-            self._header = self._columns(number, row)
+        if self._fields is None:
+            self._width, self._fields = len(cells), self._columns(number, cells)
             return None
-        if len(row) != len(self._header):
-            self._lines.leave_out(number, f"{len(row)} fields where the header has {len(self._header)}")
+        if len(cells) != self._width:
+            self._lines.leave_out(number, f"{len(cells)} fields where the header has {self._width}")
             return None
-        fields = {field: cell.strip() for field, cell in zip(self._header, row, strict=True) if field is not None}
-        return self._lines.line(number, fields)
+        # The place of a field that the report has no column for.
+        cells.append("")
+        return self._lines.line(number, self._fields(cells))
 
-    def _columns(self, number: int, row: Sequence[str]) -> list[str | None]:
+    def _columns(self, number: int, header: Sequence[str]) -> Callable[[list[str]], tuple[str, ...]]:
+        """What takes the fields out of the cells of a row; raises Unreadable for a header that lacks one."""
         known = _fields_by_name(self._report)
-        found = [known.get(cell.strip().casefold()) for cell in row]
+        found = [known.get(cell.casefold()) for cell in header]
         names = self._report.columns
         missing = [] if "status" in found else [names.status]
         if not {"ean", "sku"} & set(found):
@@ -233,29 +233,23 @@ class _Csv:
         if not ({"batch_id", "feed_name"} & set(found) or self._lines.named_feed):
             missing.append(f"{names.batch_id} or {names.feed_name}")
         if missing:
-            told = ", ".join(cell.strip() for cell in row)
-            raise Unreadable(f"line {number}: no column {', no column '.join(missing)}; found: {told[:500]}")
+            raise Unreadable(
+                f"line {number}: no column {', no column '.join(missing)}; found: {', '.join(header)[:500]}"
+            )
         doubled = {field for field in found if field is not None and found.count(field) > 1}
         if doubled:
             raise Unreadable(f"line {number}: two columns for {', '.join(sorted(doubled))}")
-        return found
+        return itemgetter(*(found.index(field) if field in found else -1 for field in _FIELDS))
 
 
-class _Source:
-    """Lines for the CSV reader that remember whether it wanted more than there were."""
+def _told(lines: list[str], wanted_more: list[bool]) -> Iterator[str]:
+    """The lines, and a word in `wanted_more` once whoever reads them wants more than there are."""
 
-    def __init__(self, lines: list[str]) -> None:
-        self._lines = iter(lines)
-        self.ended = False
+    def end() -> Iterator[str]:
+        wanted_more.append(True)
+        yield from ()
 
-    def __iter__(self) -> "_Source":
-        return self
-
-    def __next__(self) -> str:
-        for line in self._lines:
-            return line
-        self.ended = True
-        raise StopIteration
+    return chain(lines, end())
 
 
 class Decoder:
@@ -344,8 +338,10 @@ class _LineReader(ElementReader):
 
     def opened(self, name: str, attributes: dict[str, str]) -> None:  # noqa: ARG002
         self._leaf, self._text = True, ""
-        fields = ((self._known.get(key.casefold()), value.strip()) for key, value in attributes.items())
-        self._fields.append({field: value for field, value in fields if field is not None})
+        self._fields.append({})
+        for key, value in attributes.items():
+            if (field := self._known.get(key.casefold())) is not None:
+                self._fields[-1][field] = value.strip()
 
     def characters(self, text: str) -> None:
         self._text += text
@@ -355,13 +351,21 @@ class _LineReader(ElementReader):
     def closed(self, name: str) -> None:
         fields = self._fields.pop()
         field = self._known.get(name.casefold())
-        if self._leaf and field is not None:
-            fields.setdefault(field, self._text.strip())
+        leaf, text = self._leaf, self._text.strip()
         self._leaf, self._text = False, ""
+        if leaf and self._fields and not fields:
+            # Most elements are no more than one field of what they stand in.
+            if field is not None:
+                self._speaks = True
+                self._fields[-1].setdefault(field, text)
+            return
+        if leaf and field is not None:
+            fields.setdefault(field, text)
         self._speaks = self._speaks or bool(fields)
         if "status" in fields and ("ean" in fields or "sku" in fields):
             feed = {key: value for outer in self._fields for key, value in outer.items() if key in _OF_THE_FEED}
-            made = self._lines.line(self.line, feed | fields)
+            known = feed | fields
+            made = self._lines.line(self.line, [known.get(field, "") for field in _FIELDS])
             if made is not None:
                 self.found.append(made)
         elif self._fields:

@@ -107,7 +107,9 @@ class ElementReader:
         self.depth += 1
         if self.depth > _DEEPEST:
             raise Unreadable(f"line {self.line}: elements stand more than {_DEEPEST} deep")
-        self.opened(_local(name), {_local(key): value for key, value in attributes.items() if key[:5] != "xmlns"})
+        if attributes:
+            attributes = {_local(key): value for key, value in attributes.items() if key[:5] != "xmlns"}
+        self.opened(_local(name), attributes)
 
     def _end(self, name: str) -> None:
         self.closed(_local(name))
@@ -115,7 +117,7 @@ class ElementReader:
 
 
 def _local(name: str) -> str:
-    return name.rpartition(":")[2]
+    return name.rpartition(":")[2] if ":" in name else name
 
 
 class _Tree(ElementReader):

@@ -357,6 +357,19 @@ async def test_where_an_update_is_that_was_cut_while_sending(sandbox: Sandbox, e
         await send(edge, sent)
 
 
+async def test_half_of_an_update_without_a_marker_is_no_arrival(sandbox: Sandbox) -> None:  # J15
+    edge = Edge(account(sftp=login(sandbox), updates={"marker": False}))
+    unnamed = OrderUpdate(UpdateKind.DISPATCH, OrderNumber("Y1"), (UpdateLine("1", 1, "12345678"),), NOW, parcel=PARCEL)
+    sent = replace(unnamed, name=edge.update_name(unnamed))
+    path = sandbox.johnlewis.files / "live/outgoing" / sent.name
+    for half in (b"", edge.write_update(sent)[:-1]):
+        path.write_bytes(half)
+        assert await edge.find_update(sent) is Whereabouts.UNKNOWN
+    path.write_bytes(edge.write_update(sent))
+    assert await edge.find_update(sent) is Whereabouts.ARRIVED
+    await edge.aclose()
+
+
 def listing(channel_item_id: str, stock: int) -> FeedObject:
     return FeedObject(
         sku=Sku(f"S-{channel_item_id}"),

@@ -1,0 +1,137 @@
+"""A batch of answers is settled in sets: which listings its lines mean, and how much work that is for the database."""
+
+import sqlite3
+from collections.abc import Sequence
+
+import pytest
+
+from daemon.model import AnswerLine, ChannelStatus, Feed
+from daemon.store.answers import Answered, Answers
+from daemon.store.database import Database
+from daemon.store.feeds import Feeds
+from tests.store.conftest import NOON, OFFER_RULE, REDOUTE, moment
+from tests.store.test_feeds import HOUR, MINUTE, feed_row, opened, sent
+
+
+async def fill(database: Database, listings: Sequence[tuple[str, str, str]]) -> None:
+    """Listings on offer whose stock waits: SKU, EAN and article number of each."""
+
+    def work(db: sqlite3.Connection) -> None:
+        db.executemany(
+            "INSERT INTO listings (account, sku, ean, channel_item_id, channel_status, stock, price_minor, stock_state,"
+            " stock_revision, created_at, changed_at) VALUES ('redoute', ?, ?, ?, ?, 5, 1990, 'pending', 1, 0, 0)",
+            [(*listing, ChannelStatus.OFFER_INTEGRATED) for listing in listings],
+        )
+
+    await database.write(work)
+
+
+async def sent_feed(database: Database, ref: str = "B1") -> Feed:
+    feeds = Feeds(database)
+    return await sent(database, feeds, await opened(feeds), MINUTE, ref)
+
+
+async def errors(database: Database) -> dict[str, str]:
+    rows = await database.read(lambda db: db.execute("SELECT sku, stock_state, stock_error FROM listings").fetchall())
+    return {row["sku"]: row["stock_error"] or row["stock_state"] for row in rows}
+
+
+def no(text: str, *, sku: str = "", ean: str = "", number: str = "") -> AnswerLine:
+    return AnswerLine(accepted=False, remote_ref="B1", sku=sku, ean=ean, channel_item_id=number, text=text)
+
+
+def yes(sku: str) -> AnswerLine:
+    return AnswerLine(accepted=True, remote_ref="B1", sku=sku)
+
+
+@pytest.mark.parametrize("together", [True, False])
+async def test_a_line_means_the_surest_that_it_names(database: Database, *, together: bool) -> None:  # L17
+    await fill(database, [("A", "1", "N1"), ("B", "2", "N2"), ("C", "2", "N3"), ("D", "", "N4"), ("E", "5", "")])
+    feed = await sent_feed(database)
+    lines = [
+        no("by its SKU, though the EAN is another's", sku="A", ean="2"),
+        no("by the EAN of two, as the SKU is nobody's", sku="Z", ean="2"),
+        no("by its number", ean="9", number="N4"),
+        no("means none", sku="Z", ean="9", number="N9"),
+    ]
+    told = Answered()
+    for batch in [lines] if together else [[line] for line in lines]:
+        told += await Answers(database).apply(REDOUTE, batch, NOON + HOUR)
+    assert told == Answered(settled=4, strangers=1)
+    assert await errors(database) == {
+        "A": "by its SKU, though the EAN is another's",
+        "B": "by the EAN of two, as the SKU is nobody's",
+        "C": "by the EAN of two, as the SKU is nobody's",
+        "D": "by its number",
+        "E": "sent",
+    }
+    assert (await feed_row(database, feed))["rejected"] == 4
+
+
+async def test_of_two_lines_of_a_batch_about_one_listing_the_later_counts(database: Database) -> None:  # L17
+    await fill(database, [("A", "1", ""), ("B", "2", "")])
+    await sent_feed(database)
+    lines = [no("first", ean="1"), no("first", sku="B"), no("then", sku="A"), no("then", ean="2")]
+    assert await Answers(database).apply(REDOUTE, lines, NOON + HOUR) == Answered(settled=2)
+    assert await errors(database) == {"A": "then", "B": "then"}
+
+
+async def test_only_what_a_feed_carried_changes_in_a_listing(database: Database) -> None:  # L6 L7
+    await fill(database, [("A", "1", ""), ("B", "2", "")])
+    await sent_feed(database)
+    # A rejection of the same price, by another way than this feed, stays what it is.
+    await database.write(
+        lambda db: db.execute("UPDATE listings SET price_state = 'error', price_error = 'no'").rowcount
+    )
+    await Answers(database).apply(REDOUTE, [yes("A"), no("KO", sku="B")], NOON + HOUR)
+    rows = await database.read(
+        lambda db: db.execute("SELECT sku, stock_state, price_state, price_error FROM listings").fetchall()
+    )
+    assert [tuple(row) for row in rows] == [("A", "not_needed", "error", "no"), ("B", "error", "error", "no")]
+
+
+async def statements(database: Database, lines: Sequence[AnswerLine]) -> list[str]:
+    """Everything that the writer does to settle some lines, with its values."""
+    seen: list[str] = []
+    await database.write(lambda db: db.set_trace_callback(seen.append))
+    await Answers(database).apply(REDOUTE, lines, NOON + HOUR)
+    await database.write(lambda db: db.set_trace_callback(None))
+    return [text for text in seen if not text.startswith(("BEGIN", "COMMIT"))]
+
+
+async def test_a_large_batch_takes_as_many_statements_as_a_small_one(database: Database) -> None:
+    await fill(database, [(f"S{number}", "", "") for number in range(220)])
+    await sent_feed(database)
+    lines = [no("KO", sku=f"S{number}") if number % 7 == 3 else yes(f"S{number}") for number in range(200)]
+    small = await statements(database, lines[:20])
+    large = await statements(database, lines[20:])
+    assert len(small) == len(large) < 50
+
+
+#: what the plans of SQLite call the tables that grow with the catalogue
+_LARGE = {"listings", "l", "feed_objects", "o", "n", "rejections", "r", "prices", "p", "events"}
+
+
+@pytest.mark.parametrize("newer", [False, True])
+async def test_no_statement_walks_through_the_feed_or_the_listings(database: Database, *, newer: bool) -> None:
+    await fill(database, [(f"S{number}", str(number), f"N{number}") for number in range(5)])
+    await sent_feed(database)
+    if newer:
+        await Feeds(database).lapse(REDOUTE, OFFER_RULE, moment(3 * HOUR))
+        await opened(Feeds(database), after=4 * HOUR)
+    seen = await statements(
+        database, [yes("S0"), no("KO", sku="S1"), no("KO", ean="2"), no("KO", number="N3"), no("none", sku="S9")]
+    )
+    plans = await database.write(lambda db: [(step, text) for text in seen for step in _plan(db, text)])
+    # To search by the feed alone is to walk through all that it carried; the answer to a whole feed has to.
+    walks = [
+        (step, text)
+        for step, text in plans
+        if (step.startswith("SCAN") and step.split()[1] in _LARGE)
+        or (step.endswith("(feed=?)") and "s.channel_item_id = ''" not in text)
+    ]
+    assert walks == []
+
+
+def _plan(db: sqlite3.Connection, text: str) -> list[str]:
+    return [row["detail"] for row in db.execute(f"EXPLAIN QUERY PLAN {text}")]
