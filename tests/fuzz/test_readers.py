@@ -20,7 +20,7 @@ from tests.marketplaces.edge.golden import golden
 GOLDEN_ORDER = golden("order-20240115101500000001.txt")
 STOCK_ERROR = golden(f"{FEED}.err")
 
-few = settings(max_examples=int(os.environ.get("SELLERD_EXAMPLES", "200")), deadline=None)
+few = settings(max_examples=int(os.environ.get("SELLERD_EXAMPLES", "200")))
 
 #: what a file of this kind is made of, so that a change is likely to mean something
 MEANINGFUL = [

@@ -23,8 +23,6 @@ from tests.jobs.scene import HOUR, MINUTE, NOON, STOCK_NUMBER, Scene, scene
 
 few = settings(
     max_examples=int(os.environ.get("SELLERD_EXAMPLES", "12")),
-    deadline=None,
-    derandomize=os.environ.get("CI") == "true",
     suppress_health_check=list(HealthCheck),
 )
 

@@ -19,8 +19,6 @@ ORDER = st.integers(0, 2)
 
 few = settings(
     max_examples=int(os.environ.get("SELLERD_EXAMPLES", "14")),
-    deadline=None,
-    derandomize=os.environ.get("CI") == "true",
     suppress_health_check=list(HealthCheck),
 )
 

@@ -311,7 +311,7 @@ BAD = {
 BAD["too long"] = "S" * 200 + ",1"
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
 @given(st.lists(ROW, max_size=40))
 async def test_every_bad_row_is_told_once_and_every_good_row_goes_in(store: Store, kinds: list[str]) -> None:  # S1
     listings = "".join(f"SKU-{number},x\n" for number in range(len(kinds)))

@@ -49,8 +49,6 @@ HALF_HOUR = timedelta(minutes=30)
 few = settings(
     max_examples=int(os.environ.get("SELLERD_EXAMPLES", "15")),
     stateful_step_count=40,
-    deadline=None,
-    derandomize="SELLERD_EXAMPLES" not in os.environ,
     database=None,
     suppress_health_check=list(HealthCheck),
 )

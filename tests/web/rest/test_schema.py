@@ -95,9 +95,7 @@ def test_every_route_answers_as_it_is_described(schema: Any) -> None:  # S3
 
         @settings(
             max_examples=int(os.environ.get("SELLERD_EXAMPLES", "12")),
-            deadline=None,
             suppress_health_check=list(HealthCheck),
-            derandomize="SELLERD_EXAMPLES" not in os.environ,
             database=None,
         )
         @given(case=operation.as_strategy(), real=st.sampled_from(REAL))
