@@ -151,7 +151,7 @@ class Table:
 
 
 class Seen:
-    """The keys of the rows already taken and their lines: 16 bytes a place, so that a million rows stay small.
+    """The keys of the rows already taken and their lines: 32 to 64 bytes a row, so that a million rows stay small.
 
     Of a key 64 bits are kept, salted anew by each process: of a million rows, two different ones are taken for the same
     once in forty million files.
@@ -169,7 +169,7 @@ class Seen:
         """The line on which `key` came before, or 0, and then it is noted to have come on `line`."""
         if 2 * self._count >= len(self._at):
             old = zip(self._hashes, self._at, strict=True)
-            self._resize(4 * len(self._at))
+            self._resize(2 * len(self._at))
             for known, was in old:
                 if was:
                     self._put(known, was)

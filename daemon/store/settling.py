@@ -203,7 +203,7 @@ def _settle(db: sqlite3.Connection, settlement: Settlement) -> int:
     settled = _answer_objects(db, named)
     if not settled:
         return 0
-    _change_listings(db, settlement)
+    changed = _change_listings(db, settlement)
     db.execute(
         'INSERT INTO events (at, account, subject, subject_id, what, "from", "to", why)'
         " SELECT :at, :account, 'listing', a.listing, :what, a.before,"
@@ -211,7 +211,7 @@ def _settle(db: sqlite3.Connection, settlement: Settlement) -> int:
         named,
     )
     count_codes(db, settlement.feed, settlement.at)
-    count_rejections(db, settlement.feed, settlement.parts, settlement.at, settlement.block_after)
+    count_rejections(db, settlement.feed, changed, settlement.at, settlement.block_after)
     if settlement.kind is FeedKind.OFFER and settlement.part in ("", Part.PRICE):
         charged(db, settlement.feed)
     _count(db, settlement.feed, settlement.at)
@@ -238,9 +238,14 @@ def _answer_objects(db: sqlite3.Connection, named: dict[str, Any]) -> int:
     )
 
 
-def _change_listings(db: sqlite3.Connection, settlement: Settlement) -> None:
-    """Change the listings, all of them at once that change alike: only their columns are written and checked."""
+def _change_listings(db: sqlite3.Connection, settlement: Settlement) -> list[Part]:
+    """Change the listings, all of them at once that change alike: only their columns are written and checked.
+
+    Returns the parts that were settled in any of them.
+    """
+    settled = 0
     for accepted, changes in db.execute("SELECT DISTINCT accepted, changes FROM temp.applied").fetchall():
+        settled |= changes
         columns = ["changed_at = :at"]
         state, error = ("not_needed", "''") if accepted else ("error", _REASON)
         for part in settlement.parts:
@@ -257,6 +262,7 @@ def _change_listings(db: sqlite3.Connection, settlement: Settlement) -> None:
             where = f" FROM temp.applied a WHERE listings.id = +a.listing AND {these}"
         named = settlement.named(accepted=accepted, changes=changes)
         db.execute(f"UPDATE listings SET {', '.join(columns)}{where}", named)  # noqa: S608 - names of our own enums
+    return [part for part in settlement.parts if settled & _BITS[part]]
 
 
 def _statuses_below(reached: ChannelStatus) -> str:

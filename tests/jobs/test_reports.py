@@ -63,6 +63,21 @@ async def test_partial_reports_answer_a_feed_piece_by_piece(redoute: Scene) -> N
     assert await feed(redoute) == ("answered", 1, 1)
 
 
+async def test_a_long_report_is_settled_some_thousands_of_lines_a_transaction(redoute: Scene) -> None:  # L17
+    seen: list[str] = []
+    leave(redoute, "long.csv", HEADER + line(EAN, "PENDING") * 3 + (line(EAN) + line(VASE_EAN)) * 15_000 + "B00000001")
+    await redoute.store.database.write(lambda db: db.set_trace_callback(seen.append))
+    await redoute.turn(read_reports, 2 * MINUTE)
+    await redoute.store.database.write(lambda db: db.set_trace_callback(None))
+    transactions = sum(text.startswith("INSERT INTO feed_deliveries") for text in seen)
+    assert 2 <= transactions <= 3
+    assert max(map(len, seen)) < 100_000
+    assert await items(redoute) == {LAMP: ("not_needed", ""), VASE: ("not_needed", "")}
+    # The last line has no end: what stands before it counted all the same.
+    (told,) = await redoute.all("deliveries", "reason")
+    assert told[0].startswith("line 30005: ends without a line end")
+
+
 async def test_the_report_of_an_older_feed_undoes_nothing_that_a_newer_one_settled(redoute: Scene) -> None:  # L17 L8
     assert "lapsed" in (await redoute.turn(read_reports, DAY + 2 * MINUTE)).note
     await redoute.turn(send_items, DAY + 3 * MINUTE)

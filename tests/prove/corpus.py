@@ -35,7 +35,7 @@ from daemon.marketplaces.sellr.reports import read_report
 from daemon.model import AnswerLine, RemoteFile, Sku
 from daemon.sandbox import LaRedouteSettings
 from daemon.seller.spreadsheets import write_spreadsheet
-from tests.fuzz.targets import TARGETS, finished
+from tests.fuzz.targets import TARGETS
 from tests.jobs.scene import EAN, MINUTE, NOON, Scene, scene
 from tests.marketplaces.sellr import made_up
 from tests.prove.delays import ean_of
@@ -493,20 +493,17 @@ async def folder(name: str, good: int) -> Figures:
 # Every sample cut at every byte.
 
 
-def _report_lines(name: str, content: bytes) -> list[AnswerLine]:
+async def _report_lines(name: str, content: bytes) -> list[AnswerLine]:
     """The lines of a report as they would be applied, whether or not it is whole."""
 
-    async def read() -> list[AnswerLine]:
-        async def chunks() -> AsyncIterator[bytes]:
-            yield content
+    async def chunks() -> AsyncIterator[bytes]:
+        yield content
 
-        found: list[AnswerLine] = []
-        with suppress(Unreadable):
-            async for batch in read_report(made_up.settings(), RemoteFile("/reports", name, len(content)), chunks()):
-                found += batch
-        return found
-
-    return finished(read())
+    found: list[AnswerLine] = []
+    with suppress(Unreadable):
+        async for batch in read_report(made_up.settings(), RemoteFile("/reports", name, len(content)), chunks()):
+            found += batch
+    return found
 
 
 def _sellr_orders(content: bytes) -> object:
@@ -553,14 +550,20 @@ def cuts(every: int = 1) -> Figures:
                 figures.counts["files cut at a byte"] += 1
                 if _is_whole(read, content[:length]):
                     figures.broken.append(f"{name}, {spelling}, cut at byte {length} is read as whole")
+    figures.add(anyio.run(_cut_reports, every))
+    return figures
+
+
+async def _cut_reports(every: int) -> Figures:
+    figures = Figures()
     for name in ("report.csv", "report.xml"):
         for spelling, spelt in SPELLINGS.items():
             content = spelt(made_up.golden(name).decode("utf-8", "replace").encode())
-            meant = _report_lines(name, content)
+            meant = await _report_lines(name, content)
             figures.broken += [] if meant else [f"{name}, {spelling}, is not read"]
             for length in range(0, len(content), every):
                 figures.counts["files cut at a byte"] += 1
-                if [line for line in _report_lines(name, content[:length]) if line not in meant]:
+                if [line for line in await _report_lines(name, content[:length]) if line not in meant]:
                     figures.broken.append(f"{name}, {spelling}, cut at byte {length} says what the whole does not")
     return figures
 

@@ -204,8 +204,8 @@ MUTANTS = (
         "daemon/timetable.py",
         (
             (
-                "due = next_due(state.last_started_at if state else None, every, now)",
-                "due = next_due(now if state else None, every, now)",
+                "next_due(state.last_started_at, every, now)",
+                "next_due(state.last_started_at and now, every, now)",
             ),
         ),
         ("tests/test_timetable.py",),
