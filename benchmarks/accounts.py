@@ -1,6 +1,7 @@
 """Made-up accounts, and the moment at which every benchmark plays."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 from daemon.marketplaces.edge.settings import EdgeSettings
 from daemon.marketplaces.sellr.settings import SellrSettings
@@ -14,8 +15,8 @@ LEWIS, REDOUTE = AccountName("lewis"), AccountName("redoute")
 _SFTP = {"host": "sftp.example.test", "user": "seller", "password": Secret("made up")}
 
 
-def johnlewis() -> EdgeSettings:
-    """The settings of an account with John Lewis."""
+def johnlewis(**said: Any) -> EdgeSettings:
+    """The settings of an account with John Lewis; `said` is what differs from a made-up one."""
     return EdgeSettings.model_validate(
         {
             "marketplace": "johnlewis",
@@ -23,6 +24,7 @@ def johnlewis() -> EdgeSettings:
             "name": LEWIS,
             "standard_delivery_days": 3,
             "sftp": _SFTP,
+            **said,
         }
     )
 

@@ -333,16 +333,7 @@ class Daemon:
         )
 
     async def _read_snapshot(self) -> Snapshot:
-        waiting = await self.store.views.waiting(datetime.now(UTC))
-        return Snapshot(
-            await self.store.runs.snapshot(),
-            await self.store.accounts.held(),
-            waiting=waiting,
-            attention=await self.store.views.attention(),
-            order_errors=await self.store.views.order_errors(),
-            pauses=await self.store.pauses.in_force(datetime.now(UTC)),
-            alerts=await self.store.alerts.open(),
-        )
+        return await read_snapshot(self.store, datetime.now(UTC))
 
     async def _read_figures(self) -> Figures:
         status = await self.store.views.status(read_clocks())
@@ -525,6 +516,19 @@ class Daemon:
         if reasons:
             text += f"; {reasons[0]}"
         notify.notify(f"STATUS={text}")
+
+
+async def read_snapshot(store: Store, at: datetime) -> Snapshot:
+    """What the database says of jobs and accounts at an instant; raises StoreError."""
+    return Snapshot(
+        await store.runs.snapshot(),
+        await store.accounts.held(),
+        waiting=await store.views.waiting(at),
+        attention=await store.views.attention(),
+        order_errors=await store.views.order_errors(),
+        pauses=await store.pauses.in_force(at),
+        alerts=await store.alerts.open(),
+    )
 
 
 def build() -> Build:

@@ -197,7 +197,14 @@ def secrets_in(value: object, place: str = "") -> Iterator[tuple[str, Secret]]:
 
 
 class SftpTable(Table):
-    """An SFTP login (guide L and J, account)."""
+    """An SFTP login (guide L and J, account).
+
+    `in_flight` is how many requests are under way at once: as many as OpenSSH's own client has, so that a server which
+    does not bear them would not bear that one either. With `pipelining` folders are read ahead and small files fetched
+    many at a time, in a second session of the same connection; a server that allows no second one is spoken to
+    without. A server that dislikes much at once is spoken to more gently with `in_flight = 16`, or with `1`, which is
+    one request after the other, and `pipelining = false`.
+    """
 
     host: Host
     port: int = Field(default=22, ge=1, le=65535)
@@ -207,7 +214,8 @@ class SftpTable(Table):
     passphrase: Secret | None = None
     host_keys: tuple[str, ...] = ()
     connections: int = Field(default=1, ge=1, le=8)
-    in_flight: int = Field(default=16, ge=1, le=256)
+    in_flight: int = Field(default=64, ge=1, le=256)
+    pipelining: bool = True
 
     @model_validator(mode="after")
     def _one_way_in(self) -> Self:

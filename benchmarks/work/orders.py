@@ -1,9 +1,10 @@
-"""Order files from disk into the store: `python -m benchmarks.work.orders FOLDER DATABASE`."""
+"""Order files from disk into the store: `python -m benchmarks.work.orders FOLDER DATABASE CLOCK`."""
 
 import csv
 import io
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import anyio
@@ -15,33 +16,45 @@ from daemon.marketplaces.edge.orders import read_order
 from daemon.model import Delivery, Order, RemoteFile
 from daemon.store import open_store
 
-BATCH = 50
+BATCH = 200
 FILES = 2_000
+LINES = 10
 
 
 def rows(bench: Bench) -> Iterator[Pair]:
-    """2,000 files of ten lines each."""
+    """2,000 files of ten lines each; of their articles a seller has the listings, as a rule."""
     files, database, theirs = bench.folder / "files", bench.folder / "ours.db", bench.folder / "theirs.db"
+    clock = bench.folder / "clock"
     count = bench.size(FILES)
     write_orders(files, count)
+
+    def pair(work: str, prepare: Callable[[], None], own_clock: Path | None = None, asks: str = "") -> Pair:
+        return Pair(
+            f"{count:,} order files of {LINES} lines parsed, checked and stored durably, bytes kept{work}",
+            "sqlite3 .import of the files joined",
+            [sys.executable, "-m", "benchmarks.work.orders", str(files), str(database), str(clock)],
+            ["sh", str(PEERS / "orders_with_sqlite_cli.sh"), str(files), str(theirs)],
+            target=3,
+            prepare=prepare,
+            asks=asks,
+            own_clock=own_clock,
+        )
 
     def fresh() -> None:
         for path in bench.folder.glob("*.db*"):
             path.unlink()
 
-    yield Pair(
-        f"{count:,} order files parsed, checked and stored durably, bytes kept",
-        "sqlite3 .import of the files joined",
-        [sys.executable, "-m", "benchmarks.work.orders", str(files), str(database)],
-        ["sh", str(PEERS / "orders_with_sqlite_cli.sh"), str(files), str(theirs)],
-        target=3,
-        prepare=fresh,
-        asks="orders",
-    )
+    def fresh_with_listings() -> None:
+        fresh()
+        anyio.run(add_listings, database)
+
+    yield pair("", fresh_with_listings, asks="orders")
+    yield pair(", by a daemon that runs already", fresh_with_listings, clock)
+    yield pair(", none of their articles listed", fresh)
 
 
-def write_orders(folder: Path, count: int) -> None:
-    """Make order files of ten lines each, as John Lewis drops them (Edge sections 2 and 3)."""
+def write_orders(folder: Path, count: int, lines: int = LINES) -> None:
+    """Make order files as John Lewis drops them (Edge sections 2 and 3)."""
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(count):
         out = io.StringIO()
@@ -49,16 +62,33 @@ def write_orders(folder: Path, count: int) -> None:
         writer.writerow(["order_number", "order_date", "shipping_full_name", "shipping_address_1", "shipping_postcode"])
         writer.writerow([f"Y{number:09d}", "2026-03-02T10:01:13", "Test Recipient", "1 Test St", "TE1 1ST"])
         writer.writerow(["line_ref", "part_number", "quantity", "description"])
-        writer.writerows([str(line), f"{10000000 + line}", "2", "Test lamp " + "x" * 90] for line in range(10))
-        writer.writerow(["13"])
+        writer.writerows([str(line), f"{10000000 + line}", "2", "Test lamp " + "x" * 90] for line in range(lines))
+        writer.writerow([str(lines + 3)])
         (folder / f"order-{number:020d}.txt").write_text(out.getvalue())
 
 
-async def store_orders(folder: Path, database: Path) -> None:
-    """Read and keep every order file of a folder, bytes and orders, durably."""
+async def add_listings(database: Path) -> None:
+    """Let a store know the articles of these orders, among others."""
+    async with open_store(database) as store:
+        await store.accounts.configure(LEWIS, "johnlewis", "f", NOW)
+        rows = [(f"SKU-{number}", str(10000000 + number)) for number in range(1_000)]
+        await store.database.write(
+            lambda db: (
+                db.executemany(
+                    "INSERT INTO listings (account, sku, channel_item_id, created_at, changed_at)"
+                    " VALUES ('lewis', ?, ?, 0, 0)",
+                    rows,
+                ).rowcount
+            )
+        )
+
+
+async def store_orders(folder: Path, database: Path) -> float:
+    """Read and keep every order file of a folder, bytes and orders, durably; gives the seconds of that alone."""
     settings = johnlewis()
     async with open_store(database) as store:
         await store.accounts.configure(LEWIS, "johnlewis", "f", NOW)
+        started = time.perf_counter()
         batch: list[Delivery[Order]] = []
         for path in sorted(folder.glob("*.txt")):  # noqa: ASYNC240 - a benchmark of reading
             content = path.read_bytes()
@@ -68,7 +98,8 @@ async def store_orders(folder: Path, database: Path) -> None:
                 await store.orders.keep(LEWIS, batch, NOW)
                 batch = []
         await store.orders.keep(LEWIS, batch, NOW)
+        return time.perf_counter() - started
 
 
 if __name__ == "__main__":
-    anyio.run(store_orders, Path(sys.argv[1]), Path(sys.argv[2]))
+    Path(sys.argv[3]).write_text(str(anyio.run(store_orders, Path(sys.argv[1]), Path(sys.argv[2]))))

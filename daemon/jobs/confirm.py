@@ -9,8 +9,8 @@ from daemon.jobs import Run
 from daemon.store.deliveries import DeliveryId, KeptDelivery
 
 #: deliveries confirmed at the same time, and those noted in one transaction
-_AT_ONCE = 8
-_BATCH = 50
+_AT_ONCE = 32
+_BATCH = 200
 
 
 async def confirm_applied(run: Run) -> None:

@@ -9,7 +9,7 @@ from daemon.model import Delivery
 from daemon.store.deliveries import Kept
 
 #: deliveries of one transaction: large enough that a commit costs little, small enough that a cut loses little
-_BATCH = 50
+_BATCH = 200
 
 T = TypeVar("T")
 

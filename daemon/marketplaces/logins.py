@@ -18,6 +18,7 @@ def sftp_login(table: SftpTable, pinned: Iterable[str]) -> SftpLogin:
         host_keys=tuple(dict.fromkeys((*table.host_keys, *pinned))),
         connections=table.connections,
         in_flight=table.in_flight,
+        pipelining=table.pipelining,
     )
 
 

@@ -1,11 +1,12 @@
 """How a claim stands by what became of the units that it means: open, answered, outrun by a dispatch (J12)."""
 
+import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from daemon.model import AccountName, ClaimState, OrderNumber, UpdateState
+from daemon.model import ClaimState, OrderNumber, UpdateState
 from daemon.store.events import tell
 from daemon.store.times import to_us
 
@@ -35,12 +36,19 @@ class Meant:
         return max(min(self.asked, self.free - self.leaving), 0)
 
 
-def match(db: sqlite3.Connection, account: AccountName, number: OrderNumber, order: int, at: datetime) -> None:
-    """An order has turned up: the claims that waited for it are its own from now on."""
-    db.execute(
-        'UPDATE claims SET "order" = ? WHERE account = ? AND number = ? AND "order" IS NULL', (order, account, number)
-    )
-    follow(db, order, at)
+def match_waiting(db: sqlite3.Connection, account: str, orders: Mapping[OrderNumber, int], at: datetime) -> None:
+    """Orders have turned up: the claims that waited for one of them are its own from now on."""
+    waiting = db.execute(
+        'SELECT DISTINCT number FROM claims WHERE account = ? AND "order" IS NULL'
+        " AND number IN (SELECT value FROM json_each(?))",
+        (account, json.dumps(list(orders))),
+    ).fetchall()
+    for (number,) in waiting:
+        db.execute(
+            'UPDATE claims SET "order" = ? WHERE account = ? AND number = ? AND "order" IS NULL',
+            (orders[number], account, number),
+        )
+        follow(db, orders[number], at)
 
 
 def follow(db: sqlite3.Connection, order: int, at: datetime) -> None:

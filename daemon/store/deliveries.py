@@ -1,5 +1,6 @@
 """Everything that came in: kept before it is confirmed, once each, set aside when it cannot be read (D9, J14, L17)."""
 
+import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +17,7 @@ from daemon.store.times import from_us, to_us
 DeliveryId = NewType("DeliveryId", int)
 
 #: names in one question
-_LOOKED_UP = 500
+_LOOKED_UP = 5_000
 
 
 class DeliveryKind(StrEnum):
@@ -148,11 +149,37 @@ def _known_files(db: sqlite3.Connection, account: str, files: Sequence[RemoteFil
         row
         for folder, listed in names.items()
         for row in db.execute(
-            "SELECT folder, name, size, modified_at FROM deliveries WHERE account = ? AND folder = ?"  # noqa: S608
-            f" AND name IN ({', '.join('?' * len(listed))})",
-            (account, folder, *listed),
+            "SELECT folder, name, size, modified_at FROM deliveries WHERE account = ? AND folder = ?"
+            " AND name IN (SELECT value FROM json_each(?))",
+            (account, folder, json.dumps(listed)),
         ).fetchall()
     ]
+
+
+def known_names(db: sqlite3.Connection, account: str, files: Sequence[RemoteFile]) -> set[tuple[str, str]]:
+    """The folders and names of those files under which something was kept before, whatever it was."""
+    return {(row["folder"], row["name"]) for row in _known_files(db, account, files)}
+
+
+def record_applied(
+    db: sqlite3.Connection,
+    account: AccountName,
+    kind: DeliveryKind,
+    files: Sequence[tuple[RemoteFile, PayloadId]],
+    at: datetime,
+) -> list[DeliveryId]:
+    """Remember files under whose names nothing was kept before, their work done in the caller's transaction."""
+    (last,) = db.execute("SELECT coalesce(max(id), 0) FROM deliveries").fetchone()
+    ids = [DeliveryId(last + place) for place in range(1, len(files) + 1)]
+    db.executemany(
+        "INSERT INTO deliveries (id, account, kind, folder, name, size, modified_at, payload, state, received_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'applied', ?)",
+        [
+            (delivery, account, kind, *_identity(file), payload, to_us(at))
+            for delivery, (file, payload) in zip(ids, files, strict=True)
+        ],
+    )
+    return ids
 
 
 def record(

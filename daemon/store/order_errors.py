@@ -1,11 +1,13 @@
 """What is wrong with orders, as a person should see it: raised once, mended when it is over, never forgotten (J6)."""
 
+import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from daemon.model import OrderFault, Severity
-from daemon.store.events import tell
+from daemon.store.events import Event, tell, tell_all
 from daemon.store.times import to_us
 
 _SEVERITY: Mapping[OrderFault, Severity] = {
@@ -13,6 +15,16 @@ _SEVERITY: Mapping[OrderFault, Severity] = {
     OrderFault.OTHER_CONTENT: Severity.HIGH,
     OrderFault.UNKNOWN_LISTING: Severity.MEDIUM,
 }
+
+
+class Fault(NamedTuple):
+    """What is wrong with an order, or with one of its lines."""
+
+    order: int
+    kind: OrderFault
+    text: str
+    line: str = ""
+
 
 #: which errors `e` of orders wait for somebody; all but an incomplete order matter only until their lines are done with
 OPEN = (
@@ -26,15 +38,28 @@ def raise_error(
     db: sqlite3.Connection, account: str, order: int, fault: OrderFault, text: str, at: datetime, *, line: str = ""
 ) -> None:
     """Let a fault of an order, or of one of its lines, be seen; one that is open already gets the newer text."""
-    severity = _SEVERITY[fault]
+    raise_errors(db, account, [Fault(order, fault, text, line)], at)
+
+
+def raise_errors(db: sqlite3.Connection, account: str, faults: Sequence[Fault], at: datetime) -> None:
+    """Let faults be seen; what was open already with the same words is not told again."""
+    if not faults:
+        return
+    rows = [(fault.order, fault.line, fault.kind, _SEVERITY[fault.kind], fault.text) for fault in faults]
     changed = db.execute(
-        'INSERT INTO order_errors ("order", line, kind, severity, text, raised_at) VALUES (?, ?, ?, ?, ?, ?)'
+        'INSERT INTO order_errors ("order", line, kind, severity, text, raised_at)'
+        " SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),"
+        " json_extract(value, '$[3]'), json_extract(value, '$[4]'), ? FROM json_each(?) WHERE true"
         ' ON CONFLICT ("order", line, kind) WHERE mended_at IS NULL'
-        " DO UPDATE SET text = excluded.text WHERE text <> excluded.text",
-        (order, line, fault, severity, text, to_us(at)),
-    ).rowcount
-    if changed:
-        tell(db, at, account, ("order", order), _what(fault, line), moved=("", severity), why=text)
+        " DO UPDATE SET text = excluded.text WHERE text <> excluded.text"
+        ' RETURNING "order", line, kind, severity, text',
+        (to_us(at), json.dumps(rows)),
+    ).fetchall()
+    events = [
+        Event(("order", order), _what(kind, line), ("", severity), text)
+        for order, line, kind, severity, text in changed
+    ]
+    tell_all(db, at, account, events)
 
 
 def mend(
@@ -49,5 +74,5 @@ def mend(
         tell(db, at, account, ("order", order), _what(fault, row["line"]), moved=(row["severity"], "mended"))
 
 
-def _what(fault: OrderFault, line: str) -> str:
+def _what(fault: str, line: str) -> str:
     return f"error {fault}{f' of line {line}' if line else ''}"

@@ -2,35 +2,46 @@
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from daemon.errors import Unreadable
-from daemon.model import AccountName, Customer, Delivery, LineState, Order, OrderFault, OrderLine
-from daemon.rules.moves import Standing, told
-from daemon.store.claim_fates import follow, forget_requests, match
+from daemon.model import AccountName, Delivery, Order, OrderFault, OrderLine
+from daemon.rules.moves import told
+from daemon.store.claim_fates import follow, forget_requests
 from daemon.store.database import Database
 from daemon.store.deliveries import (
     DeliveryId,
     DeliveryKind,
     DeliveryState,
     Kept,
+    known_names,
     move,
     other_content,
     record,
+    record_applied,
     set_aside,
 )
 from daemon.store.events import tell
+from daemon.store.new_orders import (
+    OPEN_LINE,
+    NewLine,
+    customer_text,
+    flag_unknown,
+    insert_lines,
+    insert_orders,
+    put_customers,
+    summary,
+    text_of,
+)
 from daemon.store.order_errors import mend, raise_error
-from daemon.store.payloads import keep
+from daemon.store.payloads import keep, keep_all
 from daemon.store.standings import change_stamp, put_standing, standing
 from daemon.store.times import from_us, to_us
 
 #: customers of one transaction
 _ERASED_AT_ONCE = 500
-#: a line in one of these still has something before it; the words of the partial index
-_OPEN = "('new', 'accepted', 'to_ship', 'to_cancel', 'refunding')"
 
 
 class Orders:
@@ -41,17 +52,13 @@ class Orders:
 
     async def keep(self, account: AccountName, deliveries: Sequence[Delivery[Order]], at: datetime) -> Kept:
         """Keep deliveries, bytes and orders together in one transaction; the same again changes nothing (D9)."""
-
-        def work(db: sqlite3.Connection) -> Kept:
-            return sum((_keep(db, account, delivery, at) for delivery in deliveries), Kept())
-
-        return await self._database.write(work)
+        return await self._database.write(lambda db: _keep_all(db, account, deliveries, at))
 
     async def oldest_open(self, account: AccountName) -> datetime | None:
         """When the oldest order that is still open was placed; None where none is."""
         sql = (
             "SELECT min(coalesce(o.ordered_at, o.received_at)) FROM orders o WHERE +o.account = ?"  # noqa: S608 - our own words
-            f' AND o.id IN (SELECT l."order" FROM order_lines l WHERE l.state IN {_OPEN})'
+            f' AND o.id IN (SELECT l."order" FROM order_lines l WHERE l.state IN {OPEN_LINE})'
         )
         row = await self._database.read(lambda db: db.execute(sql, (account,)).fetchone())
         oldest: int | None = row[0]
@@ -62,7 +69,7 @@ class Orders:
         sql = (
             'SELECT o.id FROM orders o JOIN customers c ON c."order" = o.id WHERE o.account = ?'  # noqa: S608 - our own words
             f' AND o.changed_at < ? AND NOT EXISTS (SELECT 1 FROM order_lines l WHERE l."order" = o.id'
-            f" AND l.state IN {_OPEN}) LIMIT ?"
+            f" AND l.state IN {OPEN_LINE}) LIMIT ?"
         )
 
         def work(db: sqlite3.Connection) -> int:
@@ -81,6 +88,72 @@ class Orders:
         return erased
 
 
+def _keep_all(
+    db: sqlite3.Connection, account: AccountName, deliveries: Sequence[Delivery[Order]], at: datetime
+) -> Kept:
+    """What is new through and through goes in as one set, which is nearly all; the rest one after the other."""
+    new, rest = _parted(db, account, deliveries)
+    result = Kept()
+    db.execute("SAVEPOINT new_orders")
+    try:
+        result = _keep_new(db, account, new, at)
+    except (sqlite3.IntegrityError, OverflowError):
+        # One that cannot be kept takes none with it (D9), so here each goes alone.
+        db.execute("ROLLBACK TO new_orders")
+        rest = list(deliveries)
+    # Not in a `finally`: where the disk fails the savepoint is gone, and that must not hide why.
+    db.execute("RELEASE new_orders")
+    return sum((_keep(db, account, delivery, at) for delivery in rest), result)
+
+
+def _parted(
+    db: sqlite3.Connection, account: AccountName, deliveries: Sequence[Delivery[Order]]
+) -> tuple[list[tuple[Delivery[Order], list[Order]]], list[Delivery[Order]]]:
+    """The deliveries that are whole, of names and orders that neither the store nor one before has; and the others."""
+    names = known_names(db, account, [delivery.file for delivery in deliveries])
+    numbers = _known_numbers(db, account, [order.number for delivery in deliveries for order in _orders(delivery)])
+    new, rest = [], []
+    for delivery in deliveries:
+        orders = _orders(delivery)
+        name = (delivery.file.folder, delivery.file.name)
+        whole = not isinstance(delivery.body, Unreadable) and len(orders) == len(delivery.body)
+        said = {order.number for order in orders}
+        if whole and name not in names and len(said) == len(orders) and not said & numbers:
+            new.append((delivery, orders))
+        else:
+            rest.append(delivery)
+        names.add(name)
+        numbers |= said
+    return new, rest
+
+
+def _orders(delivery: Delivery[Order]) -> list[Order]:
+    body = delivery.body
+    return [] if isinstance(body, Unreadable) else [entry for entry in body if isinstance(entry, Order)]
+
+
+def _known_numbers(db: sqlite3.Connection, account: str, numbers: Sequence[str]) -> set[str]:
+    rows = db.execute(
+        "SELECT number FROM orders WHERE account = ? AND number IN (SELECT value FROM json_each(?))",
+        (account, json.dumps(numbers)),
+    ).fetchall()
+    return {row["number"] for row in rows}
+
+
+def _keep_new(
+    db: sqlite3.Connection,
+    account: AccountName,
+    deliveries: Sequence[tuple[Delivery[Order], list[Order]]],
+    at: datetime,
+) -> Kept:
+    payloads = keep_all(db, [delivery.content for delivery, _ in deliveries], at)
+    files = [(delivery.file, payload) for (delivery, _), payload in zip(deliveries, payloads, strict=True)]
+    ids = record_applied(db, account, DeliveryKind.ORDER, files, at)
+    orders = [(order, kept) for kept, (_, of_it) in zip(ids, deliveries, strict=True) for order in of_it]
+    insert_orders(db, account, orders, at)
+    return Kept(new=len(orders))
+
+
 def _keep(db: sqlite3.Connection, account: AccountName, delivery: Delivery[Order], at: datetime) -> Kept:
     payload = keep(db, delivery.content, at)
     other = other_content(db, account, delivery.file, payload)
@@ -89,7 +162,7 @@ def _keep(db: sqlite3.Connection, account: AccountName, delivery: Delivery[Order
         return Kept()
     if isinstance(delivery.body, Unreadable):
         return set_aside(db, kept.id, delivery.file.name, str(delivery.body))
-    orders = [entry for entry in delivery.body if isinstance(entry, Order)]
+    orders = _orders(delivery)
     if other and not all(_is_incomplete(db, account, order) for order in orders):
         return _contradicted(db, account, orders, kept.id, delivery.file.name, at)
     result, faults = Kept(), [str(entry) for entry in delivery.body if isinstance(entry, Unreadable)]
@@ -135,106 +208,24 @@ def _put_alone(
     """Keep one order, or say why it cannot be kept: it never takes the others of its transaction with it (D9)."""
     db.execute("SAVEPOINT one_order")
     try:
-        return _put(db, account, order, delivery, at)
+        put = _put(db, account, order, delivery, at)
     except (sqlite3.IntegrityError, OverflowError) as error:
         db.execute("ROLLBACK TO one_order")
-        return f"order {order.number} cannot be kept: {error}"
-    finally:
-        db.execute("RELEASE one_order")
+        put = f"order {order.number} cannot be kept: {error}"
+    db.execute("RELEASE one_order")
+    return put
 
 
 def _put(db: sqlite3.Connection, account: AccountName, order: Order, delivery: DeliveryId, at: datetime) -> Kept | str:
     row = _find(db, account, order.number)
     if row is None:
-        _insert(db, account, order, delivery, at)
+        insert_orders(db, account, [(order, delivery)], at)
         return Kept(new=1)
     if row["incomplete"] and not order.incomplete:
         return _replace(db, row, order, delivery, at)
     if order.sent_once:
         return _put_again(db, row, order, delivery, at)
     return Kept(moved=1) if _follow(db, account, row, order, at) else Kept()
-
-
-def _insert(db: sqlite3.Connection, account: AccountName, order: Order, delivery: DeliveryId, at: datetime) -> None:
-    number = db.execute(
-        "INSERT INTO orders (account, number, ordered_at, received_at, changed_at, incomplete, test, shipping_method,"
-        " payment_method, extra, delivery) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
-        (
-            *(account, order.number, None if order.ordered_at is None else to_us(order.ordered_at)),
-            *(
-                to_us(at),
-                change_stamp(db, account, at),
-                order.incomplete,
-                int(order.test),
-                order.shipping_method,
-                order.payment_method,
-            ),
-            *(_text(order.extra), delivery),
-        ),
-    ).fetchone()[0]
-    _put_customer(db, number, order)
-    for position, line in enumerate(order.lines):
-        _insert_line(db, account, number, position, line, order.ordered_at or at)
-    tell(db, at, account, ("order", number), "received", moved=("", _summary(order.lines)), why=order.incomplete)
-    if order.incomplete:
-        raise_error(db, account, number, OrderFault.INCOMPLETE, order.incomplete, at)
-    _flag_unknown(db, account, number, at)
-    match(db, account, order.number, number, at)
-
-
-def _put_customer(db: sqlite3.Connection, order_id: int, order: Order) -> None:
-    db.execute(
-        'INSERT INTO customers ("order", shipping, billing) VALUES (?, ?, ?)'
-        ' ON CONFLICT ("order") DO UPDATE SET shipping = excluded.shipping, billing = excluded.billing',
-        (order_id, _customer(order.shipping), None if order.billing is None else _customer(order.billing)),
-    )
-
-
-def _insert_line(
-    db: sqlite3.Connection, account: str, order_id: int, position: int, line: OrderLine, since: datetime
-) -> None:
-    price = line.unit_price
-    stands = told(Standing(LineState.NEW, line.quantity), line.state)
-    db.execute(
-        'INSERT INTO order_lines ("order", ref, position, quantity, shipped, cancelled, refunded, state, since, ean,'
-        " channel_item_id, listing, title, price_minor, currency, extra)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            *(order_id, line.ref, position, line.quantity, stands.shipped, stands.cancelled, stands.refunded),
-            *(stands.state, to_us(since), line.ean, line.channel_item_id, _listing(db, account, line), line.title),
-            *(None if price is None else price.minor, "" if price is None else price.currency, _text(line.extra)),
-        ),
-    )
-
-
-def _listing(db: sqlite3.Connection, account: str, line: OrderLine) -> int | None:
-    for column, value in (("channel_item_id", line.channel_item_id), ("ean", line.ean)):
-        if not value:
-            continue
-        row = db.execute(
-            # The last condition is the partial index's own: without it SQLite walks through every listing.
-            f"SELECT id FROM listings WHERE account = ? AND {column} = ? AND {column} <> '' ORDER BY id LIMIT 1",  # noqa: S608
-            (account, value),
-        ).fetchone()
-        if row is not None:
-            return int(row["id"])
-    # The retailer may still name a number that it has changed since (J2).
-    row = db.execute(
-        "SELECT listing FROM former_numbers WHERE account = ? AND channel_item_id = ? ORDER BY until DESC LIMIT 1",
-        (account, line.channel_item_id),
-    ).fetchone()
-    return None if row is None else int(row["listing"])
-
-
-def _flag_unknown(db: sqlite3.Connection, account: str, order: int, at: datetime) -> None:
-    """Open lines whose article no listing has are kept, and a person is told of each."""
-    sql = f'SELECT * FROM order_lines WHERE "order" = ? AND listing IS NULL AND state IN {_OPEN}'  # noqa: S608 - our own words
-    for line in db.execute(sql, (order,)).fetchall():
-        named = [("channel item id", line["channel_item_id"]), ("EAN", line["ean"])]
-        article = " or the ".join(f"{name} {value}" for name, value in named if value)
-        if article:
-            text = f"no listing has the {article}"
-            raise_error(db, account, order, OrderFault.UNKNOWN_LISTING, text, at, line=line["ref"])
 
 
 def match_lines(db: sqlite3.Connection, account: str, listing: int, at: datetime) -> None:
@@ -268,19 +259,20 @@ def _replace(db: sqlite3.Connection, row: sqlite3.Row, order: Order, delivery: D
         " WHERE id = ?",
         (
             *(order.incomplete, None if order.ordered_at is None else to_us(order.ordered_at), int(order.test)),
-            *(change_stamp(db, row["account"], at), _text(order.extra), delivery, row["id"]),
+            *(change_stamp(db, row["account"], at), text_of(order.extra), delivery, row["id"]),
         ),
     )
     if not erased:
-        _put_customer(db, row["id"], order)
-    for position, line in enumerate(order.lines):
-        _insert_line(db, row["account"], row["id"], position, line, order.ordered_at or at)
+        put_customers(db, [(row["id"], order)])
+    since = order.ordered_at or at
+    lines = [NewLine(row["id"], position, line, since) for position, line in enumerate(order.lines)]
+    insert_lines(db, row["account"], lines)
     if order.incomplete:
         raise_error(db, row["account"], row["id"], OrderFault.INCOMPLETE, order.incomplete, at)
     else:
         mend(db, row["account"], row["id"], OrderFault.INCOMPLETE, at)
-        tell(db, at, row["account"], ("order", row["id"]), "completed", moved=("incomplete", _summary(order.lines)))
-    _flag_unknown(db, row["account"], row["id"], at)
+        tell(db, at, row["account"], ("order", row["id"]), "completed", moved=("incomplete", summary(order.lines)))
+    flag_unknown(db, row["account"], [row["id"]], at)
     follow(db, row["id"], at)
     return Kept(moved=1)
 
@@ -317,11 +309,11 @@ def _differences(db: sqlite3.Connection, row: sqlite3.Row, order: Order) -> list
     if customer is None:
         # They were erased (D12): nobody can say any more whether they are the same.
         return found
-    if customer["shipping"] != _customer(order.shipping):
+    if customer["shipping"] != customer_text(order.shipping):
         found.append("another recipient or address")
     ordered_at = None if order.ordered_at is None else to_us(order.ordered_at)
-    same = (row["extra"], row["ordered_at"]) == (_text(order.extra), ordered_at) and all(
-        (ours["title"], ours["extra"]) == (theirs.title, _text(theirs.extra)) for ours, theirs in both
+    same = (row["extra"], row["ordered_at"]) == (text_of(order.extra), ordered_at) and all(
+        (ours["title"], ours["extra"]) == (theirs.title, text_of(theirs.extra)) for ours, theirs in both
     )
     return found if same else [*found, "another field"]
 
@@ -347,8 +339,8 @@ def _follow(db: sqlite3.Connection, account: AccountName, row: sqlite3.Row, orde
     for position, line in enumerate(order.lines):
         ours = kept.get(line.ref)
         if ours is None:
-            _insert_line(db, account, row["id"], len(kept) + position, line, at)
-            _flag_unknown(db, account, row["id"], at)
+            insert_lines(db, account, [NewLine(row["id"], len(kept) + position, line, at)])
+            flag_unknown(db, account, [row["id"]], at)
             tell(db, at, account, ("order", row["id"]), f"line {line.ref}", moved=("", line.state))
             moved = True
             continue
@@ -363,15 +355,3 @@ def _follow(db: sqlite3.Connection, account: AccountName, row: sqlite3.Row, orde
         db.execute("UPDATE orders SET changed_at = ? WHERE id = ?", (change_stamp(db, account, at), row["id"]))
         follow(db, row["id"], at)
     return moved
-
-
-def _customer(customer: Customer) -> str:
-    return json.dumps(asdict(customer), ensure_ascii=False)
-
-
-def _text(extra: Mapping[str, str]) -> str:
-    return json.dumps(dict(extra), ensure_ascii=False)
-
-
-def _summary(lines: Sequence[OrderLine]) -> str:
-    return ", ".join(sorted({line.state for line in lines}))

@@ -1,6 +1,7 @@
 """The bytes of everything sent and received, once each, compressed, in chunks (D7)."""
 
 import hashlib
+import json
 import sqlite3
 import zlib
 from asyncio import Future, get_running_loop
@@ -165,16 +166,36 @@ def drop(db: sqlite3.Connection, payloads: Iterable[int]) -> int:
 
 def keep(db: sqlite3.Connection, content: bytes, at: datetime) -> PayloadId:
     """Keep whole content inside the caller's transaction."""
-    payload = db.execute(
+    return keep_all(db, [content], at)[0]
+
+
+def keep_all(db: sqlite3.Connection, contents: Sequence[bytes], at: datetime) -> list[PayloadId]:
+    """Keep whole contents inside the caller's transaction; gives their payloads in the same order."""
+    digests = [hashlib.sha256(content).hexdigest() for content in contents]
+    missing = dict(zip(digests, contents, strict=True))
+    db.executemany(
         "INSERT INTO payloads (sha256, size, kept_at) VALUES (?, ?, ?)"
-        " ON CONFLICT (sha256) DO UPDATE SET kept_at = max(kept_at, excluded.kept_at), dropped = 0 RETURNING id",
-        (hashlib.sha256(content).hexdigest(), len(content), to_us(at)),
-    ).fetchone()[0]
-    if _chunk(db, payload, 0) is not None:
-        return PayloadId(payload)
-    for position, start in enumerate(range(0, len(content), CHUNK)):
-        _insert_chunk(db, payload, position, content[start : start + CHUNK])
-    return PayloadId(payload)
+        " ON CONFLICT (sha256) DO UPDATE SET kept_at = max(kept_at, excluded.kept_at), dropped = 0",
+        [(digest, len(content), to_us(at)) for digest, content in missing.items()],
+    )
+    payloads = {}
+    for digest, payload, there in db.execute(
+        "SELECT sha256, id, EXISTS (SELECT 1 FROM payload_chunks c WHERE c.payload = payloads.id)"
+        " FROM payloads WHERE sha256 IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(missing)),),
+    ):
+        payloads[digest] = PayloadId(payload)
+        if there:
+            del missing[digest]
+    db.executemany(
+        _INSERT_CHUNK,
+        [
+            (payloads[digest], position, _deflated(content[start : start + CHUNK]))
+            for digest, content in missing.items()
+            for position, start in enumerate(range(0, len(content), CHUNK))
+        ],
+    )
+    return [payloads[digest] for digest in digests]
 
 
 def _finish(db: sqlite3.Connection, payload: int, sha256: str, size: int) -> PayloadId:
@@ -194,7 +215,15 @@ def _finish(db: sqlite3.Connection, payload: int, sha256: str, size: int) -> Pay
 
 
 def _insert_chunk(db: sqlite3.Connection, payload: int, position: int, content: bytes) -> None:
-    db.execute(_INSERT_CHUNK, (payload, position, zlib.compress(content, _LEVEL)))
+    db.execute(_INSERT_CHUNK, (payload, position, _deflated(content)))
+
+
+def _deflated(content: bytes) -> bytes:
+    """Compress a chunk with a window of its own length: setting up a longer one takes longer than all the rest."""
+    window = min(max(len(content).bit_length(), 9), zlib.MAX_WBITS)
+    # The longest window goes with level 8 of memory, zlib's default; each half of it with one level less.
+    packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, window, window - 7)
+    return packer.compress(content) + packer.flush()
 
 
 def _chunk(db: sqlite3.Connection, payload: int, position: int) -> bytes | None:

@@ -1,7 +1,7 @@
 """The one door to SFTP: listing, fetching and putting files on one account's server, each loss given its true name."""
 
 import unicodedata
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -16,6 +16,7 @@ from daemon.model import RemoteFile
 from daemon.transports.body import Body
 from daemon.transports.calls import counted
 from daemon.transports.sftp_keys import HostKey, fingerprint, offered_host_keys, parse_private_key
+from daemon.transports.sftp_pipeline import SMALL, Entry, Pipeline
 from daemon.transports.sftp_session import (
     EXCLUSIVE,
     OVERWRITE,
@@ -48,6 +49,7 @@ _CHUNK = 256 << 10
 # How much of a stream is read ahead, and how much of a row of files is held before it is yielded.
 _AHEAD = MIB
 _WINDOW = 32 * MIB
+_MOST_AT_ONCE = 512
 # Files of one name that a folder takes beside each other: more are no repetitions any more.
 _MOST_BESIDE = 99
 # The longest name in bytes and the largest size that file systems know.
@@ -87,6 +89,8 @@ class Sftp:
         self._login = login
         self._sessions: Sessions = []
         self._dialling = anyio.Lock()
+        self._pipelining = login.pipelining
+        self._opening = anyio.Lock()
 
     async def list(self, folder: str, *, limit: int = 200_000) -> RemoteFiles:
         """Return the regular files of `folder`, sorted by name, with size and time as the listing gives them.
@@ -94,13 +98,12 @@ class Sftp:
         Raises Refused for a folder that is not there, Unreadable for one of more than `limit` entries.
         """
         async with self._session() as session:
-            scan = partial(_scan, session.client, folder, limit)
             try:
-                files, odd = await session.ask(scan, session.timeouts.list, f"listing {folder}")
+                listing = await self._listing(session, folder, limit)
             except FileGone as error:
                 raise Refused(f"{session.where}: there is no folder {folder}", error.code) from error
-        self.odd_entries[folder] = odd
-        return sorted(files, key=lambda file: file.name)
+        self.odd_entries[folder] = listing.odd
+        return sorted(listing.files, key=lambda file: file.name)
 
     async def read(self, file: RemoteFile, *, limit: int = 16 * MIB) -> bytes:
         """Return the bytes of a listed file.
@@ -119,7 +122,7 @@ class Sftp:
         A few are read whole, then yielded, then the next few: nothing is held at the server while the caller works on
         what it got, so it may call this object meanwhile, or stop early. What is not about one file raises.
         """
-        for window in _windows(files, self._login.in_flight * self._login.connections):
+        for window in _windows(files):
             fetched = await self._read_window(window, limit)
             for file, outcome in zip(window, fetched, strict=True):
                 if isinstance(outcome, bytes | MarketplaceError):
@@ -145,7 +148,7 @@ class Sftp:
                     if not ahead:
                         break
                 after = await session.ask(handle.stat, session.timeouts.call, f"reading {file.name}")
-        _compare(file, length, after, self._login.where)
+        _compare(file, length, after.size, after.mtime, self._login.where)
 
     async def put(
         self,
@@ -270,43 +273,91 @@ class Sftp:
         self._sessions.append(new)
         return new
 
+    async def _listing(self, session: Session, folder: str, limit: int) -> "_Listing":
+        listing, path, doing = _Listing(folder, limit), _path(folder), f"listing {folder}"
+        pipeline = await self._pipeline(session)
+        if pipeline is None:
+            scan = partial(_scan, session.client, path, listing.take)
+            await session.ask(scan, session.timeouts.list, doing)
+        else:
+            with session.answering(session.timeouts.list, doing):
+                await pipeline.names(path, listing.take)
+        return listing
+
+    async def _pipeline(self, session: Session) -> Pipeline | None:
+        """The session's pipeline, opened when first needed; None where there is to be none.
+
+        A server that refused it, or did not answer, is not asked for one again.
+        """
+        async with self._opening:
+            if session.pipeline is None and self._pipelining:
+                self._pipelining = False
+                try:
+                    self._pipelining = await session.start_pipeline()
+                finally:
+                    # A connection that was lost meanwhile says nothing about it.
+                    self._pipelining |= session.lost
+        return session.pipeline
+
     async def _read_window(self, files: Sequence[RemoteFile], limit: int) -> Sequence[bytes | Exception]:
-        in_flight = self._login.in_flight
+        """Read files at the same time; what is no matter of one file ends the reading of all."""
+        fetched: dict[int, bytes | Exception] = {}
+        todo = iter(enumerate(files))
+        lost: list[Exception] = []
+
+        async def work(session: Session, pipeline: Pipeline | None) -> None:
+            for place, file in todo:
+                if lost:
+                    return
+                try:
+                    fetched[place] = await _read_whole(session, file, limit, pipeline)
+                except MarketplaceError as error:
+                    fetched[place] = error
+                except Exception as error:  # noqa: BLE001 - raised by who yields the files before it
+                    lost.append(error)
+
         async with AsyncExitStack() as stack:
-            count = min(self._login.connections, -(-len(files) // in_flight))
-            sessions = [await stack.enter_async_context(self._session()) for _ in range(count)]
-            return await together(
-                [partial(_read_whole, sessions[place % count], file, limit) for place, file in enumerate(files)]
-            )
+            workers = []
+            for _ in range(min(self._login.connections, -(-len(files) // self._login.in_flight))):
+                session = await stack.enter_async_context(self._session())
+                worker = partial(work, session, await self._pipeline(session))
+                workers += [worker] * self._login.in_flight
+            await together(workers)
+        return [fetched[place] if place in fetched else lost[0] for place in range(len(files))]
 
 
-async def _scan(client: asyncssh.SFTPClient, folder: str, limit: int) -> tuple[RemoteFiles, int]:
-    """The regular files of a folder, and how many entries are no file that could be read.
+class _Listing:
+    """The regular files of a folder as its entries come, and how many entries are no file that could be read.
 
-    It asks with bytes, so that one name that is not UTF-8 does not hide the others, and holds no more of an entry than
-    a file may have: a server may go on with long names until its time is over.
+    It holds no more of an entry than a file may have: a server may go on with long names until its time is over.
     """
-    files: RemoteFiles = []
-    count = odd = 0
-    async for entry in client.scandir(_path(folder)):
-        count += 1
-        if count > limit:
-            raise Unreadable(f"the folder {folder} has more than {limit} entries")
-        if _is_regular(entry):
-            file = _remote_file(folder, entry)
-            if file is None:
-                odd += 1
-            else:
-                files.append(file)
-    return files, odd
+
+    def __init__(self, folder: str, limit: int) -> None:
+        self.files: RemoteFiles = []
+        self.odd = 0
+        self._folder = folder
+        self._limit = limit
+        self._count = 0
+
+    def take(self, entry: Entry) -> None:
+        """Take the next entry; raises Unreadable when it is one too many."""
+        self._count += 1
+        if self._count > self._limit:
+            raise Unreadable(f"the folder {self._folder} has more than {self._limit} entries")
+        if not entry.regular:
+            return
+        name = None if len(entry.name) > _LONGEST_NAME else _clean_name(entry.name)
+        if name is None or entry.size is None or entry.size > _LARGEST:
+            self.odd += 1
+        else:
+            self.files.append(RemoteFile(self._folder, name, entry.size, _instant(entry.modified)))
 
 
-def _remote_file(folder: str, entry: asyncssh.SFTPName) -> RemoteFile | None:
-    size = entry.attrs.size
-    if size is None or size > _LARGEST or len(entry.filename) > _LONGEST_NAME:
-        return None
-    name = _clean_name(entry.filename)
-    return None if name is None else RemoteFile(folder, name, size, _instant(entry.attrs.mtime))
+async def _scan(client: asyncssh.SFTPClient, path: bytes, take: Callable[[Entry], None]) -> None:
+    """List a folder, asking with bytes so that one name that is not UTF-8 does not hide the others."""
+    async for entry in client.scandir(path):
+        name = entry.filename if isinstance(entry.filename, bytes) else entry.filename.encode()
+        take(Entry(name, entry.attrs.size, entry.attrs.mtime, _is_regular(entry)))
 
 
 def _is_regular(entry: asyncssh.SFTPName) -> bool:
@@ -316,13 +367,20 @@ def _is_regular(entry: asyncssh.SFTPName) -> bool:
     return bool(entry.attrs.type == asyncssh.FILEXFER_TYPE_REGULAR)
 
 
-async def _read_whole(session: Session, file: RemoteFile, limit: int) -> bytes:
+async def _read_whole(session: Session, file: RemoteFile, limit: int, pipeline: Pipeline | None = None) -> bytes:
     _refuse_length(file, limit, session.where)
-    doing = f"reading {file.name}"
-    async with session.opened(_path(file.folder, file.name), READ, doing) as handle:
+    path, doing = _path(file.folder, file.name), f"reading {file.name}"
+    if pipeline is not None and file.size <= SMALL:
+        with session.answering(session.timeouts.for_bytes(file.size), doing):
+            content, found = await pipeline.fetch(path, file.size)
+        # Where a server gives less in one answer than it could, the rest is fetched piece by piece.
+        if len(content) == file.size or found.size != file.size:
+            _compare(file, len(content), found.size, found.modified, session.where)
+            return content
+    async with session.opened(path, READ, doing) as handle:
         content = await _read_range(session, handle, file.name, 0, file.size)
         after = await session.ask(handle.stat, session.timeouts.call, doing)
-    _compare(file, len(content), after, session.where)
+    _compare(file, len(content), after.size, after.mtime, session.where)
     return content
 
 
@@ -371,9 +429,10 @@ def _refuse_length(file: RemoteFile, limit: int, where: str) -> None:
         raise Unreadable(f"{where}: {file.name} has {file.size} bytes, at most {limit} are read")
 
 
-def _compare(file: RemoteFile, length: int, after: asyncssh.SFTPAttrs, where: str) -> None:
-    same_time = file.modified_at is None or after.mtime is None or _instant(after.mtime) == file.modified_at
-    if not file.size == length == after.size or not same_time:
+def _compare(file: RemoteFile, length: int, size: int | None, modified: int | None, where: str) -> None:
+    """Compare a file as it was listed with what was read of it, and with how it stood then."""
+    same_time = file.modified_at is None or modified is None or _instant(modified) == file.modified_at
+    if not file.size == length == size or not same_time:
         raise Unreadable(f"{where}: {file.name} changed while it was read")
 
 
@@ -499,12 +558,12 @@ async def _is_there(session: Session, path: bytes) -> bool:
     return True
 
 
-def _windows(files: Sequence[RemoteFile], most: int) -> Iterator[Sequence[RemoteFile]]:
-    """Cut files into runs of at most `most`, and of at most 32 MiB where one is not longer by itself."""
+def _windows(files: Sequence[RemoteFile]) -> Iterator[Sequence[RemoteFile]]:
+    """Cut files into runs of at most 512, and of at most 32 MiB where one is not longer by itself."""
     window: list[RemoteFile] = []
     length = 0
     for file in files:
-        if window and (len(window) == most or length + file.size > _WINDOW):
+        if window and (len(window) == _MOST_AT_ONCE or length + file.size > _WINDOW):
             yield window
             window, length = [], 0
         window.append(file)
@@ -531,7 +590,7 @@ def _clean_name(raw: bytes | str) -> str | None:
     if name in ("", ".", "..") or "/" in name or "\\" in name:
         return None
     # Control characters, line and paragraph separators: they would forge lines in what people read.
-    if any(unicodedata.category(char) in ("Cc", "Zl", "Zp") for char in name):
+    if not name.isprintable() and any(unicodedata.category(char) in ("Cc", "Zl", "Zp") for char in name):
         return None
     return name
 

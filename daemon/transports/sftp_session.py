@@ -1,7 +1,7 @@
 """One SSH connection with its SFTP session: how it is opened, and the one door that every call to it goes through."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
@@ -14,6 +14,7 @@ from asyncssh.packet import PacketDecodeError
 
 from daemon.errors import AccessDenied, Refused, TransportError, Unconfirmed, Unreachable
 from daemon.transports.sftp_keys import accepted_signatures, parse_private_key, parse_public_key
+from daemon.transports.sftp_pipeline import Pipeline
 
 T = TypeVar("T")
 
@@ -83,7 +84,8 @@ class SftpLogin:
     """Where an SFTP server is, how to log in, and by which keys it is known.
 
     `host_keys` are public key lines in OpenSSH form; with none the login is refused. `in_flight` is how many requests
-    a connection carries at once, of at most `connections` connections.
+    an SFTP session has under way, of at most `connections` connections. With `pipelining` folders are listed and small
+    files fetched in a second session of the connection (`sftp_pipeline`).
     """
 
     host: str
@@ -94,7 +96,8 @@ class SftpLogin:
     passphrase: str = field(default="", repr=False)
     host_keys: tuple[str, ...] = ()
     connections: int = 1
-    in_flight: int = 16
+    in_flight: int = 64
+    pipelining: bool = True
     timeouts: SftpTimeouts = field(default_factory=SftpTimeouts)
 
     @property
@@ -113,6 +116,7 @@ class Session:
 
     def __init__(self, connection: asyncssh.SSHClientConnection, client: asyncssh.SFTPClient, login: SftpLogin) -> None:
         self.client = client
+        self.pipeline: Pipeline | None = None
         self.where = login.where
         self.timeouts = login.timeouts
         self.in_flight = login.in_flight
@@ -127,7 +131,12 @@ class Session:
     @property
     def usable(self) -> bool:
         """Whether a new user may take it."""
-        return not self._retired and not self._connection.is_closed()
+        return not self._retired and not self.lost
+
+    @property
+    def lost(self) -> bool:
+        """Whether the connection has ended."""
+        return self._connection.is_closed()
 
     def retire(self) -> None:
         """Take no new users."""
@@ -154,11 +163,17 @@ class Session:
 
         Raises FileGone where the server has no such thing, and otherwise what `stake` says.
         """
+        with self.answering(deadline, doing, stake=stake):
+            async with self._requests:
+                return await call()
+
+    @contextmanager
+    def answering(self, deadline: float, doing: str, *, stake: Stake = Stake.NOTHING) -> Iterator[None]:
+        """Give what the far side does in the block `deadline` seconds, and its errors their names, as `ask` does."""
         lost, refused = stake.value
         try:
             with anyio.fail_after(deadline):
-                async with self._requests:
-                    return await call()
+                yield
         except TimeoutError:
             self.retire()
             raise lost(f"{self.where}: no answer within {deadline:g} s while {doing}") from None
@@ -175,6 +190,15 @@ class Session:
         except BaseException:
             self.retire()
             raise
+
+    async def start_pipeline(self) -> bool:
+        """Open the second session; returns whether the server allows it. Raises as `ask` does where it hangs."""
+        with self.answering(self.timeouts.call, "opening a second session"):
+            try:
+                self.pipeline = await Pipeline.start(self._connection, self.in_flight)
+            except (asyncssh.ChannelOpenError, asyncssh.SFTPError):
+                return False
+        return True
 
     @asynccontextmanager
     async def opened(

@@ -255,7 +255,7 @@ async def test_thousands_of_files_are_kept_in_one_turn_batch_by_batch(lewis: Sce
     tracemalloc.stop()
     assert outcome.done == count
     assert len(await lewis.all("orders", "id")) == count
-    assert (sum(batches.sizes), max(batches.sizes)) == (count + 1, 50)
+    assert (sum(batches.sizes), max(batches.sizes)) == (count + 1, 200)
     # Held are the listing, what is known of it, and one batch: not the thousands.
     assert peak < 24 << 20, f"{peak:,} bytes"
     assert names(lewis) == {"order-20240115101400000000.txt", "order-20240115101400000000.txt.DONE"}
@@ -263,7 +263,7 @@ async def test_thousands_of_files_are_kept_in_one_turn_batch_by_batch(lewis: Sce
 
 
 async def test_what_was_kept_before_a_cut_is_not_asked_for_again(lewis: Scene) -> None:  # D9 J14
-    for number in range(120):
+    for number in range(270):
         content = PLAIN.replace("Y100000001", f"Y{200_000_000 + number}")
         drop(lewis, content, f"order-2024011510150{number:09}.txt")
 
@@ -278,8 +278,8 @@ async def test_what_was_kept_before_a_cut_is_not_asked_for_again(lewis: Scene) -
         await lewis.turn(download_orders, 10 * MINUTE)
     lewis.store.orders = after = _InBatches(lewis)
     assert (await lewis.turn(download_orders, HOUR)).done == 70
-    assert after.sizes == [50, 20]
-    assert len(await lines(lewis)) == 120
+    assert after.sizes == [70]
+    assert len(await lines(lewis)) == 270
     assert names(lewis) == set()
 
 

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -210,6 +211,15 @@ class Flow:
             *(f"file {name}" for name in arrived if name not in known),
             *(f"an update of order {number}" for number in moved if not decided.get(number)),
             *(f"a feed of kind {kind}" for kind in (sent - Counter(kind for (kind,) in feeds)).elements()),
+        ]
+
+    def too_close(self) -> list[str]:
+        """Every pair of offer feeds less than an interval apart, with how the far side served each of them."""
+        feeds = [feed for feed in self.sandbox.laredoute.feeds if feed.kind == "offers"]
+        return [
+            f"{after.started_boot - before.ended_boot:.3f} s from the end of {before} to the start of {after}"
+            for before, after in pairwise(feeds)
+            if after.started_boot - before.ended_boot < INTERVAL
         ]
 
     def torn(self) -> int:

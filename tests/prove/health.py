@@ -23,7 +23,8 @@ from starlette.applications import Starlette
 from daemon.config import Config
 from daemon.crontab import CRONTAB, SITE_CRONTAB, intervals
 from daemon.health import Figures as ForMetrics
-from daemon.health import Loaded, Snapshot, Verdict, Vitals, judge
+from daemon.health import Loaded, Verdict, Vitals, judge
+from daemon.main import read_snapshot
 from daemon.marketplaces.dialects import DIALECTS
 from daemon.model import Moment, OrderNumber, UpdateKind
 from daemon.runner import Runner, SiteTask, Task
@@ -105,16 +106,8 @@ class Installation:
 
     async def health(self) -> Verdict:
         """As the daemon finds it (`daemon.main.Daemon.health`)."""
-        store, at = self.scene.store, self.now().at
-        snapshot = Snapshot(
-            await store.runs.snapshot(),
-            await store.accounts.held(),
-            waiting=await store.views.waiting(at),
-            attention=await store.views.attention(),
-            order_errors=await store.views.order_errors(),
-            pauses=await store.pauses.in_force(at),
-            alerts=await store.alerts.open(),
-        )
+        at = self.now().at
+        snapshot = await read_snapshot(self.scene.store, at)
         return judge(snapshot, self.vitals, self.loaded, intervals(self.config), at)
 
     async def hindrances(self) -> list[str]:

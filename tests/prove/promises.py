@@ -66,6 +66,8 @@ PROMISES = (
         ("tests/store/test_gate.py", "tests/jobs/test_properties.py", "tests/test_crash.py", _SHORT),
         "Moving the database to another host while the old one still runs is only refused where both see one disk. A boot"
         " clock that a container shifts under one boot id would count as time that has passed.",
+        "Until when La Redoute works at a request that we gave up at its deadline (ten minutes), nobody tells us: the hour"
+        " counts from that deadline.",
     ),
     Promise(
         "With the marketplace up, what changes is in an accepted feed within an hour and one tick.",

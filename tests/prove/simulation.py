@@ -258,11 +258,12 @@ class Simulation(World):
             if wait == until_dog and self.watchdog_at is not None:
                 self.figures.hit["the watchdog ended a scheduler that stood still"] += 1
                 await self.restart()
-            elif wait == until_due:
-                await self._turns()
-            else:
+            elif wait == until_event:
+                # First, for where every send takes long something is always due, and nothing would ever happen again.
                 await self._something_happens()
                 event_at = self.passed + timedelta(seconds=self.chance.expovariate(EVENTS_A_DAY / 86_400))
+            else:
+                await self._turns()
         self._count_changes_of_the_hour(end - days * DAY)
         self.figures.counts["simulated hours"] += round(days * 24)
 

@@ -24,7 +24,7 @@ from tests.prove.figures import Figures
 from tests.prove.method import Method, Result, together
 from tests.test_daemon_process import ROOT, Site, account, free_port
 
-#: how often a race is decided wrongly must be told within this many seconds, on a machine that does other things too
+#: a race is decided within so many seconds, on a machine that does other things too
 DECIDED_WITHIN = 180
 #: the exit code of who finds the database in use (`docs/commands.md`)
 IN_USE = 75

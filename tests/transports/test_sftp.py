@@ -446,7 +446,12 @@ class TestHostileServers:
                     yield asyncssh.SFTPName(b"%d" % number + b"x" * 20_000, b"-", regular)
 
         async with sftp_server(tmp_path, sftp=Endless) as login:
+            # OpenSSH's own client takes no answer of 2 MB either.
             sftp = Sftp(login)
+            with pytest.raises(Unreachable, match="an answer of"):
+                await sftp.list("reports")
+            await sftp.aclose()
+            sftp = Sftp(replace(login, pipelining=False))
             tracemalloc.start()
             assert [file.name for file in await sftp.list("reports")] == ["good.csv"]
             _, peak = tracemalloc.get_traced_memory()
@@ -503,15 +508,16 @@ class TestLosses:
         (openssh.root / "inventory").mkdir()
         sftp = Sftp(replace(openssh_login(openssh), timeouts=self.QUICK))
         await sftp.list("inventory")
-        (pid,) = openssh.sftp_servers()
-        os.kill(pid, signal.SIGSTOP)
+        hung = openssh.sftp_servers()
+        for pid in hung:
+            os.kill(pid, signal.SIGSTOP)
         with anyio.fail_after(30):
             with pytest.raises(Unreachable, match=r"no answer within 1\.5 s while listing inventory"):
                 await sftp.list("inventory")
             # The next call does not find the dead connection.
             assert await sftp.list("inventory") == []
-            (other,) = set(openssh.sftp_servers()) - {pid}
-            os.kill(other, signal.SIGSTOP)
+            for pid in set(openssh.sftp_servers()) - set(hung):
+                os.kill(pid, signal.SIGSTOP)
             async with anyio.create_task_group() as group:
                 group.start_soon(self._expect_unreachable, sftp)
                 await anyio.wait_all_tasks_blocked()
@@ -557,10 +563,10 @@ class TestLosses:
                     pass
         assert len(await sftp.list("reports")) == 10
         with anyio.fail_after(30):
-            while len(pids := openssh.sftp_servers()) > 1:
+            while len(pids := openssh.sftp_servers()) > 2:
                 await anyio.sleep(0.01)
-        (pid,) = pids
-        assert not any("reports/" in str(fd.readlink()) for fd in Path(f"/proc/{pid}/fd").iterdir())
+        for pid in pids:
+            assert not any("reports/" in str(fd.readlink()) for fd in Path(f"/proc/{pid}/fd").iterdir())
         await sftp.aclose()
 
     async def test_one_call_cancelled_does_not_end_another(self, far: Far, sftp: Sftp) -> None:

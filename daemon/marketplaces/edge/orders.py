@@ -45,7 +45,7 @@ class UnitPrice:
 
     def of(self, item: Row) -> Money | None:
         """The price of one unit of an item; None where it does not say, or says no amount."""
-        found = _AMOUNT.fullmatch(value(item, self.column.lower()))
+        found = _AMOUNT.fullmatch(value(item, self.column.lower())) if self.column else None
         if found is None:
             return None
         return Money(int(found[1]) * 100 + int((found[2] or "").ljust(2, "0")[:2]), self.currency)

@@ -94,10 +94,11 @@ def value(row: Row, column: str) -> str:
 
 def needed(row: Row, column: str, longest: int = _LONGEST_REF) -> str:
     """The text of a column that must say something, one line of at most `longest` characters; raises Unreadable."""
-    if column not in row.values:
+    raw = row.values.get(column)
+    if raw is None:
         raise Unreadable(f"line {row.line}: its header has no column {column}")
-    text = value(row, column)
-    if not text:
+    text = raw.strip()
+    if text in _EMPTY:
         raise Unreadable(f"line {row.line}, {column}: it is empty")
     if len(text) > longest or not text.isprintable():
         raise Unreadable(
