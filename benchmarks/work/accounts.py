@@ -72,9 +72,9 @@ class Job(NamedTuple):
 
 def prepare(site: Site, begin: datetime) -> None:
     """Fill the store with what a daemon that has been running for long would have left by `begin`."""
-    every = intervals(load(site.config))
+    every, now = intervals(load(site.config)), datetime.now(UTC)
     jobs = [
-        Job(account, job, each, to_us(begin - each + each * ((_GOLDEN * (10 * number + place)) % 1)))
+        Job(account, job, each, to_us(_last(begin + each * ((_GOLDEN * (10 * number + place)) % 1), each, now)))
         for number, (account, of_account) in enumerate(every.items())
         for place, (job, each) in enumerate(of_account.items())
     ]
@@ -82,6 +82,11 @@ def prepare(site: Site, begin: datetime) -> None:
         json.dumps([(*job[:2], job.every.total_seconds(), job.last) for job in jobs])
     )
     anyio.run(_fill, site, jobs)
+
+
+def _last(due: datetime, every: timedelta, now: datetime) -> datetime:
+    """When a job that is due then began last before now."""
+    return due - every * -((now - due) // every)
 
 
 async def _fill(site: Site, jobs: Sequence[Job]) -> None:
@@ -149,11 +154,12 @@ async def _read(
         for account, job, every, last in jobs
         if account != SITE
         for due in range(last + round(every * 1e6), to_us(begin) + seconds * 1_000_000, round(every * 1e6))
+        if due >= to_us(begin)
     )
     return {
         "late": late[int(len(late) * 0.99)],
         "latest": late[-1],
-        "turns": len(runs) / seconds,
+        "turns": sum(at >= to_us(begin) for _, _, at in runs) / seconds,
         "feeds": feeds / seconds * 60,
     }
 
@@ -168,7 +174,7 @@ def main() -> None:
     folder, accounts, seconds, *prepares = sys.argv[1:]
     site = Site(Path(folder), int(accounts))
     if prepares:
-        begin = datetime.now(UTC) + timedelta(seconds=30 + int(accounts) / 40)
+        begin = datetime.now(UTC) + timedelta(seconds=30 + int(accounts) / 250)
         (site.folder / "begin").write_text(str(begin.timestamp()))
         prepare(site, begin)
     else:

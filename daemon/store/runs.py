@@ -86,8 +86,8 @@ class Runs:
 
         def work(db: sqlite3.Connection) -> int:
             db.execute(
-                "UPDATE jobs SET last_ended_at = ? WHERE EXISTS (SELECT 1 FROM job_runs r"
-                " WHERE r.account = jobs.account AND r.job = jobs.job AND r.outcome = 'running')",
+                "UPDATE jobs SET last_ended_at = ? WHERE (account, job) IN"
+                " (SELECT account, job FROM job_runs WHERE outcome = 'running')",
                 (to_us(at),),
             )
             return db.execute(
