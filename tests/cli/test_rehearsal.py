@@ -1,5 +1,6 @@
 """`sellerd accounts check --uat`: test orders walked through the test tree of a real SFTP server, step by step."""
 
+import os
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -126,6 +127,13 @@ def rehearsal(say: Say) -> Steps:
     return {step["name"]: step for step in answer(result)["steps"]}
 
 
+def a_minute_passes(sandbox: Sandbox) -> None:
+    """What lies in the folder was written a minute earlier than it was: the second in which it was is over."""
+    for path in (sandbox.johnlewis.files / "uat" / "incoming").iterdir():
+        written = path.stat().st_mtime - 60
+        os.utime(path, (written, written))
+
+
 def states(steps: Steps) -> dict[str, str]:
     return {name: step["state"] for name, step in steps.items()}
 
@@ -139,6 +147,7 @@ def test_a_rehearsal_begins_before_the_daemon_ever_ran(say: Say, sandbox: Sandbo
     )
     assert states(steps)["acknowledged"] == "later"
     placed = sandbox.johnlewis.place_order("12345678", 2, environment="uat")
+    a_minute_passes(sandbox)
     steps = rehearsal(say)
     assert states(steps)["order seen"] == "proven"
     assert steps["order read"]["found"] == f"order {placed.number} can be read: 1 lines; it is not kept yet"
@@ -209,6 +218,7 @@ def test_a_rehearsal_is_walked_to_its_end(say: Say, sandbox: Sandbox, seller: Se
 def test_what_is_wrong_is_said_with_its_fix(say: Say, sandbox: Sandbox, seller: Seller) -> None:  # J6 J13
     sandbox.johnlewis.faults.add("wrong_checksum")
     sandbox.johnlewis.place_order("12345678", 2, environment="uat")
+    a_minute_passes(sandbox)
     steps = rehearsal(say)
     assert "4 were read" in steps["order read"]["found"]
     seller.turns(download_orders)
