@@ -295,7 +295,8 @@ async def _log_in(clients: list[Sftp | HttpClient]) -> None:
     for client in clients:
         while isinstance(client, Sftp):
             with suppress(Unreachable):
-                await client.exists("", [])
+                # A folder is listed over a session of its own, which has to be there as well.
+                await client.list("")
                 break
 
 
