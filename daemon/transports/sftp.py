@@ -1,7 +1,7 @@
 """The one door to SFTP: listing, fetching and putting files on one account's server, each loss given its true name."""
 
 import unicodedata
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -387,9 +387,11 @@ async def _read_whole(session: Session, file: RemoteFile, limit: int, pipeline: 
 async def _read_range(session: Session, handle: asyncssh.SFTPClientFile, name: str, offset: int, length: int) -> bytes:
     """Read `length` bytes from `offset`, block by block at the same time; fewer come back where the file ends."""
     deadline = session.timeouts.for_bytes(length)
+    some = anyio.Semaphore(session.blocks_in_flight)
 
-    def block(start: int, size: int) -> Awaitable[bytes]:
-        return session.ask(partial(_read_block, handle, start, size), deadline, f"reading {name}")
+    async def block(start: int, size: int) -> bytes:
+        async with some:
+            return await session.ask(partial(_read_block, handle, start, size), deadline, f"reading {name}")
 
     size = session.read_block
     if length <= size:
@@ -486,7 +488,7 @@ async def _write(
         window: list[bytes] = []
         async for block in blocks:
             window.append(block)
-            if len(window) == session.in_flight:
+            if len(window) == session.blocks_in_flight:
                 offset += await _write_window(session, handle, offset, window, doing, stake)
                 window.clear()
         await _write_window(session, handle, offset, window, doing, stake)

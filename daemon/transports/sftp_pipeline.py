@@ -19,8 +19,10 @@ import asyncssh
 
 #: the data that every server puts into one answer; a longer file is not read here
 SMALL = 32 << 10
-# Longer than any answer to what is asked here, a hundred names at their longest say; OpenSSH's client takes no more.
-_LONGEST_ANSWER = 256 << 10
+# Longer than any answer to what is asked here, a hundred names at their longest say, with room for some that are odd.
+_LONGEST_ANSWER = 1 << 20
+# What the draft allows (section 6.3); it is sent back with each question about the file.
+_LONGEST_HANDLE = 256
 
 _INIT, _VERSION, _OPEN, _CLOSE, _READ, _FSTAT, _OPENDIR, _READDIR = 1, 2, 3, 4, 5, 8, 11, 12
 _STATUS, _HANDLE, _DATA, _NAME, _ATTRS = 101, 102, 103, 104, 105
@@ -246,6 +248,8 @@ def _handle(answer: _Answer) -> bytes:
     kind, body = answer
     if kind != _HANDLE:
         raise _failure(kind, body)
+    if len(body) > _U32.size + _LONGEST_HANDLE:
+        raise asyncssh.SFTPBadMessage(f"a handle of {len(body)} bytes")
     return body
 
 

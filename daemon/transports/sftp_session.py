@@ -25,6 +25,8 @@ EXCLUSIVE = asyncssh.FXF_WRITE | asyncssh.FXF_CREAT | asyncssh.FXF_EXCL
 
 # One request is at most this long, so that sixteen of them do not hold up the small calls beside them on a slow line.
 _BLOCK = 128 * KIB
+# As much as asyncssh lets a server send before it is told that it was taken.
+_UNDER_WAY = 2048 * KIB
 # A file that must arrive in one piece goes in one request up to this length, where the server takes it.
 _LARGEST_WRITE = 256 * KIB
 
@@ -124,6 +126,8 @@ class Session:
         self.read_block = min(client.limits.max_read_len, _BLOCK)
         self.write_block = min(client.limits.max_write_len, _BLOCK)
         self.largest_write = min(client.limits.max_write_len, _LARGEST_WRITE)
+        #: so much of one file is under way at most, whatever its length and that of its handle
+        self.blocks_in_flight = min(login.in_flight, _UNDER_WAY // _BLOCK)
         self._connection = connection
         self._retired = False
         self._requests = anyio.Semaphore(login.in_flight, fast_acquire=True)
