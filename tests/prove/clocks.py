@@ -158,7 +158,7 @@ async def under(scene: Scene) -> Figures:
                         selling.start_soon(life.sells)
                         await life.happens()
                         selling.cancel_scope.cancel()
-                    if scene.steps:
+                    if scene.steps or scene.begins is not None:
                         life.wall_clock(0)
                 while not await told.imports(
                     "redoute", "stock", "".join(["sku,stock\n", *(f"{it},9\n" for it in EANS)])
