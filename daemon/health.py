@@ -312,11 +312,12 @@ def reasons_against(vitals: Vitals, *, answered: bool) -> list[str]:
 def next_due(last_started_at: datetime | None, every: timedelta, now: datetime) -> datetime:
     """When a job comes next: an interval after it started last, never in the past.
 
-    Never more than one interval ahead either, so that a wall clock that was wrong and set back stops nothing.
+    A start that is still to come was told by a wall clock that was wrong and set back. Nobody knows how long ago it
+    was, and a process that is started again more often than the interval must not put it off each time: it comes now.
     """
-    if last_started_at is None:
+    if last_started_at is None or last_started_at > now:
         return now
-    return min(max(now, last_started_at + every), now + every)
+    return max(now, last_started_at + every)
 
 
 def hindrances(vitals: Vitals) -> list[str]:
