@@ -17,7 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from anyio import to_thread
+from anyio import Lock, to_thread
 
 from daemon.errors import StoreError
 from daemon.store.database import Database, migrations, open_database, ownership
@@ -62,13 +62,21 @@ class Backups:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        # What is half made belongs to nobody else, and a name is free until its copy is there.
+        self._one_at_a_time = Lock()
 
     async def create(self, folder: Path, at: datetime, sellerd: str = "") -> Backup:
         """Copy the database as it is now into `folder`; `sellerd` is the version of the program, for the manifest.
 
         Raises StoreError; then nothing is left there.
         """
-        return await to_thread.run_sync(_create, self._database.path, folder, at, sellerd)
+        async with self._one_at_a_time:
+            return await to_thread.run_sync(_create, self._database.path, folder, at, sellerd)
+
+    async def thin_out(self, folder: Path, keep: int) -> list[Path]:
+        """Remove all copies but the newest `keep`, and what a crash left half made; returns which copies."""
+        async with self._one_at_a_time:
+            return await to_thread.run_sync(_thin_out, folder, keep)
 
 
 def listed(folder: Path) -> list[Backup]:
@@ -80,8 +88,7 @@ def listed(folder: Path) -> list[Backup]:
     return sorted(found, key=lambda backup: (backup.made_at, backup.path.name), reverse=True)
 
 
-def thin_out(folder: Path, keep: int) -> list[Path]:
-    """Remove all copies but the newest `keep`, and what a crash left half made; returns which copies."""
+def _thin_out(folder: Path, keep: int) -> list[Path]:
     old = [backup.path for backup in listed(folder) if backup.path.name.startswith("sellerd-")][keep:]
     for path in old:
         path.unlink(missing_ok=True)

@@ -12,7 +12,7 @@ import pytest
 
 from daemon.errors import StoreError, StoreInUse
 from daemon.store import Store, open_store, read_store
-from daemon.store.backups import examined, listed, put_back, rehearsed, thin_out
+from daemon.store.backups import examined, listed, put_back, rehearsed
 from daemon.store.generation import mark_of
 from tests.store.conftest import NOON, REDOUTE
 
@@ -63,6 +63,19 @@ async def test_writers_go_on_while_a_backup_is_made_and_it_is_of_one_instant(tmp
     assert (await examined(made[0])).problems == ()
 
 
+async def test_copies_that_are_asked_for_together_do_not_meet_in_one_file(tmp_path: Path) -> None:
+    """What is half made looks like what a crash left, and a name of this second is free until its copy is there."""
+    folder = tmp_path / "backups"
+    async with open_store(tmp_path / "sellerd.db") as store:
+        async with anyio.create_task_group() as group:
+            for _ in range(4):
+                group.start_soon(store.backups.create, folder, NOON)
+                group.start_soon(store.backups.thin_out, folder, 9)
+    names = ["sellerd-20260302T120000Z", *(f"sellerd-20260302T120000Z-{number}" for number in (2, 3, 4))]
+    assert sorted(it.path.name for it in listed(folder)) == sorted(f"{name}.db" for name in names)
+    assert [(await examined(it.path)).problems for it in listed(folder)] == [()] * 4
+
+
 async def beats(store: Store) -> int:
     return await store.database.read(lambda db: int(db.execute("SELECT beats FROM heartbeat").fetchone()[0]))
 
@@ -102,7 +115,7 @@ async def test_the_newest_are_kept_and_what_a_crash_left_is_swept(tmp_path: Path
     (folder / "sellerd-20260302T130000Z.db.json").write_text("{}")
     (folder / "notes.txt").touch()
 
-    assert sorted(thin_out(folder, 2)) == sorted([made[0], made[1], again])
+    assert sorted(await store.backups.thin_out(folder, 2)) == sorted([made[0], made[1], again])
 
     assert sorted(file.name for file in folder.iterdir()) == sorted(
         ["notes.txt", *(name for path in made[2:] for name in (path.name, f"{path.name}.json"))]
