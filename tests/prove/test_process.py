@@ -68,7 +68,7 @@ async def test_health_names_a_fault_and_its_end(fault: Fault) -> None:  # D5 D12
 
 @pytest.mark.parametrize("marketplace", ["laredoute", "johnlewis"])
 async def test_a_day_of_the_month_starves_nobody_and_shows_every_byte(marketplace: str) -> None:  # D1 D7 D11
-    figures = await live(marketplace, 1, 1)
+    figures = await live(marketplace, 3, 1)
     assert figures.broken == []
     assert figures.counts["jobs watched for starving"] == 8
     assert figures.counts["arrivals shown byte for byte"] > 0

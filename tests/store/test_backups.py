@@ -66,11 +66,10 @@ async def test_writers_go_on_while_a_backup_is_made_and_it_is_of_one_instant(tmp
 async def test_copies_that_are_asked_for_together_do_not_meet_in_one_file(tmp_path: Path) -> None:
     """What is half made looks like what a crash left, and a name of this second is free until its copy is there."""
     folder = tmp_path / "backups"
-    async with open_store(tmp_path / "sellerd.db") as store:
-        async with anyio.create_task_group() as group:
-            for _ in range(4):
-                group.start_soon(store.backups.create, folder, NOON)
-                group.start_soon(store.backups.thin_out, folder, 9)
+    async with open_store(tmp_path / "sellerd.db") as store, anyio.create_task_group() as group:
+        for _ in range(4):
+            group.start_soon(store.backups.create, folder, NOON)
+            group.start_soon(store.backups.thin_out, folder, 9)
     names = ["sellerd-20260302T120000Z", *(f"sellerd-20260302T120000Z-{number}" for number in (2, 3, 4))]
     assert sorted(it.path.name for it in listed(folder)) == sorted(f"{name}.db" for name in names)
     assert [(await examined(it.path)).problems for it in listed(folder)] == [()] * 4
