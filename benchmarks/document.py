@@ -75,7 +75,7 @@ def _verdict(asked: Asked, rows: list[dict[str, Any]]) -> str:
 def _family(name: str, told: Mapping[str, Any]) -> str:
     pairs = [row for row in told["rows"] if "ratio" in row]
     figures = [row for row in told["rows"] if "ratio" not in row]
-    parts = [f"## {name.capitalize()}", f"{told['machine']}; on {told['on']}; {told['runs']} runs of each pair."]
+    parts = [f"## {name.capitalize()}", f"{told['machine']}; on {told['on']}; each side ran {_times(told['runs'])}."]
     if pairs:
         head = ["| Work | Beside | Ours | Peer's | Ratio (of each run) | Asked | Our peak | |", "|-|-|-|-|-|-|-|-|"]
         parts.append("\n".join([*head, *map(_pair, pairs)]))
@@ -115,3 +115,7 @@ def _growth(told: Mapping[str, Any]) -> str:
         " of slope one here, what has nothing to do with the size of the catalogue should be flat."
     )
     return "\n\n".join(["## How each grows", f"{told['machine']}; on {told['on']}.", words, *plots])
+
+
+def _times(runs: int) -> str:
+    return "once" if runs == 1 else f"{runs} times"
