@@ -4,6 +4,7 @@
 """
 
 import os
+import shutil
 import statistics
 import subprocess
 import time
@@ -25,6 +26,14 @@ class Bench:
         """How many of a thing are worked on."""
         return max(1, round(full * self.scale))
 
+    def copied(self, filled: Path, name: str) -> Path:
+        """A fresh copy of a filled database and of the mark beside it; whatever an earlier copy left is gone."""
+        for path in self.folder.glob(f"{name}.*"):
+            path.unlink()
+        for ending in (".db", ".mark"):
+            shutil.copy(filled.with_suffix(ending), self.folder / f"{name}{ending}")
+        return self.folder / f"{name}.db"
+
 
 def _nothing() -> None:
     pass
@@ -44,7 +53,7 @@ class Pair:
     theirs: list[str]
     target: float
     memory: float | None = None
-    prepare: Callable[[], None] = _nothing
+    prepare: Callable[[], object] = _nothing
     asks: str = ""
     own_clock: Path | None = None
 

@@ -4,7 +4,6 @@
 """
 
 import gc
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -31,12 +30,6 @@ def rows(bench: Bench) -> Iterator[Pair]:
     # In a process of its own, because the peak of this one would count as its children's.
     subprocess.run([*OURS, "fill", str(filled), str(file), str(count)], check=True)
 
-    def fresh() -> None:
-        for path in bench.folder.glob("imported.*"):
-            path.unlink()
-        for ending in (".db", ".mark"):
-            shutil.copy(filled.with_suffix(ending), bench.folder / f"imported{ending}")
-
     database = str(bench.folder / "imported.db")
     yield Pair(
         f"a CSV file of {count:,} stock rows imported: read, checked, compared, committed, told in events",
@@ -44,7 +37,7 @@ def rows(bench: Bench) -> Iterator[Pair]:
         [*OURS, database, str(file)],
         ["sh", str(PEERS / "import_with_sqlite_cli.sh"), database, str(file)],
         target=1.5,
-        prepare=fresh,
+        prepare=lambda: bench.copied(filled, "imported"),
         asks="import",
     )
 

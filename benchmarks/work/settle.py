@@ -4,7 +4,6 @@
 """
 
 import gc
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -38,12 +37,6 @@ def rows(bench: Bench) -> Iterator[Pair]:
     # In a process of its own, because the peak of this one would count as its children's.
     subprocess.run([*OURS, "fill", str(filled), str(report), str(count)], check=True)
 
-    def fresh() -> None:
-        for path in bench.folder.glob("settled.*"):
-            path.unlink()
-        for ending in (".db", ".mark"):
-            shutil.copy(filled.with_suffix(ending), bench.folder / f"settled{ending}")
-
     database = str(bench.folder / "settled.db")
     yield Pair(
         f"a kept report of {count:,} lines settled: listings, feed objects, prices charged, events",
@@ -52,7 +45,7 @@ def rows(bench: Bench) -> Iterator[Pair]:
         ["sh", str(PEERS / "settle_with_sqlite_cli.sh"), database, str(report)],
         target=1.5,
         memory=150,
-        prepare=fresh,
+        prepare=lambda: bench.copied(filled, "settled"),
         asks="report",
     )
 

@@ -428,6 +428,11 @@ class Acknowledgement(_Files):
         return _verdict(state, int(marked), figures)
 
     async def recover(self, figures: Figures) -> list[str]:
+        state, came = await self._ended()
+        return [] if (state, came) == ("succeeded", ["accepted"]) else [f"it ended {state}, and came as {came}"]
+
+    async def _ended(self) -> tuple[str, list[str]]:
+        """Its state once both sides have had their turns, and what the far side made of each arrival of it."""
         for _ in range(_TURNS):
             await self.at.answer()
             if (await self._sent())[1] in ("succeeded", "failed"):
@@ -435,7 +440,7 @@ class Acknowledgement(_Files):
             await self.turn(send_updates, HOUR)
         name, state, content = await self._sent()
         came = [it.outcome for it in self.at.sandbox.johnlewis.arrivals if it.name == name and it.content == content]
-        return [] if (state, came) == ("succeeded", ["accepted"]) else [f"it ended {state}, and came as {came}"]
+        return state, came
 
     async def _sent(self) -> tuple[str, str, bytes]:
         """Name, state and bytes of the acknowledgement; it waits where the turn did not come as far as to decide it."""
@@ -461,13 +466,7 @@ class UnmarkedUpdate(Acknowledgement):
 
     async def recover(self, figures: Figures) -> list[str]:
         """A person looks where only a half is there: it is turned down, or nobody can say what became of it."""
-        for _ in range(_TURNS):
-            await self.at.answer()
-            if (await self._sent())[1] in ("succeeded", "failed"):
-                break
-            await self.turn(send_updates, HOUR)
-        name, state, content = await self._sent()
-        came = [it.outcome for it in self.at.sandbox.johnlewis.arrivals if it.name == name and it.content == content]
+        state, came = await self._ended()
         return [] if (state == "succeeded") == (came == ["accepted"]) else [f"it ended {state}, and came as {came}"]
 
 

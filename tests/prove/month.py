@@ -9,17 +9,14 @@ import hashlib
 import json
 import random
 import traceback
-from argparse import ArgumentParser, Namespace
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, MutableMapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import anyio
 import structlog
 
 from daemon.config import Config
@@ -34,7 +31,7 @@ from daemon.vigil import Vigil
 from tests.jobs.scene import MINUTE, NOON
 from tests.jobs.world import world
 from tests.prove.figures import Figures
-from tests.prove.method import Method, Result, together
+from tests.prove.seeded import seeded
 from tests.prove.simulation import DAY, DIALECT, WATCHDOG, Simulation
 from tests.prove.weights import Weight, grown, weigh_ourselves
 from tests.transports.test_http import EMPTY, Server, serving
@@ -271,38 +268,11 @@ async def live(marketplace: str, seed: int, days: float, tell: Callable[[str], N
     return figures
 
 
-def _silent(_: str) -> None:
-    pass
-
-
-def _lived(seed: int, *, side: str, days: float, tell: Callable[[str], None] = _silent) -> Figures:
-    return anyio.run(live, side, seed, days, tell)
-
-
-def _options(parser: ArgumentParser) -> None:
-    parser.add_argument("--marketplace", choices=list(DIALECT), help="one side alone")
-    parser.add_argument("--seeds", type=int, default=4, help="how many months")
-    parser.add_argument("--days", type=float, default=30, help="how many days each")
-    parser.add_argument("--seed", type=int, help="this seed alone")
-    parser.add_argument("--tell", action="store_true", help="tell what happens, with --seed")
-
-
-def _measure(asked: Namespace) -> Iterator[Result]:
-    for side in [asked.marketplace] if asked.marketplace else DIALECT:
-        again = f"python -m tests.prove month --marketplace {side}"
-        if asked.seed is not None:
-            figures = _lived(asked.seed, side=side, days=asked.days, tell=print if asked.tell else _silent)
-            print(dict(figures.counts), dict(figures.hit), sep="\n")
-            yield Result(f"month {side}", f"{again} --seed {asked.seed}", figures, kept=False)
-            continue
-        figures = together(partial(_lived, side=side, days=asked.days), range(asked.seeds), asked.workers)
-        yield Result(f"month {side}", f"{again} --seeds {asked.seeds} --days {asked.days:g}", figures)
-
-
-METHOD = Method(
+METHOD = seeded(
     "month",
     "the simulation for a whole month, with the site's own jobs: the process is weighed each day, the receiver of alerts"
     " counts what it was told, and what arrived at the far side is compared with what we can show",
-    _options,
-    _measure,
+    live,
+    seeds=4,
+    days=30,
 )

@@ -8,18 +8,15 @@ import os
 import random
 import shutil
 import traceback
-from argparse import ArgumentParser, Namespace
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import anyio
 import structlog
 
 from daemon.model import OrderNumber
@@ -28,7 +25,7 @@ from daemon.store.generation import mark_of
 from daemon.store.times import to_us
 from tests.jobs.world import world
 from tests.prove.figures import Figures
-from tests.prove.method import Method, Result, together
+from tests.prove.seeded import seeded
 from tests.prove.simulation import DIALECT, Simulation
 
 #: how long a story lasts before its backup, between that and its return, and after it, in days at most
@@ -229,36 +226,9 @@ def _silent(*_: Any) -> Any:
     raise structlog.DropEvent
 
 
-def _restored(seed: int, *, side: str) -> Figures:
-    return anyio.run(restore, side, seed)
-
-
-def _options(parser: ArgumentParser) -> None:
-    parser.add_argument("--marketplace", choices=list(DIALECT), help="one side alone")
-    parser.add_argument("--seeds", type=int, default=200, help="how many stories on each side")
-    parser.add_argument("--seed", type=int, help="this seed alone")
-    parser.add_argument("--tell", action="store_true", help="tell what happens, with --seed")
-
-
-def _measure(asked: Namespace) -> Iterator[Result]:
-    for side in [asked.marketplace] if asked.marketplace else DIALECT:
-        again = f"python -m tests.prove restores --marketplace {side}"
-        if asked.seed is not None:
-            figures = anyio.run(restore, side, asked.seed, print if asked.tell else _mute)
-            print(dict(figures.counts), dict(figures.hit), sep="\n")
-            yield Result(f"restores {side}", f"{again} --seed {asked.seed}", figures, kept=False)
-            continue
-        figures = together(partial(_restored, side=side), range(asked.seeds), asked.workers)
-        yield Result(f"restores {side}", f"{again} --seeds {asked.seeds}", figures)
-
-
-def _mute(_: str) -> None:
-    pass
-
-
-METHOD = Method(
+METHOD = seeded(
     "restores",
     "a backup of a drawn age is put back in the middle of a simulated story, while the far side keeps its truth",
-    _options,
-    _measure,
+    restore,
+    seeds=200,
 )

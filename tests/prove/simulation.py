@@ -8,17 +8,13 @@ seed. Everything that happens is drawn by the seed, so a seed replays exactly.
 
 import random
 import traceback
-from argparse import ArgumentParser, Namespace
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, cast
-
-import anyio
 
 from daemon.crontab import CRONTAB, Row
 from daemon.health import CANARY_LIMIT, next_due
@@ -31,7 +27,7 @@ from tests.jobs.scene import EAN, MINUTE, NOON
 from tests.jobs.world import GOODS, Killed, Step, World, world
 from tests.prove.canaries import assert_clean, assert_database_tells_nobody, canary_bytes_in, listening
 from tests.prove.figures import Figures
-from tests.prove.method import Method, Result, together
+from tests.prove.seeded import seeded
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 SECOND = timedelta(seconds=1)
@@ -574,40 +570,13 @@ async def simulate(marketplace: str, seed: int, days: float, tell: Callable[[str
     return figures
 
 
-def _silent(_: str) -> None:
-    pass
-
-
-def _simulated(seed: int, *, side: str, days: float, tell: Callable[[str], None] = _silent) -> Figures:
-    return anyio.run(simulate, side, seed, days, tell)
-
-
-def _options(parser: ArgumentParser) -> None:
-    parser.add_argument("--marketplace", choices=list(DIALECT), help="one side alone")
-    parser.add_argument("--seeds", type=int, default=300, help="how many seeds")
-    parser.add_argument("--days", type=float, default=3, help="how many days each")
-    parser.add_argument("--seed", type=int, help="this seed alone")
-    parser.add_argument("--tell", action="store_true", help="tell what happens, with --seed")
-
-
-def _measure(asked: Namespace) -> Iterator[Result]:
-    for side in [asked.marketplace] if asked.marketplace else DIALECT:
-        again = f"python -m tests.prove simulation --marketplace {side}"
-        if asked.seed is not None:
-            figures = _simulated(asked.seed, side=side, days=asked.days, tell=print if asked.tell else _silent)
-            print(dict(figures.counts), dict(figures.hit), sep="\n")
-            yield Result(f"simulation {side}", f"{again} --seed {asked.seed}", figures, kept=False)
-            continue
-        figures = together(partial(_simulated, side=side, days=asked.days), range(asked.seeds), asked.workers)
-        figures.broken += [f"the run never met: {name}" for name in figures.missed(SOMETIMES[side])]
-        yield Result(f"simulation {side}", f"{again} --seeds {asked.seeds} --days {asked.days:g}", figures)
-
-
-METHOD = Method(
+METHOD = seeded(
     "simulation",
     "some days of the daemon on a virtual clock, at the timetable of production, between a seller, customers and a"
     " marketplace with faults; crashes, restarts, reboots, sleep, steps of the wall clock and changes of the hour are drawn"
     " by a seed, and so is all else",
-    _options,
-    _measure,
+    simulate,
+    seeds=300,
+    days=3,
+    sometimes=SOMETIMES,
 )
