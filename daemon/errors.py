@@ -12,7 +12,12 @@ DaemonError
 └── MarketplaceError      the marketplace answered, and the answer is no
     ├── Refused           understood and turned down
     └── Unreadable        not in the documented form
+        └── Unforeseen    working on it showed a fault of sellerd's own
 """
+
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
 
 
 class DaemonError(Exception):
@@ -76,3 +81,43 @@ class Unreadable(MarketplaceError):
     def __init__(self, text: str, feed_name: str = "") -> None:
         super().__init__(text)
         self.feed_name = feed_name
+
+
+class Unforeseen(Unreadable):
+    """Working on one thing that came in raised what nobody foresaw: a fault of sellerd, told by its kind and its place.
+
+    The words of what was raised are not in the text: they may quote a customer. It is the cause, and `surprise`.
+    """
+
+    def __init__(self, surprise: Exception) -> None:
+        leaf = next(leaves(surprise))
+        super().__init__(f"a fault of sellerd's own, please report it: {type(leaf).__name__} in {_place(leaf)}")
+        self.surprise = self.__cause__ = surprise
+
+
+def unforeseen(error: Exception) -> Unforeseen:
+    """What to say of the one thing whose work raised this; raises it again where that thing cannot be why.
+
+    What is raised on purpose, and what the disk, the network or a lack of memory raises, is never the doing of a file.
+    """
+    if any(isinstance(leaf, DaemonError | OSError | MemoryError) for leaf in leaves(error)):
+        raise error
+    return Unforeseen(error)
+
+
+def leaves(error: BaseException) -> Iterator[BaseException]:
+    """The errors of a group, however deep, or the error itself."""
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from leaves(inner)
+    else:
+        yield error
+
+
+def _place(error: BaseException) -> str:
+    """The innermost line of our own that it passed through."""
+    ours = Path(__file__).parent
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).is_relative_to(ours)]
+    if not frames:
+        return "a place that is not known"
+    return f"{Path(frames[-1].filename).relative_to(ours.parent)}, line {frames[-1].lineno}"

@@ -12,7 +12,7 @@ from anyio import CancelScope, fail_after, get_cancelled_exc_class
 
 from daemon.clock import read_clocks
 from daemon.config import LOCAL_JOBS, Config
-from daemon.errors import AccessDenied, DaemonError, StoreError
+from daemon.errors import AccessDenied, DaemonError, StoreError, Unforeseen, leaves
 from daemon.jobs import Job, Outcome, Run, SiteJob, SiteRun
 from daemon.marketplaces import Marketplace
 from daemon.model import SITE, AccountName, Moment
@@ -251,24 +251,16 @@ def _named(task: Task | SiteTask) -> dict[str, str]:
 
 def _failure(error: Exception) -> _End:
     """What an error means for the turn; in a group of errors, a refused login outweighs the others."""
-    leaves = list(_leaves(error))
-    denied = next((leaf for leaf in leaves if isinstance(leaf, AccessDenied)), None)
+    found = list(leaves(error))
+    denied = next((leaf for leaf in found if isinstance(leaf, AccessDenied)), None)
     if denied is not None:
         return _End("failed", Outcome(note=_text(denied)), denied=True)
-    expected = all(isinstance(leaf, DaemonError | TimeoutError) for leaf in leaves)
-    return _failed("; ".join(dict.fromkeys(map(_text, leaves))), surprise=None if expected else error)
+    expected = all(isinstance(leaf, DaemonError | TimeoutError) and not isinstance(leaf, Unforeseen) for leaf in found)
+    return _failed("; ".join(dict.fromkeys(map(_text, found))), surprise=None if expected else error)
 
 
 def _failed(reason: str, surprise: Exception | None = None) -> _End:
     return _End("failed", Outcome(note=reason), surprise=surprise)
-
-
-def _leaves(error: BaseException) -> Iterator[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        for inner in error.exceptions:
-            yield from _leaves(inner)
-    else:
-        yield error
 
 
 def _text(error: BaseException) -> str:

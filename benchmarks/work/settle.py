@@ -102,7 +102,7 @@ async def settle(database: Path) -> None:
     async with open_store(database) as store:
         run = Run(settings, MOMENT, store, marketplace, lambda: MOMENT)
         (kept,) = await store.deliveries.unsettled(REDOUTE, DeliveryKind.REPORT)
-        settled = await settle_report(run, kept)
+        settled, _ = await settle_report(run, kept)
         sent = await store.database.read(_sent)
     await marketplace.aclose()
     if settled != sent:

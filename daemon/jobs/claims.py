@@ -19,6 +19,8 @@ async def read_claims(run: Run) -> Outcome:
     if run.account.accepts_claims:
         accepted = await run.store.updates.accept_claims(run.name, run.account.legal_moves, run.now.at)
     await confirm_applied(run)
+    if kept.surprises:
+        raise kept.surprises[0]
     counts = {"new": kept.new, "corrected": kept.moved, "accepted": accepted}
     notes = [f"{count} {what}" for what, count in counts.items() if count]
     notes += [f"set aside: {unquoted(reason)}" for reason in kept.set_aside]

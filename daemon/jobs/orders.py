@@ -21,6 +21,8 @@ async def download_orders(run: Run) -> Outcome:
     total = await orders_again(run)
     total += await keep_all(run.marketplace.orders(inbox, since, run.now.at), keep)
     await confirm_applied(run)
+    if total.surprises:
+        raise total.surprises[0]
     notes = [f"{total.new} new", f"{total.moved} moved"] if total.new or total.moved else []
     notes += [f"set aside: {unquoted(reason)}" for reason in total.set_aside]
     return Outcome(done=total.new + total.moved, note="; ".join(notes))

@@ -1,12 +1,12 @@
 """Read the answers to feeds: kept first, settled by revision, confirmed after (L2, L6, L7, L17, J4, D9)."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from datetime import timedelta
 
 from anyio import create_memory_object_stream, create_task_group
 
-from daemon.errors import MarketplaceError, Unreadable
+from daemon.errors import MarketplaceError, Unforeseen, Unreadable, unforeseen
 from daemon.jobs import Outcome, Run
 from daemon.jobs.confirm import confirm_applied
 from daemon.model import AnswerLine
@@ -17,6 +17,8 @@ from daemon.store.deliveries import DeliveryKind, DeliveryState, KeptDelivery
 _ORPHAN_AGE = timedelta(hours=24)
 #: lines of one transaction, and a chunk's more: the writer is busy for a tenth of a second, and memory stays flat
 _BATCH = 10_000
+#: lines of one report that are looked for one by one
+_MOST_LEFT_OUT = 20
 
 
 async def read_reports(run: Run) -> Outcome:
@@ -24,7 +26,8 @@ async def read_reports(run: Run) -> Outcome:
     done, notes = 0, []
     failed: MarketplaceError | None = None
     for delivery in await run.store.deliveries.unsettled(run.name, DeliveryKind.REPORT):
-        done += await settle_report(run, delivery)
+        settled, surprise = await settle_report(run, delivery)
+        done, failed = done + settled, failed or surprise
     async with aclosing(run.marketplace.reports(run.store.deliveries.inbox(run.name))) as reports:
         async for report in reports:
             try:
@@ -35,7 +38,8 @@ async def read_reports(run: Run) -> Outcome:
                 continue
             delivery = await run.store.deliveries.keep(run.name, DeliveryKind.REPORT, report.file, payload, run.now.at)
             if delivery.state is DeliveryState.KEPT:
-                done += await settle_report(run, delivery)
+                settled, surprise = await settle_report(run, delivery)
+                done, failed = done + settled, failed or surprise
     # After the reports, so that an answer that is there already is never taken for silence.
     for rule in run.account.feed_rules.values():
         done += await run.store.feeds.settle_silent(run.name, rule, run.now)
@@ -46,13 +50,14 @@ async def read_reports(run: Run) -> Outcome:
     return Outcome(done=done, note="; ".join(notes))
 
 
-async def settle_report(run: Run, delivery: KeptDelivery) -> int:
-    """Settle what a kept report answers; the same report again, after a crash say, changes nothing."""
+async def settle_report(run: Run, delivery: KeptDelivery) -> tuple[int, Unforeseen | None]:
+    """Settle what a kept report answers; the same report again, after a crash say, changes nothing.
+
+    Returns how many parts, and what nobody foresaw of it: whatever that is, other reports are settled.
+    """
     deliveries = run.store.deliveries
     total, unread = await _settle(run, delivery)
     fault = str(unread) if unread else ""
-    if unread and unread.feed_name:
-        await run.store.answers.could_not_read(run.name, unread.feed_name, delivery.id)
     if total.strangers:
         # Where silence means yes, nobody knows any more what else was meant (J4).
         fault = "; ".join(filter(None, (f"{total.strangers} lines name no listing of their feed", fault)))
@@ -65,14 +70,14 @@ async def settle_report(run: Run, delivery: KeptDelivery) -> int:
         await deliveries.move(delivery.id, DeliveryState.SET_ASIDE, reason)
     else:
         await deliveries.move(delivery.id, DeliveryState.APPLIED)
-    return total.settled
+    return total.settled, unread if isinstance(unread, Unforeseen) else None
 
 
 async def _settle(run: Run, delivery: KeptDelivery) -> tuple[Answered, Unreadable | None]:
     """Settle the lines batch by batch: the next is read while the database works on the one before."""
     total = Answered()
     unread: Unreadable | None = None
-    tearable = [kind for kind, rule in run.account.feed_rules.items() if rule.tearable]
+    left_out: list[Unforeseen] = []
     ahead, batches = create_memory_object_stream[list[AnswerLine]]()
 
     async def read_ahead() -> None:
@@ -87,19 +92,40 @@ async def _settle(run: Run, delivery: KeptDelivery) -> tuple[Answered, Unreadabl
     async with create_task_group() as group, batches:
         group.start_soon(read_ahead)
         async for lines in batches:
-            total += await run.store.answers.apply(
-                run.name,
-                lines,
-                run.now.at,
-                delivery.id,
-                block_after=run.account.block_after,
-                tearable=tearable,
-            )
-    return total, unread
+            total += await _apply(run, delivery, lines, left_out)
+    if unread and (unread.feed_name or isinstance(unread, Unforeseen)):
+        await run.store.answers.could_not_read(run.name, unread.feed_name, delivery.id)
+    return total, next(iter(left_out), unread)
+
+
+async def _apply(run: Run, delivery: KeptDelivery, lines: Sequence[AnswerLine], left_out: list[Unforeseen]) -> Answered:
+    """Settle some lines; where that raises what nobody foresaw, those that raise it are left out, and no other.
+
+    Which ones shows when they are settled in ever smaller parts, and is not looked for any more where it is many.
+    """
+    answers = run.store.answers
+    tearable = [kind for kind, rule in run.account.feed_rules.items() if rule.tearable]
+    try:
+        return await answers.apply(
+            *(run.name, lines, run.now.at, delivery.id), block_after=run.account.block_after, tearable=tearable
+        )
+    except Exception as error:  # noqa: BLE001 - whatever it is, it must not hold up those beside it
+        surprise = unforeseen(error)
+    if len(lines) == 1 or len(left_out) >= _MOST_LEFT_OUT:
+        left_out.append(surprise)
+        for remote_ref, feed_name in {(line.remote_ref, line.feed_name) for line in lines}:
+            await answers.could_not_read(run.name, feed_name, delivery.id, remote_ref=remote_ref)
+        return Answered()
+    middle = len(lines) // 2
+    first = await _apply(run, delivery, lines[:middle], left_out)
+    return first + await _apply(run, delivery, lines[middle:], left_out)
 
 
 async def _batches(run: Run, delivery: KeptDelivery) -> AsyncGenerator[list[AnswerLine], None]:
-    """The lines of a kept report, as many together as one transaction takes; what stands before a break is given."""
+    """The lines of a kept report, as many together as one transaction takes; what stands before a break is given.
+
+    Raises Unreadable, and Unforeseen for what the reader should never raise.
+    """
     batch: list[AnswerLine] = []
     chunks = run.store.payloads.chunks(delivery.payload)
     try:
@@ -109,9 +135,10 @@ async def _batches(run: Run, delivery: KeptDelivery) -> AsyncGenerator[list[Answ
                 if len(batch) >= _BATCH:
                     yield batch
                     batch = []
-    except Unreadable:
+    except Exception as error:  # noqa: BLE001 - whatever it is, it must not hide what stands before it
+        why = error if isinstance(error, Unreadable) else unforeseen(error)
         if batch:
             yield batch
-        raise
+        raise why from why.__cause__
     if batch:
         yield batch

@@ -6,18 +6,28 @@ from dataclasses import replace
 
 from anyio import CancelScope
 
-from daemon.errors import AccessDenied, MarketplaceError, NotAllowed, Refused, TransportError, Unreachable, Unreadable
+from daemon.errors import (
+    AccessDenied,
+    MarketplaceError,
+    NotAllowed,
+    Refused,
+    TransportError,
+    Unforeseen,
+    Unreachable,
+    Unreadable,
+)
 from daemon.jobs import Outcome, Run
 from daemon.jobs.again import update_answers_again
 from daemon.jobs.confirm import confirm_applied
+from daemon.jobs.keep import keep_answers
 from daemon.model import UpdateAnswer, Whereabouts
 from daemon.store.update_rows import DueUpdate
 
 
 async def send_updates(run: Run) -> Outcome:
     """Settle what was answered, decide what decides itself, and send every update whose turn it is."""
-    await update_answers_again(run)
-    refused = await _read_answers(run)
+    surprise = await update_answers_again(run)
+    refused, another = await _read_answers(run)
     failed = await _ask_about_doubts(run, cancels=False)
     updates, moves = run.store.updates, run.account.legal_moves
     if run.account.update_answer_wait:
@@ -26,7 +36,7 @@ async def send_updates(run: Run) -> Outcome:
         await updates.acknowledge_new(run.name, moves, run.now.at)
     if run.account.accepts_in_stock:
         await updates.accept_in_stock(run.name, moves, run.now.at)
-    return await _send_due(run, failed, refused, cancels=False)
+    return await _send_due(run, surprise or another or failed, refused, cancels=False)
 
 
 async def send_refunds(run: Run) -> Outcome:
@@ -38,7 +48,7 @@ async def send_refunds(run: Run) -> Outcome:
 async def _send_due(
     run: Run, failed: TransportError | MarketplaceError | None, refused: Sequence[str] = (), *, cancels: bool
 ) -> Outcome:
-    """Send what is due; then raise why asking about doubts failed, which held up nothing."""
+    """Send what is due; then raise what failed before, and held up nothing: to ask about a doubt, say."""
     sent, notes = 0, list(refused)
     for due in await run.store.updates.due(run.name, cancels=cancels):
         if overtaken := await run.store.updates.overtaken(due.id, run.account.legal_moves, run.now.at):
@@ -106,14 +116,18 @@ async def _ask_about_doubts(run: Run, *, cancels: bool) -> TransportError | Mark
     return failed
 
 
-async def _read_answers(run: Run) -> list[str]:
-    """Keep and apply what was answered; returns what the marketplace has turned down, however late (J13)."""
+async def _read_answers(run: Run) -> tuple[list[str], Unforeseen | None]:
+    """Keep and apply what was answered; returns what the marketplace has turned down, however late (J13).
+
+    And the first that could not be applied for a reason that nobody foresaw.
+    """
     refused: list[str] = []
+    surprise: Unforeseen | None = None
     inbox = run.store.deliveries.inbox(run.name)
     async with aclosing(run.marketplace.update_answers(inbox)) as deliveries:
         async for delivery in deliveries:
-            await run.store.updates.keep_answers(run.name, delivery, run.now.at)
+            surprise = await keep_answers(run, delivery) or surprise
             body = () if isinstance(delivery.body, Unreadable) else delivery.body
             answers = [each for each in body if isinstance(each, UpdateAnswer)]
             refused += [f"{each.update_name} was refused: {each.text}" for each in answers if not each.accepted]
-    return refused
+    return refused, surprise

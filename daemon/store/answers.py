@@ -51,12 +51,28 @@ class Answers:
         """
         return await self._database.write(lambda db: _apply(db, account, lines, at, delivery, block_after, tearable))
 
-    async def could_not_read(self, account: AccountName, feed_name: str, delivery: DeliveryId) -> None:
-        """A delivery speaks of a feed, and what it says cannot be read: the feed's silence is no yes any more (J4)."""
+    async def could_not_read(
+        self, account: AccountName, feed_name: str, delivery: DeliveryId, *, remote_ref: str = ""
+    ) -> None:
+        """A delivery speaks of a feed, and what it says cannot be read: the feed's silence is no yes any more (J4).
+
+        Where nobody knows of which feed it speaks, it may be any that is not answered yet.
+        """
 
         def work(db: sqlite3.Connection) -> None:
-            if found := _find_feed(db, account, "", feed_name):
-                _link(db, found[0], delivery, 0)
+            if feed_name or remote_ref:
+                found = _find_feed(db, account, remote_ref, feed_name)
+                feeds = [found[0]] if found else []
+            else:
+                feeds = [
+                    FeedId(row["id"])
+                    for row in db.execute(
+                        "SELECT id FROM feeds WHERE account = ? AND state IN ('sending', 'sent', 'in_doubt')",
+                        (account,),
+                    ).fetchall()
+                ]
+            for feed in feeds:
+                _link(db, feed, delivery, 0)
 
         await self._database.write(work)
 

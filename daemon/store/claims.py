@@ -89,14 +89,14 @@ def _keep(
     if kept.known and kept.state is not DeliveryState.KEPT:
         return Kept()
     if isinstance(delivery.body, Unreadable):
-        return set_aside(db, kept.id, delivery.file.name, str(delivery.body))
+        return set_aside(db, kept.id, delivery.file.name, [delivery.body])
     requests = [entry for entry in delivery.body if isinstance(entry, CancellationRequest)]
     if other and not all(_incomplete(db, account, request) for request in requests):
-        return set_aside(db, kept.id, delivery.file.name, "a file of this name with other content was kept before")
+        return set_aside(db, kept.id, delivery.file.name, ["a file of this name with other content was kept before"])
     result = sum((_put(db, account, request, kept.id, at, by) for request in requests), Kept())
-    faults = [str(entry) for entry in delivery.body if isinstance(entry, Unreadable)]
+    faults = [entry for entry in delivery.body if isinstance(entry, Unreadable)]
     if faults:
-        return result + set_aside(db, kept.id, delivery.file.name, "; ".join(faults))
+        return result + set_aside(db, kept.id, delivery.file.name, faults)
     move(db, kept.id, DeliveryState.APPLIED)
     return result
 

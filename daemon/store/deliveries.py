@@ -9,9 +9,10 @@ from enum import StrEnum
 from functools import partial
 from typing import NewType
 
-from daemon.errors import NotAllowed
+from daemon.errors import NotAllowed, Unforeseen, Unreadable
 from daemon.model import AccountName, PayloadId, RemoteFile
 from daemon.store.database import Database
+from daemon.store.events import tell
 from daemon.store.times import from_us, to_us
 
 DeliveryId = NewType("DeliveryId", int)
@@ -29,12 +30,22 @@ class DeliveryKind(StrEnum):
 
 
 class DeliveryState(StrEnum):
-    """KEPT: its bytes are here. APPLIED: its work is done. WAITING: for its feed to turn up. SET_ASIDE: see why."""
+    """KEPT: its bytes are here. APPLIED: its work is done. WAITING: for its feed to turn up. SET_ASIDE: see why.
+
+    CLOSED stands aside as well, and is told no more: a person has seen it. What it speaks of stays as it was.
+    """
 
     KEPT = "kept"
     APPLIED = "applied"
     WAITING = "waiting"
     SET_ASIDE = "set_aside"
+    CLOSED = "closed"
+
+
+#: the state of a row as people are shown it; the column `state` of what is closed still says that it stands aside
+SHOWN_STATE = f"CASE WHEN closed_at IS NULL THEN state ELSE '{DeliveryState.CLOSED}' END"
+#: what stands aside and is told, in the partial index's own words, so that SQLite uses it
+STANDS_ASIDE = "state = 'set_aside' AND closed_at IS NULL AND state IN ('kept', 'waiting', 'set_aside')"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +62,21 @@ class KeptDelivery:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What a batch of deliveries brought: what was never seen, what has moved, and what could not be read."""
+    """What a batch of deliveries brought: what was never seen, what has moved, and what could not be read.
+
+    `surprises` are the faults of our own among the reasons for that.
+    """
 
     new: int = 0
     moved: int = 0
     set_aside: tuple[str, ...] = ()
+    surprises: tuple[Unforeseen, ...] = ()
 
     def __add__(self, other: "Kept") -> "Kept":
-        return Kept(self.new + other.new, self.moved + other.moved, self.set_aside + other.set_aside)
+        return Kept(
+            *(self.new + other.new, self.moved + other.moved),
+            *(self.set_aside + other.set_aside, self.surprises + other.surprises),
+        )
 
 
 class Deliveries:
@@ -82,12 +100,20 @@ class Deliveries:
         await self._database.write(lambda db: move(db, delivery, state, reason))
 
     async def try_again(self, delivery: DeliveryId) -> tuple[AccountName, DeliveryKind]:
-        """Let something that was set aside be read again from its kept bytes, at the next turn of its job.
+        """Let something that was set aside, or closed, be read again from its kept bytes, at the next turn of its job.
 
         What could not be fetched has no bytes: it is forgotten, and fetched anew. Raises NotAllowed where nothing of
         that number is set aside, or where the retention of its bytes has ended.
         """
         return await self._database.write(lambda db: _try_again(db, delivery))
+
+    async def close(self, delivery: DeliveryId, by: str, why: str, at: datetime) -> AccountName:
+        """A person has seen something that was set aside, and nothing more is to come of it: it is told no more.
+
+        Its bytes are kept as long as any; a feed whose silence it has put in doubt stays so. Returns whose it is.
+        Raises NotAllowed where nothing of that number is set aside.
+        """
+        return await self._database.write(lambda db: _close(db, delivery, by, why, at))
 
     async def unsettled(self, account: AccountName, kind: DeliveryKind) -> list[KeptDelivery]:
         """Deliveries that are kept but not applied: a crash came between, or their feed was unknown."""
@@ -221,9 +247,28 @@ def _try_again(db: sqlite3.Connection, delivery: DeliveryId) -> tuple[AccountNam
         raise NotAllowed(f"the bytes of delivery {delivery} are kept no more; the marketplace must give it again")
     if row["bytes"]:
         move(db, delivery, DeliveryState.KEPT)
+        db.execute("UPDATE deliveries SET closed_at = NULL, closed_by = '', closed_why = '' WHERE id = ?", (delivery,))
     else:
         db.execute("DELETE FROM deliveries WHERE id = ?", (delivery,))
     return AccountName(row["account"]), DeliveryKind(row["kind"])
+
+
+def _close(db: sqlite3.Connection, delivery: DeliveryId, by: str, why: str, at: datetime) -> AccountName:
+    row = db.execute(
+        f"SELECT account, {SHOWN_STATE} AS shown FROM deliveries WHERE id = ?",  # noqa: S608 - our own words
+        (delivery,),
+    ).fetchone()
+    if row is None:
+        raise NotAllowed(f"there is no delivery {delivery}")
+    if row["shown"] != DeliveryState.SET_ASIDE:
+        raise NotAllowed(f"delivery {delivery} is {row['shown']}, not set aside; there is nothing to close")
+    db.execute(
+        "UPDATE deliveries SET closed_at = ?, closed_by = ?, closed_why = ? WHERE id = ?",
+        (to_us(at), by, why, delivery),
+    )
+    moved, told = (DeliveryState.SET_ASIDE, DeliveryState.CLOSED), f"by {by}{f': {why}' if why else ''}"
+    tell(db, at, row["account"], ("account", 0), f"delivery {delivery}", moved=moved, why=told)
+    return AccountName(row["account"])
 
 
 def move(db: sqlite3.Connection, delivery: DeliveryId, state: DeliveryState, reason: str = "") -> None:
@@ -231,10 +276,11 @@ def move(db: sqlite3.Connection, delivery: DeliveryId, state: DeliveryState, rea
     db.execute("UPDATE deliveries SET state = ?, reason = ? WHERE id = ?", (state, reason, delivery))
 
 
-def set_aside(db: sqlite3.Connection, delivery: DeliveryId, name: str, reason: str) -> Kept:
+def set_aside(db: sqlite3.Connection, delivery: DeliveryId, name: str, faults: Sequence[str | Unreadable]) -> Kept:
     """Leave a delivery in sight with what is wrong with it."""
+    reason = "; ".join(map(str, faults))
     move(db, delivery, DeliveryState.SET_ASIDE, reason)
-    return Kept(set_aside=(f"{name}: {reason}",))
+    return Kept(set_aside=(f"{name}: {reason}",), surprises=tuple(it for it in faults if isinstance(it, Unforeseen)))
 
 
 def other_content(db: sqlite3.Connection, account: AccountName, file: RemoteFile, payload: PayloadId) -> bool:

@@ -9,6 +9,7 @@ from functools import partial
 from daemon.model import AccountName, FeedKind, FeedRule, OfferTerms
 from daemon.settings import AccountSettings
 from daemon.store.database import Database
+from daemon.store.deliveries import STANDS_ASIDE
 from daemon.store.feeds import due_condition
 from daemon.store.guard import GuardRule
 from daemon.store.times import from_us, to_us
@@ -81,12 +82,11 @@ def _facts(
         (account, to_us(at - WINDOW)),
     ).fetchone()
     aside = db.execute(
-        # The last condition is the partial index's own, here as below.
-        "SELECT count(*) FROM deliveries WHERE account = ? AND state = 'set_aside'"
-        " AND state IN ('kept', 'waiting', 'set_aside')",
+        f"SELECT count(*) FROM deliveries WHERE account = ? AND {STANDS_ASIDE}",  # noqa: S608 - our own words
         (account,),
     ).fetchone()[0]
     doubt = db.execute(
+        # The last condition is the partial index's own.
         "SELECT count(*) AS n, min(coalesce(sent_at, created_at)) AS since FROM order_updates WHERE account = ?"
         " AND state = 'in_doubt' AND state IN ('pending', 'sending', 'sent', 'in_doubt')",
         (account,),

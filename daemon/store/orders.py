@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from daemon.errors import Unreadable
+from daemon.errors import Unreadable, unforeseen
 from daemon.model import AccountName, Delivery, Order, OrderFault, OrderLine
 from daemon.rules.moves import told
 from daemon.store.claim_fates import follow, forget_requests
@@ -97,7 +97,9 @@ def _keep_all(
     db.execute("SAVEPOINT new_orders")
     try:
         result = _keep_new(db, account, new, at)
-    except (sqlite3.IntegrityError, OverflowError):
+    except Exception as error:
+        if _of_the_disk(error):
+            raise
         # One that cannot be kept takes none with it (D9), so here each goes alone.
         db.execute("ROLLBACK TO new_orders")
         rest = list(deliveries)
@@ -161,11 +163,12 @@ def _keep(db: sqlite3.Connection, account: AccountName, delivery: Delivery[Order
     if kept.known and kept.state is not DeliveryState.KEPT:
         return Kept()
     if isinstance(delivery.body, Unreadable):
-        return set_aside(db, kept.id, delivery.file.name, str(delivery.body))
+        return set_aside(db, kept.id, delivery.file.name, [delivery.body])
     orders = _orders(delivery)
     if other and not all(_is_incomplete(db, account, order) for order in orders):
         return _contradicted(db, account, orders, kept.id, delivery.file.name, at)
-    result, faults = Kept(), [str(entry) for entry in delivery.body if isinstance(entry, Unreadable)]
+    result = Kept()
+    faults: list[str | Unreadable] = [entry for entry in delivery.body if isinstance(entry, Unreadable)]
     for order in orders:
         put = _put_alone(db, account, order, kept.id, at)
         if isinstance(put, Kept):
@@ -174,7 +177,7 @@ def _keep(db: sqlite3.Connection, account: AccountName, delivery: Delivery[Order
             faults.append(put)
     if faults:
         # What could be read is in; the delivery stays in sight with what could not.
-        return result + set_aside(db, kept.id, delivery.file.name, "; ".join(faults))
+        return result + set_aside(db, kept.id, delivery.file.name, faults)
     move(db, kept.id, DeliveryState.APPLIED)
     return result
 
@@ -187,7 +190,7 @@ def _contradicted(
     for order in orders:
         if row := _find(db, account, order.number):
             raise_error(db, account, row["id"], OrderFault.OTHER_CONTENT, f"{name}: {reason}", at)
-    return set_aside(db, delivery, name, reason)
+    return set_aside(db, delivery, name, [reason])
 
 
 def _is_incomplete(db: sqlite3.Connection, account: AccountName, order: Order) -> bool:
@@ -204,16 +207,27 @@ def _find(db: sqlite3.Connection, account: str, number: str) -> sqlite3.Row | No
 
 def _put_alone(
     db: sqlite3.Connection, account: AccountName, order: Order, delivery: DeliveryId, at: datetime
-) -> Kept | str:
+) -> Kept | str | Unreadable:
     """Keep one order, or say why it cannot be kept: it never takes the others of its transaction with it (D9)."""
+    put: Kept | str | Unreadable
     db.execute("SAVEPOINT one_order")
     try:
         put = _put(db, account, order, delivery, at)
     except (sqlite3.IntegrityError, OverflowError) as error:
         db.execute("ROLLBACK TO one_order")
         put = f"order {order.number} cannot be kept: {error}"
+    except Exception as error:
+        if _of_the_disk(error):
+            raise
+        put = unforeseen(error)
+        db.execute("ROLLBACK TO one_order")
     db.execute("RELEASE one_order")
     return put
+
+
+def _of_the_disk(error: Exception) -> bool:
+    """Whether the database failed, and not what was to be kept in it: then its savepoints are gone, too."""
+    return isinstance(error, sqlite3.Error) and not isinstance(error, sqlite3.IntegrityError)
 
 
 def _put(db: sqlite3.Connection, account: AccountName, order: Order, delivery: DeliveryId, at: datetime) -> Kept | str:

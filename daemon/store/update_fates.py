@@ -5,11 +5,11 @@ import sqlite3
 from dataclasses import replace
 from datetime import datetime
 
-from daemon.errors import Unreadable
+from daemon.errors import Unforeseen, Unreadable
 from daemon.model import AccountName, Delivery, LineState, UpdateAnswer, UpdateKind, UpdateState
 from daemon.rules.moves import LEADS_TO, after, reachable, undone
 from daemon.store.claim_fates import follow
-from daemon.store.deliveries import DeliveryKind, DeliveryState, move, record
+from daemon.store.deliveries import DeliveryKind, DeliveryState, move, record, set_aside
 from daemon.store.events import tell
 from daemon.store.payloads import keep
 from daemon.store.standings import change_stamp, put_standing, standing
@@ -61,7 +61,8 @@ def settle(
         return
     settled = to_us(at) if state in (UpdateState.SUCCEEDED, UpdateState.FAILED) else None
     db.execute(
-        "UPDATE order_updates SET state = ?, error = ?, settled_at = ? WHERE id = ?", (state, error, settled, update)
+        "UPDATE order_updates SET state = ?, error = ?, settled_at = ?, unread_answer = NULL WHERE id = ?",
+        (state, error, settled, update),
     )
     tell_update(db, update, at, (row["state"], state), error or why)
     if state is UpdateState.SUCCEEDED:
@@ -90,11 +91,12 @@ def fail(db: sqlite3.Connection, update: UpdateId, error: str, at: datetime) -> 
     row = row_of(db, update)
     if row["state"] == "failed":
         return
-    _move_lines_back(db, row, at, error)
+    move_lines_back(db, row, at, error)
     settle(db, update, UpdateState.FAILED, error, at)
 
 
-def _move_lines_back(db: sqlite3.Connection, row: sqlite3.Row, at: datetime, error: str) -> None:
+def move_lines_back(db: sqlite3.Connection, row: sqlite3.Row, at: datetime, error: str) -> None:
+    """Put the lines that an update had moved where they were before it."""
     lines = db.execute(
         "SELECT w.quantity AS units, w.from_state, l.* FROM update_lines w JOIN order_lines l ON l.id = w.line"
         " WHERE w.\"update\" = ? AND w.from_state <> ''",
@@ -165,15 +167,40 @@ def keep_answers(db: sqlite3.Connection, account: AccountName, delivery: Deliver
     return not faults
 
 
+def doubt_answers(
+    db: sqlite3.Connection, account: AccountName, delivery: Delivery[UpdateAnswer], why: Unforeseen, at: datetime
+) -> None:
+    """Set answers aside that could not be applied; a person says what became of their updates (J13).
+
+    Only what cannot but work is done here, because what should be done has just failed.
+    """
+    kept = record(db, account, DeliveryKind.UPDATE_ANSWER, delivery.file, keep(db, delivery.content, at), at)
+    set_aside(db, kept.id, delivery.file.name, [why])
+    for answer in () if isinstance(delivery.body, Unreadable) else delivery.body:
+        row = None if isinstance(answer, Unreadable) else _named(db, account, answer.update_name)
+        if row is not None and row["state"] in (UpdateState.SENT, UpdateState.IN_DOUBT):
+            text = f"its answer {delivery.file.name} could not be applied: {why}"
+            db.execute(
+                "UPDATE order_updates SET state = 'in_doubt', error = ?, unread_answer = ? WHERE id = ?",
+                (text, kept.id, row["id"]),
+            )
+            tell_update(db, row["id"], at, (row["state"], UpdateState.IN_DOUBT), text)
+
+
+def _named(db: sqlite3.Connection, account: str, name: str) -> sqlite3.Row | None:
+    row: sqlite3.Row | None = db.execute(
+        # The last condition is the partial index's own: without it SQLite walks through every update.
+        "SELECT * FROM order_updates WHERE account = ? AND name = ? AND name <> ''",
+        (account, name),
+    ).fetchone()
+    return row
+
+
 def _apply_answer(db: sqlite3.Connection, account: str, answer: UpdateAnswer | Unreadable, at: datetime) -> str:
     """Settle the update that an answer names; returns why that was not possible, or nothing."""
     if isinstance(answer, Unreadable):
         return str(answer)
-    row = db.execute(
-        # The last condition is the partial index's own: without it SQLite walks through every update.
-        "SELECT * FROM order_updates WHERE account = ? AND name = ? AND name <> ''",
-        (account, answer.update_name),
-    ).fetchone()
+    row = _named(db, account, answer.update_name)
     if row is None:
         return f"no update of ours is called {answer.update_name}"
     if answer.accepted:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from daemon.errors import NotAllowed
+from daemon.errors import NotAllowed, Unforeseen
 from daemon.model import (
     AccountName,
     ClaimState,
@@ -25,7 +25,16 @@ from daemon.store.database import Database
 from daemon.store.generation import count_send, doubt_if_restored
 from daemon.store.payloads import keep
 from daemon.store.times import to_us
-from daemon.store.update_fates import fail, keep_answers, move_lines, settle, settle_lines, settle_open
+from daemon.store.update_fates import (
+    doubt_answers,
+    fail,
+    keep_answers,
+    move_lines,
+    move_lines_back,
+    settle,
+    settle_lines,
+    settle_open,
+)
 from daemon.store.update_rows import (
     DueUpdate,
     New,
@@ -230,7 +239,8 @@ class Updates:
     async def in_doubt(self, account: AccountName, *, cancels: bool | None = None) -> list[DueUpdate]:
         """Updates that may have arrived, so that the marketplace can be asked; `cancels` as in `due`."""
         where = (
-            f"u.account = ? AND {_UNSETTLED} AND u.state = 'in_doubt'"
+            # Where an answer came that could not be applied, to ask would only tell that it was sent.
+            f"u.account = ? AND {_UNSETTLED} AND u.state = 'in_doubt' AND u.unread_answer IS NULL"
             " AND (? IS NULL OR u.cancels = ?) ORDER BY u.created_at"
         )
         return await self._database.read(lambda db: load(db, where, (account, cancels, cancels)))
@@ -321,6 +331,12 @@ class Updates:
         """Keep answers and apply them in one transaction; False when they had to be set aside (J8, D9)."""
         return await self._database.write(lambda db: keep_answers(db, account, delivery, at))
 
+    async def doubt_answers(
+        self, account: AccountName, delivery: Delivery[UpdateAnswer], why: Unforeseen, at: datetime
+    ) -> None:
+        """Answers could not be applied for a reason that nobody foresaw: they are set aside, their updates in doubt."""
+        await self._database.write(lambda db: doubt_answers(db, account, delivery, why, at))
+
     async def settle_silent(self, account: AccountName, answer_wait: timedelta, at: datetime) -> int:
         """Where nothing was said against a sent update for long enough, it has succeeded (J13)."""
 
@@ -361,6 +377,9 @@ class Updates:
             if arrived:
                 db.execute("UPDATE order_updates SET sent_at = ? WHERE id = ?", (to_us(at), row["id"]))
                 move_lines(db, row, at)
+            elif row["unread_answer"] is not None:
+                # It had arrived, and moved its lines; they are as they were before it is sent once more.
+                move_lines_back(db, row, at, "said by a person")
             settle(db, row["id"], UpdateState.SUCCEEDED if arrived else UpdateState.PENDING, "", at, "said by a person")
 
         await self._database.write(work)

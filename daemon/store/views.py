@@ -33,6 +33,7 @@ from daemon.rules.gate import wait
 from daemon.rules.quotes import unquoted
 from daemon.store import claim_views, order_views, plain
 from daemon.store.database import Database
+from daemon.store.deliveries import SHOWN_STATE, STANDS_ASIDE, DeliveryState
 from daemon.store.feeds import read_gate
 from daemon.store.generation import restored_at
 from daemon.store.guard import GUARDED
@@ -330,8 +331,8 @@ class Views:
         `find` stands in the name or the reason; `before` is the last of the page before.
         """
         sql = (
-            "SELECT * FROM deliveries WHERE (:account IS NULL OR account = :account)"
-            " AND (:state IS NULL OR state = :state) AND (:kind = '' OR kind = :kind)"
+            "SELECT * FROM deliveries WHERE (:account IS NULL OR account = :account)"  # noqa: S608 - our own words
+            f" AND (:state IS NULL OR {SHOWN_STATE} = :state) AND (:kind = '' OR kind = :kind)"
             " AND (:find = '' OR instr(lower(name || ' ' || reason), lower(:find)) > 0)"
             " AND (:before IS NULL OR id < :before) ORDER BY id DESC LIMIT :limit"
         )
@@ -351,17 +352,16 @@ class Views:
 
 def _delivery(row: sqlite3.Row) -> View:
     return {
-        **some(row, "id", "account", "kind", "folder", "name", "size", "state"),
+        **some(row, "id", "account", "kind", "folder", "name", "size", "closed_by", "closed_why"),
+        "state": row["state"] if row["closed_at"] is None else DeliveryState.CLOSED.value,
         "reason": unquoted(row["reason"]) if row["kind"] == "order" else row["reason"],
-        **instants(row, "modified_at", "received_at", "confirmed_at"),
+        **instants(row, "modified_at", "received_at", "confirmed_at", "closed_at"),
     }
 
 
 def _status(db: sqlite3.Connection, now: Moment) -> View:
     gates = _gates(db, now)
-    # The partial index's own words, so that SQLite uses it.
-    unsettled = "state = 'set_aside' AND state IN ('kept', 'waiting', 'set_aside')"
-    aside = _counts(db, f"SELECT account, count(*) AS n FROM deliveries WHERE {unsettled} GROUP BY account")  # noqa: S608
+    aside = _counts(db, f"SELECT account, count(*) AS n FROM deliveries WHERE {STANDS_ASIDE} GROUP BY account")  # noqa: S608
     waiting = order_views.waiting(db, now.at)
     attention = claim_views.attention(db)
     wrong = order_views.order_errors(db)

@@ -145,6 +145,28 @@ MUTANTS = (
         ("tests/jobs/test_johnlewis_order_files.py", "tests/jobs/test_johnlewis.py"),
     ),
     Mutant(
+        "a surprise holds up what stands behind it",
+        "daemon/errors.py",
+        (
+            (
+                "    if any(isinstance(leaf, DaemonError | OSError | MemoryError)",
+                "    if any(isinstance(leaf, BaseException)",
+            ),
+        ),
+        ("tests/jobs/test_unforeseen.py",),
+    ),
+    Mutant(
+        "a failing disk is a file's doing",
+        "daemon/errors.py",
+        (
+            (
+                "    if any(isinstance(leaf, DaemonError | OSError | MemoryError)",
+                "    if any(isinstance(leaf, MemoryError)",
+            ),
+        ),
+        ("tests/jobs/test_unforeseen.py",),
+    ),
+    Mutant(
         "acknowledge in the same step as parse",
         "daemon/marketplaces/edge/marketplace.py",
         (

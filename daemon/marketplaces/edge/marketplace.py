@@ -14,6 +14,7 @@ from daemon.marketplaces.edge.orders import UnitPrice, read_order
 from daemon.marketplaces.edge.settings import IN_USE, EdgeSettings, Folder, Label
 from daemon.marketplaces.edge.updates import read_error, reported_update, update_name, write_update
 from daemon.marketplaces.logins import sftp_login
+from daemon.marketplaces.reading import read_or_say_why
 from daemon.model import (
     AnswerLine,
     CancellationRequest,
@@ -318,10 +319,8 @@ def _read(outcome: Fetched, read: Callable[[bytes], T]) -> tuple[bytes, tuple[T 
     """The bytes of a fetched file and what they say; a file that could not be fetched has none."""
     if not isinstance(outcome, bytes):
         return b"", Unreadable(str(outcome))
-    try:
-        return outcome, (read(outcome),)
-    except Unreadable as error:
-        return outcome, error
+    body = read_or_say_why(partial(read, outcome))
+    return outcome, body if isinstance(body, Unreadable) else (body,)
 
 
 _: type[Marketplace] = Edge

@@ -10,6 +10,7 @@ from typing import TypeVar
 from daemon.errors import DaemonError, MarketplaceError, Refused, TransportError, Unconfirmed, Unreachable, Unreadable
 from daemon.marketplaces import Check, FeedFile, Inbox, Marketplace, Report, Spool
 from daemon.marketplaces.logins import sftp_login
+from daemon.marketplaces.reading import read_or_say_why
 from daemon.marketplaces.sellr import checks, envelopes, items, offers, orders, reports, xmlread
 from daemon.marketplaces.sellr.settings import SellrSettings
 from daemon.marketplaces.sellr.wire import utc
@@ -144,10 +145,7 @@ class Sellr:
 
     def _read(self, reply: Reply) -> tuple[Order | Unreadable, ...] | Unreadable:
         """What a retrieval gave; raises Refused where that is a fault."""
-        try:
-            return orders.read_orders(self._settings, _root(reply))
-        except Unreadable as error:
-            return error
+        return read_or_say_why(lambda: orders.read_orders(self._settings, _root(reply)))
 
     def read_orders(self, file: RemoteFile, content: bytes) -> tuple[Order | Unreadable, ...] | Unreadable:  # noqa: ARG002
         """The orders of a file or reply that is kept."""

@@ -5,8 +5,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
-from daemon.errors import Refused, Unreadable
+from daemon.errors import Refused, Unforeseen, Unreadable
+from daemon.marketplaces.reading import read_or_say_why
 from daemon.marketplaces.sellr.envelopes import SOAP_11, envelope, fault
 from daemon.marketplaces.sellr.settings import SellrSettings
 from daemon.marketplaces.sellr.wire import attribute, content, utc
@@ -130,11 +132,10 @@ _LEADS: Mapping[UpdateKind, tuple[frozenset[LineState | None], frozenset[LineSta
 
 
 def _order_or_why(settings: SellrSettings, node: Node) -> Order | Unreadable:
-    try:
-        return _order(settings, node)
-    except Unreadable as error:
-        number = node.attributes.get("OrderID", "without OrderID")
-        return Unreadable(f"order {number}, {error}")
+    read = read_or_say_why(partial(_order, settings, node))
+    if isinstance(read, Unreadable) and not isinstance(read, Unforeseen):
+        return Unreadable(f"order {node.attributes.get('OrderID', 'without OrderID')}, {read}")
+    return read
 
 
 def _order(settings: SellrSettings, node: Node) -> Order:
