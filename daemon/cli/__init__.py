@@ -23,7 +23,11 @@ _COMMANDS = {
     "claims": ("daemon.cli.claims", "claims", "List, show, accept and close requests of the marketplace to cancel."),
     "feeds": ("daemon.cli.feeds", "feeds", "List and show what was sent, and what came of it."),
     "gate": ("daemon.cli.status", "gate", "Show when the next feed may leave, and why not before."),
-    "deliveries": ("daemon.cli.status", "deliveries", "Show what came in and could not be read, and try it again."),
+    "deliveries": (
+        "daemon.cli.status",
+        "deliveries",
+        "Show what came in and could not be read, try it again, or close it.",
+    ),
     "guard": ("daemon.cli.guard", "guard", "See what looks like a mistake, and say whether it is meant."),
     "alerts": ("daemon.cli.alerts", "alerts", "Show what is wrong, and try whether alerts arrive."),
     "jobs": ("daemon.cli.jobs", "jobs", "List jobs, give one a turn now, pause and resume them."),

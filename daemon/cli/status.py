@@ -119,14 +119,14 @@ async def gate(site: Site, *, as_json: bool) -> None:
 
 @click.group(cls=Noun)
 def deliveries() -> None:
-    """Show what came in and could not be read, and try it again; without a command: list."""
+    """Show what came in and could not be read, try it again, or close it; without a command: list."""
 
 
 @deliveries.command(
     "list", epilog=examples("sellerd deliveries --account johnlewis-gb", "sellerd deliveries --all --format csv")
 )
 @click.option("--account", help="Only of this account.")
-@click.option("--all", "everything", is_flag=True, help="Also what was read well.")
+@click.option("--all", "everything", is_flag=True, help="Also what was read well, and what was closed.")
 @click.option("--limit", type=LIMIT, default=100, show_default=True, help="At most so many, the newest first.")
 @rows_options
 @click.pass_obj
@@ -156,3 +156,21 @@ async def retry(site: Site, number: int) -> None:
         done = await control.tell(address("deliveries", number, "retry"))
     when = "now" if done["now"] else "at the next turn"
     click.echo(f"{done['job']} of {done['account']} reads it again {when}; see: sellerd deliveries")
+
+
+@deliveries.command(epilog=examples('sellerd deliveries close 12 13 --why "John Lewis has sent it again"'))
+@click.argument("numbers", metavar="ID...", type=NUMBER, nargs=-1, required=True)
+@click.option("--why", default="", help="Why, for the others and for later.")
+@click.pass_obj
+@asynchronous
+async def close(site: Site, numbers: tuple[int, ...], why: str) -> None:
+    """Say that you have seen each ID, and that nothing more is to come of it: it is told no more.
+
+    Its bytes are kept as long as any, it still lies at the marketplace, and it can still be read again (retry). What it
+    speaks of stays as it was: a stock file that it puts in doubt goes out again, an update in doubt waits for `sellerd
+    orders resolve`.
+    """
+    async with site.control() as control:
+        for number in numbers:
+            await control.tell(address("deliveries", number, "close"), {"why": why})
+            click.echo(f"Delivery {number} is closed.")

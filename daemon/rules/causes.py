@@ -141,7 +141,7 @@ ABOUT: Mapping[CauseKind, About] = {
     CauseKind.SET_ASIDE: About(
         _WARNING,
         "Something came in that cannot be read; it is kept, and what stands behind it goes on.",
-        "See the reason: sellerd deliveries. Often the marketplace must send it again.",
+        "See the reason: sellerd deliveries. Mend it and retry, or let it be sent again and close it.",
     ),
     CauseKind.GUARD: About(
         _CRITICAL,

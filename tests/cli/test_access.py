@@ -80,3 +80,20 @@ def test_what_stands_aside_is_tried_again(say: Say, running: RunningDaemon, port
     assert "orders of redoute reads it again now" in say("deliveries", "retry", number).output
     assert running.asked == ["redoute orders"]
     assert "is kept, not set aside" in say("deliveries", "retry", number).output
+
+
+def test_what_stands_aside_is_closed(say: Say, running: RunningDaemon, portal: BlockingPortal) -> None:  # D9
+    bad: list[Delivery[Order]] = [
+        Delivery(RemoteFile("orders", f"bad-{number}.xml", 3), b"bad", Unreadable("no element Order"))
+        for number in (1, 2)
+    ]
+    portal.call(running.store.orders.keep, AccountName("redoute"), bad, read_clocks().at)
+    numbers = [each["id"] for each in answer(say("deliveries", "--json"))["deliveries"]]
+    closed = say("deliveries", "close", *numbers, "--why", "sent again")
+    assert closed.output == "".join(f"Delivery {number} is closed.\n" for number in numbers)
+    assert answer(say("deliveries", "--json"))["deliveries"] == []
+    everything = answer(say("deliveries", "--all", "--json"))["deliveries"]
+    assert [(each["state"], each["closed_why"]) for each in everything] == [("closed", "sent again")] * 2
+    assert "is closed, not set aside" in say("deliveries", "close", numbers[0]).output
+    trail = say("audit", "list", "--find", "feeds.close")
+    assert f"/api/v1/deliveries/{numbers[0]}/close" in trail.output

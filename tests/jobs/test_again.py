@@ -103,3 +103,44 @@ async def test_only_what_stands_aside_is_tried_again(run: Run) -> None:  # D9
     await run.store.payloads.expire(LEWIS, NOON + timedelta(days=1))
     with pytest.raises(NotAllowed, match="are kept no more"):
         await run.store.deliveries.try_again(other)
+
+
+async def test_what_is_of_no_use_is_closed_by_a_person_and_told_no_more(run: Run) -> None:  # D9 D8
+    number = await aside(run.store, "order-1.txt", b"no order at all")
+    assert (await run.store.facts.of(LEWIS, (), run.account.offer_terms, NOON)).set_aside == 1
+    assert await run.store.deliveries.close(number, "Robin", "sent again as order-2", NOON) == LEWIS
+    assert (await run.store.facts.of(LEWIS, (), run.account.offer_terms, NOON)).set_aside == 0
+    assert (await run.store.views.status(NOW))["accounts"][0]["set_aside"] == 0
+    assert await run.store.views.deliveries(LEWIS, state="set_aside") == []
+    (closed,) = await run.store.views.deliveries(LEWIS, state="closed")
+    assert (closed["reason"], closed["closed_by"], closed["closed_why"]) == (
+        "no such column",
+        "Robin",
+        "sent again as order-2",
+    )
+    told = await run.store.database.read(
+        lambda db: db.execute(
+            'SELECT what, "from", "to", why FROM events WHERE subject = \'account\' ORDER BY id DESC LIMIT 1'
+        ).fetchone()
+    )
+    assert tuple(told) == (f"delivery {number}", "set_aside", "closed", "by Robin: sent again as order-2")
+    # Its bytes are here, and the same file once more changes nothing.
+    kept = await run.store.views.delivery(number) or {}
+    assert b"".join([chunk async for chunk in run.store.payloads.chunks(kept["payload"])]) == b"no order at all"
+    same: Delivery[Order] = Delivery(
+        RemoteFile("/live/orders", "order-1.txt", 15), b"no order at all", Unreadable("no")
+    )
+    assert (await run.store.orders.keep(LEWIS, [same], NOON)).set_aside == ()
+    with pytest.raises(NotAllowed, match="is closed, not set aside"):
+        await run.store.deliveries.close(number, "Robin", "", NOON)
+    with pytest.raises(NotAllowed, match="there is no delivery 99"):
+        await run.store.deliveries.close(DeliveryId(99), "Robin", "", NOON)
+
+
+async def test_what_was_closed_can_still_be_tried_again(run: Run) -> None:  # D9
+    number = await aside(run.store, ORDER, golden(ORDER))
+    await run.store.deliveries.close(number, "Robin", "", NOON)
+    await run.store.deliveries.try_again(number)
+    assert (await orders_again(run)).new == 1
+    read = await run.store.views.delivery(number) or {}
+    assert (read["state"], read["closed_at"], read["closed_by"]) == ("applied", None, "")

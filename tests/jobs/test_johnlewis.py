@@ -104,12 +104,18 @@ async def test_a_stock_error_that_breaks_off_is_no_silence(lewis: Scene) -> None
     ]
 
 
-async def test_a_stock_error_that_nobody_can_read_makes_its_feed_go_out_again(lewis: Scene) -> None:  # J4 D9
+@pytest.mark.parametrize("closed", [False, True], ids=["told", "closed by a person"])
+async def test_a_stock_error_that_nobody_can_read_makes_its_feed_go_out_again(
+    lewis: Scene, closed: bool
+) -> None:  # J4 D9
     await lewis.want()
     await lewis.turn(send_offers, MINUTE)
     ((name,),) = await lewis.all("feeds", "name")
     (lewis.sandbox.johnlewis.files / "live" / "inventory" / "errors" / f"{name}.err").write_bytes(b"\x81\xff\n")
     await lewis.turn(read_reports, 2 * MINUTE)
+    if closed:
+        ((delivery,),) = await lewis.all("deliveries", "id")
+        await lewis.store.deliveries.close(delivery, "Robin", "", NOON)
     outcome = await lewis.turn(read_reports, HOUR)
     assert "lapsed" not in outcome.note
     await lewis.turn(read_reports, 2 * HOUR + 2 * MINUTE)

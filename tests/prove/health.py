@@ -342,6 +342,12 @@ async def _form_is_told(here: Installation) -> None:
     await here.passes(10 * MINUTE)
 
 
+async def _report_is_closed(here: Installation) -> None:
+    for (delivery,) in await here.scene.all("deliveries WHERE state = 'set_aside'", "id"):
+        await here.scene.store.deliveries.close(delivery, "Robin", "of no use", here.now().at)
+    await here.passes(MINUTE)
+
+
 async def _order_is_incomplete(here: Installation) -> None:
     _far(here).faults.add("wrong_checksum")
     await _orders(here)
@@ -528,6 +534,7 @@ FAULTS = (
         changes=_LONE_ANSWER,
     ),
     Fault("a report cannot be read", "sellr", '"kind": "set_aside"', _report_is_in_another_form, _form_is_told),
+    Fault("a report is of no use", "sellr", '"kind": "set_aside"', _report_is_in_another_form, _report_is_closed),
     Fault("an order is incomplete", "edge", '"kind": "order_errors"', _order_is_incomplete, _order_comes_whole),
     Fault("a customer asks to cancel", "edge", '"kind": "attention"', _asked_to_cancel, _claim_is_accepted),
     Fault("the guard holds a price back", "sellr", '"kind": "guard"', _price_falls, _price_was_meant),

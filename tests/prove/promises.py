@@ -238,7 +238,6 @@ PROMISES = (
         ("tests/test_health.py", "tests/web/test_health.py", "tests/test_vigil.py", _SHORT),
         "That the loop or the scheduler stands still is told to the judge by figures, not made; clocks lets a real"
         " scheduler stand still. The time of an answer during a fault is not measured.",
-        "What a marketplace sent and nobody can read stays told until it is read, for it cannot be put away.",
     ),
     Promise(
         "Every byte that was sent or received can be shown until its retention ends.",

@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from daemon.alerting import AlertsTable
 from daemon.config import Config, DaemonTable
+from daemon.errors import Unreadable
 from daemon.model import (
     CancellationRequest,
     ClaimLine,
@@ -419,6 +420,25 @@ def test_what_stands_aside_is_tried_again(stage: Stage) -> None:  # D9 S3
         expect(page.get_by_role("status")).to_have_text("Done: orders of redoute reads it again now")
         expect(page.get_by_role("link", name="bad.xml")).to_have_count(0)
     assert "redoute orders" in stage.daemon.asked
+
+
+def test_what_stands_aside_is_closed_with_who_and_why(stage: Stage) -> None:  # D9 S3
+    bad: Delivery[Order] = Delivery(
+        RemoteFile("orders", "useless.xml", 3), b"bad", Unreadable("line 1: no element Order")
+    )
+    stage.ask(stage.daemon.store.orders.keep, LEWIS, [bad], NOON)
+    with stage.signed_in("operator") as page:
+        page.goto("/deliveries?state=set_aside")
+        page.get_by_role("link", name="useless.xml").click()
+        page.get_by_label("Why").fill("it came again")
+        page.get_by_role("button", name="Close").click()
+        expect(page.get_by_role("status")).to_contain_text("is closed; it is told no more")
+        expect(page.get_by_role("link", name="useless.xml")).to_have_count(0)
+        page.goto("/deliveries?state=closed")
+        page.get_by_role("link", name="useless.xml").click()
+        expect(page.get_by_text("by operator: it came again")).to_be_visible()
+        expect(page.get_by_role("button", name="Try again")).to_be_visible()
+        expect(page.get_by_role("button", name="Close")).to_have_count(0)
 
 
 def test_jobs_are_run_paused_and_resumed(stage: Stage) -> None:  # D13 S3

@@ -1,17 +1,19 @@
 """Feeds with what they carried and what came of it, and what came in (guide L16, D7, D9)."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Path
 from fastapi.responses import StreamingResponse
+from pydantic import Field
 from starlette.exceptions import HTTPException
 
 from daemon.errors import NotAllowed
 from daemon.model import AccountName, FeedId, Sku
 from daemon.seller.advice import advise_feed, explained_by
-from daemon.store.deliveries import DeliveryId, DeliveryKind
+from daemon.store.deliveries import DeliveryId, DeliveryKind, DeliveryState
 from daemon.store.views import PAGE, View
-from daemon.web.api.asking import MOST_ROWS, Before, Limit, TheControl, found_or_404
+from daemon.web.api.asking import MOST_ROWS, Before, Body, Limit, Now, TheControl, found_or_404
+from daemon.web.caller import TheCaller
 
 router = APIRouter(prefix="/api/v1")
 
@@ -20,6 +22,12 @@ DeliveryNumber = Annotated[int, Path(alias="delivery", ge=1, le=MOST_ROWS)]
 
 #: what came in → the job that reads it
 _READ_BY = {DeliveryKind.ORDER: "orders", DeliveryKind.REPORT: "reports", DeliveryKind.UPDATE_ANSWER: "updates"}
+
+
+class Seen(Body):
+    """What a person says of something that came in and is of no use."""
+
+    why: str = Field(default="", max_length=500)
 
 
 @router.get("/feeds")
@@ -62,7 +70,7 @@ async def feed_received(feed: FeedNumber, delivery: DeliveryNumber, control: The
 async def deliveries(
     control: TheControl,
     account: str | None = None,
-    state: Literal["kept", "applied", "waiting", "set_aside"] | None = None,
+    state: DeliveryState | None = None,
     limit: Limit = PAGE,
     before: Before = None,
 ) -> View:
@@ -83,3 +91,13 @@ async def try_again(delivery: DeliveryNumber, control: TheControl) -> View:
     except NotAllowed:
         now = False
     return {"version": 1, "delivery": delivery, "account": account, "job": _READ_BY[kind], "now": now}
+
+
+@router.post("/deliveries/{delivery}/close")
+async def close(delivery: DeliveryNumber, said: Seen, control: TheControl, caller: TheCaller, now: Now) -> View:
+    """Say that a person has seen something that was set aside, and that nothing more is to come of it.
+
+    It is told no more, and can still be tried again; its bytes are kept as long as any.
+    """
+    account = await control.store.deliveries.close(DeliveryId(delivery), caller.name, said.why, now.at)
+    return {"version": 1, "delivery": delivery, "account": account, "state": DeliveryState.CLOSED}

@@ -1,4 +1,4 @@
-"""What came in: how it was read, why it stands aside, its bytes, and another try (D9)."""
+"""What came in: how it was read, why it stands aside, its bytes, another try, and an end to it (D9)."""
 
 from typing import Literal
 
@@ -19,7 +19,10 @@ from daemon.web.pages.tables import ROWS, Form, Table, as_file, plain, whole
 
 router = APIRouter(include_in_schema=False)
 
-_FILE = Table("deliveries", plain("id", "account", "kind", "folder", "name", "size", "state", "reason", "received_at"))
+_FILE = Table(
+    "deliveries",
+    plain("id", "account", "kind", "folder", "name", "size", "state", "reason", "received_at", "closed_by"),
+)
 
 
 @router.get("/deliveries")
@@ -85,6 +88,21 @@ async def try_again(page: ThePage, delivery: DeliveryNumber) -> Response:
         return f"{done['job']} of {done['account']} reads it again {when}"
 
     return await page.act(lambda: rest.try_again(delivery, page.control), told, "/deliveries?state=set_aside")
+
+
+@router.post("/deliveries/{delivery}/close")
+async def close(page: ThePage, delivery: DeliveryNumber) -> Response:
+    """Say that a person has seen it, and that nothing more is to come of it."""
+    form = await page.form()
+
+    async def work() -> View:
+        said = rest.Seen(why=str(form.get("why", "")))
+        return await rest.close(delivery, said, page.control, page.caller, page.now)
+
+    def told(done: View) -> str:
+        return f"delivery {done['delivery']} of {done['account']} is closed; it is told no more, and its bytes stay"
+
+    return await page.act(work, told, "/deliveries?state=set_aside")
 
 
 async def _found(page: Page, delivery: int) -> View:
