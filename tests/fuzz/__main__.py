@@ -9,13 +9,13 @@ from pathlib import Path
 
 import atheris  # type: ignore[import-untyped]
 
-with atheris.instrument_imports(include=["daemon.marketplaces.edge"]):
-    from tests.fuzz.targets import TARGETS
+with atheris.instrument_imports(include=["daemon.marketplaces", "daemon.seller", "daemon.config"]):
+    from tests.fuzz.others import EVERY
 
 
 def main(name: str, *options: str) -> None:
     """Fuzz one reader."""
-    target = TARGETS[name]
+    target = EVERY[name]
     own = [option for option in options if not option.startswith("-")]
     corpus = Path(own[0] if own else f".cache/fuzz/{name}")
     corpus.mkdir(parents=True, exist_ok=True)
@@ -32,6 +32,6 @@ def main(name: str, *options: str) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2 or sys.argv[1] not in TARGETS:
-        sys.exit(f"say which reader: {', '.join(TARGETS)}")
+    if len(sys.argv) < 2 or sys.argv[1] not in EVERY:
+        sys.exit(f"say which reader: {', '.join(EVERY)}")
     main(*sys.argv[1:])

@@ -1,4 +1,4 @@
-"""Whatever stands in a file of The Edge, its reader reads it or says why not: no crash, no hang, nothing made up."""
+"""Whatever stands in a file that comes in, its reader reads it or says why not: no crash, no hang, nothing made up."""
 
 import csv
 import io
@@ -14,6 +14,7 @@ from daemon.marketplaces.edge import sections
 from daemon.model import LineState, Order
 from daemon.sandbox.inventory import RowError, write_errors
 from daemon.sandbox.sheets import write_sheet
+from tests.fuzz.others import EVERY
 from tests.fuzz.targets import CANCELLATION, FEED, PLAIN_ORDER, TARGETS, cancellation, order, stock_error, update_error
 from tests.marketplaces.edge.golden import golden
 
@@ -43,24 +44,24 @@ def mutated(draw: st.DrawFn, wholes: tuple[bytes, ...]) -> bytes:
     return content[: draw(st.integers(0, len(content)))] if draw(st.booleans()) else content
 
 
-@pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.parametrize("name", EVERY)
 @given(data=st.data())
 @few
 def test_any_bytes(name: str, data: st.DataObject) -> None:  # J5 J4 J12 J13
     pieces = st.lists(PIECE, max_size=30).map(b"".join)
-    TARGETS[name].read(data.draw(pieces | st.binary(max_size=300) | st.text(max_size=200).map(str.encode)))
+    EVERY[name].read(data.draw(pieces | st.binary(max_size=300) | st.text(max_size=200).map(str.encode)))
 
 
-@pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.parametrize("name", EVERY)
 @given(data=st.data())
 @few
 def test_whole_files_that_were_damaged(name: str, data: st.DataObject) -> None:  # J5 J4 J12 J13
-    TARGETS[name].read(data.draw(mutated(tuple(TARGETS[name].wholes))))
+    EVERY[name].read(data.draw(mutated(tuple(EVERY[name].wholes))))
 
 
-@pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.parametrize("name", EVERY)
 def test_whole_files_are_read(name: str) -> None:
-    assert all(TARGETS[name].read(whole) for whole in TARGETS[name].wholes)
+    assert all(EVERY[name].read(whole) for whole in EVERY[name].wholes)
 
 
 @pytest.mark.parametrize(

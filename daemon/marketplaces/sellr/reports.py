@@ -159,16 +159,23 @@ class _Csv:
         self._fields: Callable[[list[str]], tuple[str, ...]] | None = None
 
     def feed(self, chunk: bytes) -> Iterator[AnswerLine]:
-        yield from self._decoded(self._decoder.decode(chunk), final=False)
+        yield from self._fed(chunk, final=False)
 
     def close(self) -> Iterator[AnswerLine]:
-        yield from self._decoded(self._decoder.decode(b"", final=True), final=True)
+        yield from self._fed(b"", final=True)
         if self._fields is None:
             raise Unreadable("line 1: the report is empty")
 
+    def _fed(self, chunk: bytes, *, final: bool) -> Iterator[AnswerLine]:
+        text, fault = self._decoder.decode(chunk, final=final)
+        yield from self._decoded(text, final=final and fault is None)
+        if fault is not None:
+            raise fault
+
     def _decoded(self, text: str, *, final: bool) -> Iterator[AnswerLine]:
-        if "\0" in text:
-            raise Unreadable(f"line {self._passed + 1}: a NUL character; is the report UTF-16? (report.encodings)")
+        # What stands before it counts, however much of it has come with it.
+        text, nul, _ = text.partition("\0")
+        final = final and not nul
         # Not splitlines(): a text may hold any of the line ends that only Unicode knows.
         *whole, self._cut = (self._cut + text).split("\n")
         if final and self._cut.strip():
@@ -179,12 +186,15 @@ class _Csv:
                 self._lines.leave_out(number, "ends without a line end; is it cut? (report.unended_last_line)")
                 # A record that is open across lines is left out with its end.
                 final = False
-        if len(self._cut) > _LONGEST_RECORD:
-            raise Unreadable(f"line {self._passed + 1}: longer than {_LONGEST_RECORD} characters")
         for number, row in self._rows([*self._open, *(f"{line}\n" for line in whole)], final=final):
             made = self._row(number, row)
             if made is not None:
                 yield made
+        here = self._passed + len(self._open) + 1
+        if nul:
+            raise Unreadable(f"line {here}: a NUL character; is the report UTF-16? (report.encodings)")
+        if len(self._cut) > _LONGEST_RECORD:
+            raise Unreadable(f"line {here}: longer than {_LONGEST_RECORD} characters")
 
     def _rows(self, physical: list[str], *, final: bool) -> Iterator[tuple[int, list[str]]]:
         """The whole records with the number of their first line; an open one waits for the next chunk."""
@@ -255,8 +265,9 @@ def _told(lines: list[str], wanted_more: list[bool]) -> Iterator[str]:
 class Decoder:
     """Bytes to text, strictly, by the first encoding that fits all of them so far.
 
-    Another encoding is tried only while everything given out was ASCII, which they read alike; after that, a byte that
-    does not fit is Unreadable, with its offset.
+    Another encoding is tried only while everything given out was ASCII, which they read alike, and no byte order mark
+    said which it is; after that, a byte that does not fit is Unreadable, with its offset. However the bytes come in
+    pieces, the text is the same.
     """
 
     def __init__(self, encodings: Sequence[str]) -> None:
@@ -267,19 +278,22 @@ class Decoder:
         self._passed = 0
         self._held = 0
 
-    def decode(self, chunk: bytes, *, final: bool = False) -> str:
-        """The text of the next bytes; raises Unreadable."""
+    def decode(self, chunk: bytes, *, final: bool = False) -> tuple[str, Unreadable | None]:
+        """The text of the next bytes, up to one that does not fit, if there is one: then why it does not."""
         data, fresh = self._decoder.getstate()[0] + chunk, chunk
-        while (text := self._attempt(fresh, data, final=final)) is None:
+        while not isinstance(text := self._attempt(fresh, data, final=final), str):
+            if text is not None:
+                return text
             # The next decoder has not seen what the last one still held.
             fresh = data
-        self._ascii = self._ascii and text.isascii()
         self._passed += len(chunk)
         self._held = len(self._decoder.getstate()[0])
-        return text
+        self._ascii = self._ascii and data[: len(data) - self._held].isascii()
+        return text, None
 
-    def _attempt(self, fresh: bytes, data: bytes, *, final: bool) -> str | None:
-        """The text, or None after going on to the next encoding."""
+    def _attempt(self, fresh: bytes, data: bytes, *, final: bool) -> str | tuple[str, Unreadable] | None:
+        """The text, or what of it fits and why no more does; None after going on to the next encoding."""
+        before = self._decoder.getstate()
         try:
             return self._decoder.decode(fresh, final)
         except UnicodeDecodeError as error:
@@ -287,7 +301,11 @@ class Decoder:
             offset = len(data) - len(error.object) + error.start
             if not (self._ascii and self._others and data[:offset].isascii()):
                 tried, at = ", ".join(self._encodings), self._passed - self._held + offset
-                raise Unreadable(f"byte {at}: {error.object[error.start]:#04x} is not of {tried}") from None
+                fault = Unreadable(f"byte {at}: {error.object[error.start]:#04x} is not of {tried}")
+                # It may stand in what was held back of the piece before.
+                fits = max(0, offset - (len(data) - len(fresh)))
+                self._decoder.setstate(before)
+                return self._decoder.decode(fresh[:fits]), fault
             self._decoder = codecs.getincrementaldecoder(self._others.pop(0))("strict")
             return None
 
