@@ -132,9 +132,13 @@ class Site:
                 return "\n".join(lines)
 
     async def health(self) -> dict[str, Any]:
+        body: dict[str, Any] = (await self.asks("/healthz")).json()
+        return body
+
+    async def asks(self, path: str) -> httpx.Response:
+        """What it answers on its port to who is nobody."""
         async with httpx.AsyncClient(trust_env=False, timeout=DEADLINE) as client:
-            body: dict[str, Any] = (await client.get(f"http://127.0.0.1:{self.port}/healthz")).json()
-            return body
+            return await client.get(f"http://127.0.0.1:{self.port}{path}")
 
     async def control(self, method: str, path: str, json: object | None = None) -> httpx.Response:
         transport = httpx.AsyncHTTPTransport(uds=str(self.folder / "state" / "control.sock"))

@@ -3,7 +3,7 @@
 The process ends with the code that makes systemd start it again, or goes on where the fault does no harm. Once the disk
 is well everything must settle, and what the far sides recorded must be what is promised (P16). A full disk is a file
 system that is really full, where one may be mounted; a write that is really cut short comes from a limit on the size of
-files.
+files. A disk that hangs holds a call for some seconds, and the process goes on; or for good, and the watchdog ends it (P17).
 """
 
 import logging
@@ -14,10 +14,13 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import anyio
+import httpx
 
 from daemon.main import STORAGE
 from tests.prove.figures import Figures
@@ -31,6 +34,8 @@ SOMETIMES = frozenset(
         "the end was told after the next start",
         "the disk was full",
         "a write was cut short",
+        "the disk hung, and it went on",
+        "the disk hung, health said so, and the watchdog ended it",
     }
 )
 
@@ -85,6 +90,15 @@ FAULTS = (
     Fault("unlink", "error=EIO", _MARK),
 )
 
+#: a call that the disk holds: its file is one of these
+HANGS = (("fdatasync", _DATABASE), ("pwrite64", _DATABASE), ("pread64", _DATABASE), ("fsync", _MARK), ("rename", _MARK))
+#: for how long the disk holds a call: a few seconds, and longer than any watchdog has patience
+_SHORT_HANG, _LONG_HANG = timedelta(seconds=4), timedelta(hours=1)
+#: the watchdog's time in seconds, and how long it may be silent before the process is ended, as systemd would
+_WATCHDOG, _SILENT = 4, 12
+#: how long a start may take before it is ended, in seconds
+_STARTS_WITHIN = 60
+
 
 @dataclass(frozen=True, slots=True)
 class Point:
@@ -98,11 +112,11 @@ class Point:
         return f"{self.fault} at {self.number}{', for good' if self.for_good else ''}"
 
 
-def _prefix(told: Flow, fault: Fault, when: str) -> list[str]:
+def _prefix(told: Flow, fault: Fault, when: str, log: Path = Path(os.devnull)) -> list[str]:
     state = told.site.folder / "state"
     paths = [argument for name in fault.files for argument in ("-P", str(state / name if name else state))]
     inject = f"inject={fault.call}:{fault.how}:when={when}"
-    return [*STRACE, PASSES, "-o", "/dev/null", *paths, "-e", f"trace={fault.call}", "-e", inject]
+    return [*STRACE, PASSES, "-o", str(log), *paths, "-e", f"trace={fault.call}", "-e", inject]
 
 
 async def count_calls() -> dict[Fault, int]:
@@ -258,6 +272,63 @@ async def cut_short(largest: int) -> Figures:
     return figures
 
 
+async def hang_at(call: str, files: Sequence[str], number: int, held: timedelta) -> Figures:
+    """The disk holds a call at its n-th time for so long, or until the watchdog ends the process and it starts again."""
+    figures = Figures()
+    async with _a_flow() as told:
+        told.secrets["WATCHDOG_USEC"] = f"{_WATCHDOG}000000"
+        hangs = Fault(call, f"delay_enter={held // timedelta(microseconds=1)}", files)
+        log = told.site.folder / "held"
+        told.site.prefix = _prefix(told, hangs, f"{number}", log)
+        silent = anyio.Event()
+        try:
+            with anyio.fail_after(SETTLES_WITHIN):
+                code = await told.runs_until(partial(_settles_or_falls_silent, told, silent, figures))
+                if code is not None:
+                    figures.broken.append(f"it ended by itself with {code}: {told.site.errors[-2000:]}")
+                if silent.is_set():
+                    figures.broken += [f"not recorded: {what}" for what in await told.unrecorded()]
+                    told.site.prefix = []
+                    await told.runs_until(told.goes_on_until_settled)
+                figures.broken += await told.broken()
+        except TimeoutError:
+            figures.broken.append(f"it did not settle within {SETTLES_WITHIN} s")
+        hung = "(DELAYED)" in log.read_text("utf-8", "replace")
+        if not silent.is_set():
+            figures.hit["the disk hung, and it went on"] += hung
+    figures.counts["disks that hung"] += hung or silent.is_set()
+    figures.broken = [f"{call} of {files[0]} held at {number} for {held}: {text}" for text in figures.broken]
+    return figures
+
+
+async def _settles_or_falls_silent(told: Flow, silent: anyio.Event, figures: Figures) -> None:
+    """Until everything has settled, or systemd would end the process, because it is silent or does not come up."""
+    async with anyio.create_task_group() as group:
+
+        async def is_systemd() -> None:
+            if await _hears(told, "READY=1", within=_STARTS_WITHIN):
+                while await _hears(told, "WATCHDOG=1", within=_SILENT):
+                    pass
+                # The loop turns while the disk hangs: whoever asks is told.
+                ready = await told.site.asks("/readyz")
+                if ready.status_code != httpx.codes.SERVICE_UNAVAILABLE or "the database was last" not in ready.text:
+                    figures.broken.append(f"/readyz does not say that the disk hangs: {ready.text}")
+                figures.hit["the disk hung, health said so, and the watchdog ended it"] += 1
+            silent.set()
+            group.cancel_scope.cancel()
+
+        group.start_soon(is_systemd)
+        await told.goes_on_until_settled()
+        group.cancel_scope.cancel()
+
+
+async def _hears(told: Flow, start: str, *, within: float) -> bool:
+    with anyio.move_on_after(within):
+        await told.site.heard(start)
+        return True
+    return False
+
+
 def points(counted: dict[Fault, int], most: int) -> list[Point]:
     """So many points of every fault at most, spread over its calls, each once and, where it can last, for good."""
     found = []
@@ -269,9 +340,26 @@ def points(counted: dict[Fault, int], most: int) -> list[Point]:
     return found
 
 
+def hangs(counted: dict[Fault, int], most: int) -> list[tuple[str, Sequence[str], int, timedelta]]:
+    """So many calls of every kind that the disk holds for a while, and one of each that it holds for good."""
+    found: list[tuple[str, Sequence[str], int, timedelta]] = []
+    for call, files in HANGS:
+        last = next(count for fault, count in counted.items() if (fault.call, fault.files) == (call, files))
+        parts = min(most, last)
+        found += [(call, files, 1 + last * (2 * part + 1) // (2 * parts), _SHORT_HANG) for part in range(parts)]
+        # Once it works: most of the calls are those of the first start.
+        found.append((call, files, 1 + last * 3 // 4, _LONG_HANG))
+    return found
+
+
 def _failed(point: Point) -> Figures:
     logging.disable(logging.CRITICAL)
     return anyio.run(fail_at, point)
+
+
+def _hung(hang: tuple[str, Sequence[str], int, timedelta]) -> Figures:
+    logging.disable(logging.CRITICAL)
+    return anyio.run(hang_at, *hang)
 
 
 def _filled(spare: int) -> Figures:
@@ -296,6 +384,7 @@ def _measure(asked: Namespace) -> Iterator[Result]:
     counted = {fault: last for fault, last in anyio.run(count_calls).items() if asked.only in str(fault)}
     figures = together(_failed, points(counted, asked.points)[:: asked.every], asked.workers)
     if not asked.only:
+        figures.add(together(_hung, hangs(counted, asked.points)[:: asked.every], asked.workers))
         steps = range(1, asked.points + 1)
         figures.add(together(_cut_short, [_LEAST_FILE + step * _LARGER for step in steps], asked.workers))
         if mounts():
@@ -309,7 +398,8 @@ def _measure(asked: Namespace) -> Iterator[Result]:
 
 METHOD = Method(
     "faults",
-    "system calls of the real process on its files fail, at the n-th time, once or for good, and then the disk is well",
+    "system calls of the real process on its files fail, at the n-th time, once or for good, or do not come back; then the"
+    " disk is well",
     _options,
     _measure,
 )

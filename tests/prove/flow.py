@@ -34,6 +34,8 @@ STRACE = ["strace", "-f", "-qqq"]
 PASSES = "--seccomp-bpf"
 #: how often the seller and the customers look whether they have something to do, in seconds
 _LOOKS_EVERY = 0.1
+#: how long strace may go on when the process that it traced is dead, in seconds
+_STRACE_ENDS_WITHIN = 5.0
 
 _PARCEL = {"carrier": "dpd", "tracking_number": "15500000000001", "tracking_url": "https://t.example.test/1"}
 
@@ -257,9 +259,13 @@ class Flow:
         for pid in map(int, traced):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        if not traced:
-            with suppress(ProcessLookupError):
-                process.signal(signal.SIGKILL)
+        if traced:
+            # Of a delay that it makes, strace waits for the end, whoever has died meanwhile.
+            with anyio.move_on_after(_STRACE_ENDS_WITHIN):
+                await process.ended()
+                return
+        with suppress(ProcessLookupError):
+            process.signal(signal.SIGKILL)
         await process.ended()
 
 

@@ -1,8 +1,10 @@
 """The disk fails at some points of the main flow; the process ends, starts again, and every promise is kept."""
 
+from datetime import timedelta
+
 import pytest
 
-from tests.prove.faults import FAULTS, Point, fail_at
+from tests.prove.faults import FAULTS, HANGS, Point, fail_at, hang_at
 from tests.prove.flow import traces
 
 pytestmark = [
@@ -32,3 +34,10 @@ async def test_a_commit_that_fails_ends_the_process_and_loses_nothing() -> None:
 
     assert figures.broken == []
     assert figures.counts["ended and started again"] == 1
+
+
+async def test_a_disk_that_hangs_for_a_while_costs_only_the_while() -> None:  # L8 J7 D9
+    figures = await hang_at(*HANGS[0], 60, timedelta(seconds=2))
+
+    assert figures.broken == []
+    assert figures.hit["the disk hung, and it went on"] == 1
