@@ -38,6 +38,8 @@ _MOST_STYLES = 65_536
 _DEEPEST = 32
 _LARGEST_TOKEN = MIB
 _BLOCK = 1 << 16
+#: characters of what a library says of a damaged file
+_LONGEST_REASON = 200
 
 #: from here on a spreadsheet keeps no last digit
 _FIRST_ROUNDED = 1e15
@@ -86,7 +88,9 @@ def sheet_rows(file: BinaryIO) -> Iterator[SheetRow]:
         with ZipFile(file) as archive, TemporaryFile() as spool:
             yield from _Package(archive, spool).rows()
     except _FAILURES as error:
-        raise Unreadable(f"line 1: the workbook is damaged ({type(error).__name__}: {error}); {_SAVE_AGAIN}") from None
+        # A library may quote any length of the file.
+        told = f"{type(error).__name__}: {str(error)[:_LONGEST_REASON]}"
+        raise Unreadable(f"line 1: the workbook is damaged ({told}); {_SAVE_AGAIN}") from None
     except OSError as error:
         # A place before the beginning of the file, which an archive that was cut at its front names; ours is well.
         if error.errno != errno.EINVAL:

@@ -74,6 +74,12 @@ def test_what_a_search_has_found_before(name: str, content: bytes) -> None:  # J
     TARGETS[name].read(content)
 
 
+def test_a_damaged_workbook_is_told_in_few_words() -> None:  # S1
+    (whole,) = EVERY["workbook"].wholes
+    # The first name in the archive is as long as most of the file: zipfile would tell all of it.
+    assert EVERY["workbook"].read(whole[:26] + b"\xff\x07" + whole[28:]) is None
+
+
 # What is cut short.
 
 SPELLINGS: list[Callable[[bytes], bytes]] = [
