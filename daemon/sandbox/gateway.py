@@ -141,6 +141,8 @@ class Gateway:
             element = _only(message, RETRIEVE_ACTION, UPDATE_ACTION)
         except Mistake as mistake:
             return _reply(SOAP_11, write_fault(SOAP_11, str(mistake)), 500)
+        if message.action == UPDATE_ACTION:
+            self._laredoute.asked_to_update(content)
         on, serve = ("update", self._update) if message.action == UPDATE_ACTION else ("retrieve", self._retrieve)
         if spoiled := self._spoil(on, applied=False):
             return spoiled

@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 from xml.etree.ElementTree import tostring
+from xml.sax.saxutils import escape
 from zoneinfo import ZoneInfo
 
 from daemon.sandbox.clock import Agenda, Moment, Stamps
@@ -71,6 +72,8 @@ class LaRedoute:
         self.offers: dict[str, Offer] = {}
         self.book = Book()
         self.feeds: list[FeedArrival] = []
+        #: SHA-256 of each request to update orders that came in, with *** in the place of its key
+        self.update_requests: list[str] = []
         self.agenda = Agenda(settings.delay)
         self._dropbox = dropbox
         self._numbers = numbers
@@ -117,6 +120,11 @@ class LaRedoute:
         """Note that a request with a feed has come to its end."""
         times, sha256 = (started.boot, Moment.now().boot, started.at), hashlib.sha256(content).hexdigest()
         self.feeds.append(FeedArrival(kind, batch_id, file_name, size, *times, outcome, sha256 if content else ""))
+
+    def asked_to_update(self, request: bytes) -> None:
+        """Note that a request to update orders has come in."""
+        key = escape(self.settings.update_orders_key).encode()
+        self.update_requests.append(hashlib.sha256(request.replace(key, b"***")).hexdigest())
 
     def offer_gaps(self, *, all_requests: bool = False) -> list[float]:
         """Give the seconds between the end of each offer feed and the start of the next (guide L8).

@@ -24,7 +24,7 @@ from daemon.crontab import SITE_CRONTAB, intervals
 from daemon.health import CANARY_LIMIT, Loaded, Verdict, Vitals, judge
 from daemon.jobs import Outcome
 from daemon.main import read_snapshot
-from daemon.model import Moment
+from daemon.model import Moment, PayloadId
 from daemon.runner import Runner, SiteTask
 from daemon.settings import AccountSettings
 from daemon.vigil import Vigil
@@ -61,6 +61,9 @@ class Month(Simulation):
     log_bytes: int = 0
     #: how many arrivals at the far side were compared with what we can show
     compared: int = 0
+    #: how many requests about orders were, and the last of what came in that was
+    asked: int = 0
+    received: int = 0
 
     async def _turns(self) -> None:
         await super()._turns()
@@ -158,10 +161,47 @@ class Month(Simulation):
             whole = bool(sha256) and not self._was_cut(name)
             assert kept or not whole, f"{name} arrived, and cannot be shown"
             for (payload,) in kept:
-                shown = b"".join([chunk async for chunk in self.scene.store.payloads.chunks(payload)])
-                assert hashlib.sha256(shown).hexdigest() == sha256, f"{name} is shown with other bytes"
+                await self._is_shown(payload, sha256)
                 self.figures.counts["arrivals shown byte for byte"] += 1
         self.compared = len(arrived)
+        if self.side == "laredoute":
+            await self._requests_are_shown()
+        await self._files_are_shown()
+
+    async def _requests_are_shown(self) -> None:
+        """Each request of an update that reached La Redoute since yesterday can be shown, but for its key."""
+        arrived = self.scene.sandbox.laredoute.update_requests
+        for sha256 in arrived[self.asked :]:
+            kept = await self._read(
+                "SELECT p.id FROM payloads p JOIN order_updates u ON u.payload = p.id WHERE p.sha256 = ?", sha256
+            )
+            assert kept, "a request about an order arrived, and cannot be shown"
+            await self._is_shown(kept[0][0], sha256)
+            self.figures.counts["requests about orders shown but for their key"] += 1
+        self.asked = len(arrived)
+
+    async def _files_are_shown(self) -> None:
+        """What came in since yesterday can be shown as it lies at the far side, where it still does."""
+        far = self.scene.sandbox.laredoute if self.side == "laredoute" else self.scene.sandbox.johnlewis
+        for delivery, folder, name, size, modified_at, payload in await self._read(
+            "SELECT id, folder, name, size, modified_at, payload FROM deliveries WHERE id > ? ORDER BY id",
+            self.received,
+        ):
+            self.received = delivery
+            place = far.files / folder.lstrip("/")
+            for path in (place / name, place / "processed" / name, far.files / "archive" / name):
+                # Another file may have come under the name since.
+                if path.is_file() and (path.stat().st_size, int(path.stat().st_mtime)) == (
+                    size,
+                    (modified_at or 0) // 10**6,
+                ):
+                    await self._is_shown(payload, hashlib.sha256(path.read_bytes()).hexdigest())
+                    self.figures.counts["received files shown byte for byte"] += 1
+                    break
+
+    async def _is_shown(self, payload: PayloadId, sha256: str) -> None:
+        shown = b"".join([chunk async for chunk in self.scene.store.payloads.chunks(payload)])
+        assert hashlib.sha256(shown).hexdigest() == sha256, f"payload {payload} is shown with other bytes"
 
     def _was_cut(self, name: str) -> bool:
         return any(it.name == name and it.outcome != "accepted" for it in self.scene.sandbox.johnlewis.arrivals)

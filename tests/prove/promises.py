@@ -244,10 +244,14 @@ PROMISES = (
     ),
     Promise(
         "Every byte that was sent or received can be shown until its retention ends.",
-        tuple((name, "arrivals shown byte for byte") for name in MONTHS),
+        (
+            *((name, "arrivals shown byte for byte") for name in MONTHS),
+            ("month laredoute", "requests about orders shown but for their key"),
+            *((name, "received files shown byte for byte") for name in MONTHS),
+        ),
         ("tests/store/test_payloads.py", "tests/store/test_retention.py", _SHORT),
-        "Compared are feeds of both sides and updates of John Lewis, as the far side recorded them; not La Redoute's"
-        " requests about orders, nor what was received.",
+        "Compared is what the far side recorded, or has lying there still; not the replies of La Redoute's services, which"
+        " it does not record.",
     ),
     Promise(
         "No secret and no customer stands in a log, an error or a process list.",

@@ -72,6 +72,8 @@ async def test_a_day_of_the_month_starves_nobody_and_shows_every_byte(marketplac
     assert figures.broken == []
     assert figures.counts["jobs watched for starving"] == 8
     assert figures.counts["arrivals shown byte for byte"] > 0
+    assert figures.counts["received files shown byte for byte"] > 0
+    assert (figures.counts["requests about orders shown but for their key"] > 0) == (marketplace == "laredoute")
 
 
 @pytest.mark.parametrize("marketplace", ["laredoute", "johnlewis"])
