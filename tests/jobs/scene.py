@@ -102,9 +102,11 @@ class Scene:
 
     async def all(self, table: str, *columns: str) -> list[tuple[Any, ...]]:
         """The columns of every row, in order."""
-        return await self.store.database.read(
-            lambda db: [tuple(row) for row in db.execute(f"SELECT {', '.join(columns)} FROM {table}").fetchall()]
-        )
+        return await self.rows(f"SELECT {', '.join(columns)} FROM {table}")
+
+    async def rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        """What the database says."""
+        return await self.store.database.read(lambda db: [tuple(row) for row in db.execute(sql, values)])
 
     async def bytes_of(self, payload: int) -> bytes:
         """What is kept of something that was sent or received."""
