@@ -143,9 +143,9 @@ def told_by_commands(site: Site) -> str:
     printed = []
     for words in (
         *(["status"], ["orders", "list"], ["orders", "show", "--account", "redoute", "R-1"], ["deliveries"]),
-        *(["jobs"], ["doctor", "--connect"], ["accounts", "check", "redoute", "--connect"], ["plan", "redoute"]),
+        *(["jobs"], ["doctor", "--connect"], ["accounts", "check", "redoute", "--connect"]),
         *(["orders", "ship", "--account", "redoute", "R-9", "--carrier", "c", "--tracking", "t"], ["feeds", "codes"]),
-        *(["check-config"], ["accounts", "list"]),
+        *(["check-config"], ["accounts", "list"], ["plan", "--account", "redoute"]),
     ):
         command = [sys.executable, "-m", "daemon", "--config", str(site.config), *words]
         done = subprocess.run(

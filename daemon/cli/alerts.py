@@ -46,13 +46,13 @@ def _row(alert: dict[str, Any]) -> list[object]:
 
 @alerts.command()
 @click.argument("alert", type=click.IntRange(min=1))
-@click.option("--why", default="", help="A word for the others.")
+@click.option("--reason", default="", help="Why, for the others and for later.")
 @click.pass_obj
 @asynchronous
-async def acknowledge(site: Site, alert: int, why: str) -> None:
+async def acknowledge(site: Site, alert: int, reason: str) -> None:
     """Say that you have seen ALERT: it is not told again while it lasts, only its end."""
     async with site.control() as control:
-        said = await control.tell(address("alerts", alert, "acknowledge"), {"why": why})
+        said = await control.tell(address("alerts", alert, "acknowledge"), {"why": reason})
     click.echo(f"alert {alert} is acknowledged: {said['alert']['text']}")
 
 

@@ -18,7 +18,7 @@ _RULES = {
 
 case_argument = click.argument("case", type=click.IntRange(min=1))
 sku_option = click.option("--sku", "skus", multiple=True, help="Only this listing of the case; may be given again.")
-why_option = click.option("--why", default="", help="Why, for the others and for later.")
+reason_option = click.option("--reason", default="", help="Why, for the others and for later.")
 
 
 @click.group(cls=Noun)
@@ -87,23 +87,23 @@ def _state(hold: dict[str, Any]) -> str:
 @guard.command()
 @case_argument
 @sku_option
-@why_option
+@reason_option
 @click.pass_obj
 @asynchronous
-async def approve(site: Site, case: int, skus: tuple[str, ...], why: str) -> None:
+async def approve(site: Site, case: int, skus: tuple[str, ...], reason: str) -> None:
     """Say that what CASE holds is meant: it leaves with the next feed."""
-    await _decide(site, case, "approve", skus, why)
+    await _decide(site, case, "approve", skus, reason)
 
 
 @guard.command()
 @case_argument
 @sku_option
-@why_option
+@reason_option
 @click.pass_obj
 @asynchronous
-async def reject(site: Site, case: int, skus: tuple[str, ...], why: str) -> None:
+async def reject(site: Site, case: int, skus: tuple[str, ...], reason: str) -> None:
     """Say that what CASE holds is a mistake: the marketplace keeps what it has until other values come."""
-    await _decide(site, case, "reject", skus, why)
+    await _decide(site, case, "reject", skus, reason)
 
 
 async def _decide(site: Site, case: int, verb: str, skus: tuple[str, ...], why: str) -> None:

@@ -145,8 +145,7 @@ class Daemon:
         if (held := (await self.store.accounts.held()).get(account)) is not None:
             raise NotAllowed(f"account {account} needs a person: {held[1]}; mend it and reload, or release the account")
         if (pause := holding(await self.store.pauses.in_force(datetime.now(UTC)), account, job)) is not None:
-            first = f"sellerd jobs resume {account} {pause.job}".rstrip()
-            raise NotAllowed(f"{job} of {account} is paused: {pause.reason}; first: {first}")
+            raise NotAllowed(f"{job} of {account} is paused: {pause.reason}; first: {pause.resumed_by}")
         if not self._timetable.give_turn(account, job):
             raise NotAllowed("the daemon is reloading or stopping; ask again in a moment")
 

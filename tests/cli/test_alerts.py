@@ -20,7 +20,7 @@ def test_alerts_are_listed_and_seen(say: Say, running: RunningDaemon, portal: Bl
 
     (alert,) = answer(say("alerts", "--json"))["alerts"]
     assert (alert["kind"], alert["first_seen_at"]) == ("held", "2026-03-02T12:00:00Z")
-    seen = say("alerts", "acknowledge", alert["id"], "--why", "calling them")
+    seen = say("alerts", "acknowledge", alert["id"], "--reason", "calling them")
     assert seen.output == f"alert {alert['id']} is acknowledged: redoute needs a person\n"
     assert f"(seen by {user_name(os.getuid())}) redoute needs a person" in say("alerts", "list").output
 

@@ -155,7 +155,7 @@ def test_flows_that_fail_rest_or_are_held_are_told(
     assert "no route" in found["redoute offers"][0]["found"]
     assert found["redoute orders"][0]["verdict"] == "ok"
     assert "comes every 0:05:00" in found["redoute reports"][0]["found"]
-    assert found["redoute items"][0]["fix"] == "sellerd jobs resume redoute items"
+    assert found["redoute items"][0]["fix"] == "sellerd jobs resume items --account redoute"
     assert found["lewis offers"][0]["found"] == "the account needs a person"
 
 

@@ -56,7 +56,7 @@ SHAPES: dict[tuple[str, ...], dict[str, str]] = {
     ("reference", "list", "--account", "redoute"): {"": "lists"},
     ("backup", "create"): {"backup": "path made_at size sha256 schema sellerd"},
     ("backup", "list"): {"backups": "path made_at size sha256 schema sellerd"},
-    ("plan", "redoute"): {"": "written", "plan": "account as_of feeds updates"},
+    ("plan", "--account", "redoute"): {"": "written", "plan": "account as_of feeds updates"},
     ("doctor", "--offline", "--quick"): {"": "ok", "findings": "what verdict found fix"},
     ("check-config",): {"": "config problems warnings"},
     ("users", "list"): {"": "users"},
@@ -115,8 +115,8 @@ def test_json_goes_to_a_file_and_a_wrong_ending_or_two_forms_are_told(say: Say, 
 
 def test_a_formula_in_a_row_is_a_text(say: Say, config_path: Path) -> None:  # S1
     imported(say)
-    assert say("jobs", "pause", "redoute", "offers", "--reason", "=1+1").exit_code == 0
-    rows = say("jobs", "list", "redoute", "--format", "csv").output.splitlines()
+    assert say("jobs", "pause", "offers", "--account", "redoute", "--reason", "=1+1").exit_code == 0
+    rows = say("jobs", "list", "--account", "redoute", "--format", "csv").output.splitlines()
     assert rows[2].endswith(",'=1+1")
 
 

@@ -1,0 +1,46 @@
+"""The same thing is said in the same words to every command."""
+
+from collections.abc import Iterator
+
+import click
+import pytest
+
+from daemon.cli import main
+
+
+def commands(group: click.Group, *words: str) -> Iterator[tuple[str, click.Command]]:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            yield from commands(command, *words, name)
+        else:
+            yield " ".join([*words, name]), command
+
+
+COMMANDS = dict(commands(main))
+
+
+def options(command: click.Command) -> set[str]:
+    return {word for parameter in command.params if isinstance(parameter, click.Option) for word in parameter.opts}
+
+
+def test_an_account_is_named_by_its_option() -> None:  # S3
+    arguments = [(name, each) for name, command in COMMANDS.items() for each in command.params]
+    assert [name for name, each in arguments if each.name == "account" and not isinstance(each, click.Option)] == []
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name.endswith(" list")])
+def test_every_list_comes_in_every_form(name: str) -> None:  # S3
+    assert options(COMMANDS[name]) >= {"--json", "--format", "--output"}
+
+
+def test_an_option_takes_the_same_everywhere() -> None:  # S3
+    taken: dict[str, dict[str, list[str]]] = {}
+    for name, command in COMMANDS.items():
+        for each in command.params:
+            if isinstance(each, click.Option) and each.opts[0] in ("--limit", "--before", "--reason", "--account"):
+                taken.setdefault(each.opts[0], {}).setdefault(repr(each.type), []).append(name)
+    assert {word: len(types) for word, types in taken.items()} == dict.fromkeys(taken, 1), taken
+    assert not [name for name, command in COMMANDS.items() if "--why" in options(command)]
