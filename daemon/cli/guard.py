@@ -110,4 +110,4 @@ async def _decide(site: Site, case: int, verb: str, skus: tuple[str, ...], why: 
     async with site.control() as control:
         said = await control.tell(address("guard", case, verb), {"skus": list(skus) or None, "why": why})
     parts = said["approved" if verb == "approve" else "rejected"]
-    click.echo(f"{parts} {'parts are' if parts != 1 else 'part is'} {'approved' if verb == 'approve' else 'rejected'}")
+    click.echo(f"{parts} {'parts are' if parts != 1 else 'part is'} {'approved' if verb == 'approve' else 'rejected'}.")

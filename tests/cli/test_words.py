@@ -36,6 +36,16 @@ def test_every_list_comes_in_every_form(name: str) -> None:  # S3
     assert options(COMMANDS[name]) >= {"--json", "--format", "--output"}
 
 
+@pytest.mark.parametrize("name", [name for name in COMMANDS if "--limit" in options(COMMANDS[name])])
+def test_every_list_that_is_cut_goes_on(name: str) -> None:  # S3
+    bounded = {
+        "plan",
+        "guard list",
+        "guard show",
+    }  # A plan is made anew each time; cases are few and decided in one go.
+    assert options(COMMANDS[name]) & {"--before", "--after"} or name in bounded
+
+
 def test_an_option_takes_the_same_everywhere() -> None:  # S3
     taken: dict[str, dict[str, list[str]]] = {}
     for name, command in COMMANDS.items():
