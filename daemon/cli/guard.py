@@ -37,7 +37,7 @@ async def list_cases(site: Site, *, account: str | None, everything: bool, limit
     """Show the cases that wait for a person."""
     from daemon.model import AccountName
 
-    async with site.reading() as store:
+    async with site.reading(account) as store:
         name = AccountName(account) if account else None
         found = [case.as_dict() for case in await store.guard.cases(name, closed=everything, limit=limit)]
     if as_json:

@@ -101,7 +101,7 @@ async def list_codes(
     from daemon.model import AccountName
     from daemon.store.reference import ReferenceKind
 
-    async with site.reading() as store:
+    async with site.reading(account) as store:
         if kind is None:
             lists = [
                 {"kind": each.kind.value, "size": each.size, "imported_at": each.imported_at.isoformat()}

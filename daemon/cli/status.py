@@ -138,7 +138,7 @@ async def list_deliveries(
     """Show what came in and could not be read, with the reason; it still lies at the marketplace."""
     from daemon.model import AccountName
 
-    async with site.reading() as store:
+    async with site.reading(account) as store:
         name = AccountName(account) if account else None
         state = None if everything else "set_aside"
         found = await store.views.deliveries(name, state=state, limit=limit, before=before)

@@ -1,11 +1,18 @@
 """The same thing is said in the same words to every command."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import pytest
+from anyio.from_thread import BlockingPortal
 
 from daemon.cli import main
+from daemon.config import load
+from daemon.model import AccountName
+from daemon.store import open_store
+from tests.cli.conftest import Say
+from tests.seller.conftest import NOON
 
 
 def commands(group: click.Group, *words: str) -> Iterator[tuple[str, click.Command]]:
@@ -54,3 +61,33 @@ def test_an_option_takes_the_same_everywhere() -> None:  # S3
                 taken.setdefault(each.opts[0], {}).setdefault(repr(each.type), []).append(name)
     assert {word: len(types) for word, types in taken.items()} == dict.fromkeys(taken, 1), taken
     assert not [name for name, command in COMMANDS.items() if "--why" in options(command)]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(["listings", "list"], ["listings", "show", "X"], ["listings", "export"], ["reference", "list"]),
+        *(
+            ["orders", "list"],
+            ["orders", "show", "X"],
+            ["orders", "export"],
+            ["claims", "list"],
+            ["claims", "show", "1"],
+        ),
+        *(["feeds", "list"], ["feeds", "codes"], ["deliveries"], ["guard"]),
+    ],
+    ids=" ".join,
+)
+def test_a_question_about_an_account_that_nobody_knows_is_not_answered_with_nothing(
+    say: Say, words: list[str], config_path: Path, portal: BlockingPortal
+) -> None:  # S3
+    async def once_there() -> None:
+        async with open_store(load(config_path).database) as store:
+            await store.accounts.configure(AccountName("gone"), "laredoute", "", NOON)
+
+    portal.call(once_there)
+    mistyped = say(*words, "--account", "reduote")
+    assert (mistyped.exit_code, mistyped.stdout) == (1, "")
+    assert mistyped.stderr == "Error: there is no account reduote; there are gone, lewis, redoute\n"
+    for known in ("redoute", "gone"):
+        assert "there is no account" not in say(*words, "--account", known).stderr
