@@ -128,16 +128,20 @@ def deliveries() -> None:
 @click.option("--account", help="Only of this account.")
 @click.option("--all", "everything", is_flag=True, help="Also what was read well, and what was closed.")
 @click.option("--limit", type=LIMIT, default=100, show_default=True, help="At most so many, the newest first.")
+@click.option("--before", type=NUMBER, help="Go on behind this delivery: the id of the last one of the list before.")
 @rows_options
 @click.pass_obj
 @asynchronous
-async def list_deliveries(site: Site, *, account: str | None, everything: bool, limit: int, as_json: bool) -> None:
+async def list_deliveries(
+    site: Site, *, account: str | None, everything: bool, limit: int, before: int | None, as_json: bool
+) -> None:
     """Show what came in and could not be read, with the reason; it still lies at the marketplace."""
     from daemon.model import AccountName
 
-    async with site.reading() as store:
+    async with site.reading(account) as store:
         name = AccountName(account) if account else None
-        found = await store.views.deliveries(name, state=None if everything else "set_aside", limit=limit)
+        state = None if everything else "set_aside"
+        found = await store.views.deliveries(name, state=state, limit=limit, before=before)
     if as_json:
         print_json(deliveries=found)
         return
@@ -158,12 +162,12 @@ async def retry(site: Site, number: int) -> None:
     click.echo(f"{done['job']} of {done['account']} reads it again {when}; see: sellerd deliveries")
 
 
-@deliveries.command(epilog=examples('sellerd deliveries close 12 13 --why "John Lewis has sent it again"'))
+@deliveries.command(epilog=examples('sellerd deliveries close 12 13 --reason "John Lewis has sent it again"'))
 @click.argument("numbers", metavar="ID...", type=NUMBER, nargs=-1, required=True)
-@click.option("--why", default="", help="Why, for the others and for later.")
+@click.option("--reason", default="", help="Why, for the others and for later.")
 @click.pass_obj
 @asynchronous
-async def close(site: Site, numbers: tuple[int, ...], why: str) -> None:
+async def close(site: Site, numbers: tuple[int, ...], reason: str) -> None:
     """Say that you have seen each ID, and that nothing more is to come of it: it is told no more.
 
     Its bytes are kept as long as any, it still lies at the marketplace, and it can still be read again (retry). What it
@@ -172,5 +176,5 @@ async def close(site: Site, numbers: tuple[int, ...], why: str) -> None:
     """
     async with site.control() as control:
         for number in numbers:
-            await control.tell(address("deliveries", number, "close"), {"why": why})
+            await control.tell(address("deliveries", number, "close"), {"why": reason})
             click.echo(f"Delivery {number} is closed.")

@@ -89,7 +89,7 @@ def test_what_stands_aside_is_closed(say: Say, running: RunningDaemon, portal: B
     ]
     portal.call(running.store.orders.keep, AccountName("redoute"), bad, read_clocks().at)
     numbers = [each["id"] for each in answer(say("deliveries", "--json"))["deliveries"]]
-    closed = say("deliveries", "close", *numbers, "--why", "sent again")
+    closed = say("deliveries", "close", *numbers, "--reason", "sent again")
     assert closed.output == "".join(f"Delivery {number} is closed.\n" for number in numbers)
     assert answer(say("deliveries", "--json"))["deliveries"] == []
     everything = answer(say("deliveries", "--all", "--json"))["deliveries"]
