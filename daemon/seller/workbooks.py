@@ -5,6 +5,7 @@ could make large. Formulas are never computed, macros, links and pictures never 
 """
 
 import errno
+import lzma
 import posixpath
 import re
 import struct
@@ -51,7 +52,7 @@ _ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
 _ONLY_ZEROS = re.compile("0{2,20}")
 _FAILURES = (
     *(BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, struct.error, OverflowError, KeyError),
-    ValueError,
+    *(ValueError, lzma.LZMAError),
 )
 _SAVE_AGAIN = "open it in a spreadsheet program and save it once more as XLSX"
 _DAY_0, _DAY_0_OF_1904 = datetime(1899, 12, 30), datetime(1904, 1, 1)  # noqa: DTZ001 - cells know no zone
@@ -92,10 +93,11 @@ def sheet_rows(file: BinaryIO) -> Iterator[SheetRow]:
         told = f"{type(error).__name__}: {str(error)[:_LONGEST_REASON]}"
         raise Unreadable(f"line 1: the workbook is damaged ({told}); {_SAVE_AGAIN}") from None
     except OSError as error:
-        # A place before the beginning of the file, which an archive that was cut at its front names; ours is well.
-        if error.errno != errno.EINVAL:
+        # A place before the beginning of the file, which an archive that was cut at its front names, or what is not
+        # packed as it says (bz2 gives no number); ours is well.
+        if error.errno not in (errno.EINVAL, None):
             raise
-        raise Unreadable(f"line 1: the workbook is damaged (its parts are not where it says); {_SAVE_AGAIN}") from None
+        raise Unreadable(f"line 1: the workbook is damaged (its parts are not what it says); {_SAVE_AGAIN}") from None
 
 
 class _Package:

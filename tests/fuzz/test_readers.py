@@ -5,6 +5,7 @@ import io
 import os
 from collections.abc import Callable
 from typing import Any
+from zipfile import ZIP_BZIP2, ZIP_DEFLATED, ZIP_LZMA, ZipFile
 
 import pytest
 from hypothesis import example, given, settings
@@ -78,6 +79,17 @@ def test_a_damaged_workbook_is_told_in_few_words() -> None:  # S1
     (whole,) = EVERY["workbook"].wholes
     # The first name in the archive is as long as most of the file: zipfile would tell all of it.
     assert EVERY["workbook"].read(whole[:26] + b"\xff\x07" + whole[28:]) is None
+
+
+@pytest.mark.parametrize("packed", [ZIP_DEFLATED, ZIP_BZIP2, ZIP_LZMA], ids=["deflate", "bzip2", "lzma"])
+def test_a_workbook_that_is_packed_in_another_way_than_it_says_is_damaged(packed: int) -> None:  # S1
+    file = io.BytesIO()
+    with ZipFile(file, "w", packed) as archive:
+        archive.writestr("_rels/.rels", "<Relationships/>" * 99)
+    content = file.getvalue()
+    # Its data begin behind the header, the name, and what each way of packing says of itself.
+    start = 30 + len("_rels/.rels") + 9
+    assert EVERY["workbook"].read(content[:start] + b"\xff" * 12 + content[start + 12 :]) is None
 
 
 # What is cut short.
