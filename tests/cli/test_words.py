@@ -79,8 +79,14 @@ def test_an_option_takes_the_same_everywhere() -> None:  # S3
     taken: dict[str, dict[str, list[str]]] = {}
     for name, command in COMMANDS.items():
         for each in command.params:
-            if isinstance(each, click.Option) and each.opts[0] in ("--limit", "--before", "--reason", "--account"):
-                taken.setdefault(each.opts[0], {}).setdefault(repr(each.type), []).append(name)
+            if isinstance(each, click.Option) and each.opts[0] in (
+                "--limit",
+                "--before",
+                "--reason",
+                "--account",
+                "--since",
+            ):
+                taken.setdefault(each.opts[0], {}).setdefault(str(each.type.to_info_dict()), []).append(name)
     assert {word: len(types) for word, types in taken.items()} == dict.fromkeys(taken, 1), taken
     assert not [name for name, command in COMMANDS.items() if "--why" in options(command)]
 
