@@ -25,7 +25,6 @@ from daemon.marketplaces.edge.settings import profile_faults
 from daemon.model import AccountName
 from daemon.rules.catalogue import Catalogue, load_catalogue
 from daemon.settings import AccountSettings, Duration, Secret, SftpTable, Table
-from daemon.transports.sftp_keys import parse_private_key, parse_public_key
 
 #: The jobs of an account by what it speaks: what its `every` may name. When each comes by itself is in crontab.py.
 JOBS: Mapping[str, tuple[str, ...]] = {wire: dialect.jobs for wire, dialect in DIALECTS.items()}
@@ -532,6 +531,9 @@ class _Reading:
                 self._tell(file, f"{_join(place, job)} is shorter than a second; write 1s or more")
 
     def _check_keys(self, login: SftpTable, file: Path, place: str) -> None:
+        # Here and not above: whoever asks for no secret (`catalogues`) need not wait for asyncssh.
+        from daemon.transports.sftp_keys import parse_private_key, parse_public_key
+
         for number, key in enumerate(login.host_keys):
             try:
                 parse_public_key(key)
