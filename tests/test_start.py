@@ -46,6 +46,11 @@ def test_a_floor_waits_for_no_library_of_another(module: str, without: set[str])
     assert not modules & without
 
 
+def test_the_holidays_of_the_shipped_retailers_are_not_looked_up_to_read_a_configuration() -> None:
+    script = "from daemon.marketplaces.edge.days import CalendarTable; CalendarTable(holidays='GB-ENG')"
+    assert "holidays" not in modules_after(script)
+
+
 async def test_questions_at_the_command_line_wait_for_the_database_alone(tmp_path: Path) -> None:  # S3
     config = tmp_path / "config.toml"
     config.write_text('[daemon]\nstate_dir = "state"\n')
