@@ -531,7 +531,9 @@ class _Reading:
                 self._tell(file, f"{_join(place, job)} is shorter than a second; write 1s or more")
 
     def _check_keys(self, login: SftpTable, file: Path, place: str) -> None:
-        # Here and not above: whoever asks for no secret (`catalogues`) need not wait for asyncssh.
+        if not login.host_keys and login.private_key is None:
+            return
+        # Here and not above: whoever has no key in the configuration need not wait for asyncssh.
         from daemon.transports.sftp_keys import parse_private_key, parse_public_key
 
         for number, key in enumerate(login.host_keys):
