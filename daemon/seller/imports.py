@@ -1,13 +1,11 @@
 """Listings, stock, prices, promotions and dispatches from files and streams; every bad row is told (S1)."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import partial
-from itertools import islice
-from operator import attrgetter
-from typing import Any, BinaryIO, NamedTuple, TypeVar
+from typing import Any, BinaryIO, NamedTuple
 
 from anyio import create_task_group, to_thread
 
@@ -18,7 +16,7 @@ from daemon.seller.columns import SKU, ImportKind, open_import
 from daemon.seller.differences import Difference, changes
 from daemon.seller.dispatches import Dispatches
 from daemon.seller.intakes import NO_VERDICT, SMALL_BATCH, Intake, Listings, Prices, Promotions, Stock, Took
-from daemon.seller.rows import BrokenRow, Fault, FaultCode, Row, Seen, Table
+from daemon.seller.rows import BrokenRow, Fault, FaultCode, Row, Seen, Table, UsualRows
 from daemon.settings import AccountSettings
 from daemon.store import Store
 from daemon.store.changes import Change
@@ -26,9 +24,6 @@ from daemon.store.snapshots import Rehearsal
 
 #: Faults told one by one; a file with more of them is mended in portions.
 MOST_TOLD = 10_000
-
-R = TypeVar("R")
-S = TypeVar("S")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +61,24 @@ class RowResult(NamedTuple):
     differences: Sequence[Difference] = ()
 
 
-_TOLD_FROM = RowResult._fields.index("faults")
-_NOTHING_TOLD = RowResult(0, "", None)[_TOLD_FROM:]
+@dataclass(slots=True)
+class Batch:
+    """What the rows of one batch did, in their order: by column, because of most there is no more to tell than that.
+
+    `told` has whole those of which there is more, by their places. Iterate for all of them.
+    """
+
+    lines: Sequence[int]
+    keys: Sequence[str]
+    changes: Sequence[Change | None]
+    told: Mapping[int, RowResult]
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def __iter__(self) -> Iterator[RowResult]:
+        for place, row in enumerate(zip(self.lines, self.keys, self.changes, strict=True)):
+            yield self.told.get(place) or RowResult(*row)
 
 
 @dataclass(slots=True)
@@ -95,9 +106,10 @@ class ImportReport:
     doubtful: list[Doubtful] = field(default_factory=list)
     differences: list[Difference] = field(default_factory=list)
 
-    def add(self, batch: Sequence[RowResult]) -> None:
+    def add(self, batch: Batch) -> None:
         """Count the rows of a batch by what they did, and keep what there is to tell of them."""
-        for row in self.count(batch):
+        self.count(batch)
+        for row in batch.told.values():
             if len(self.faults) < MOST_TOLD:
                 self.faults.extend(row.faults)
             if row.reason and len(self.incomplete) < MOST_TOLD:
@@ -106,19 +118,16 @@ class ImportReport:
                 self.doubtful.append(Doubtful(row.line, row.key, row.warnings))
             self.differences += row.differences[: MOST_TOLD - len(self.differences)]
 
-    def count(self, batch: Sequence[RowResult]) -> list[RowResult]:
-        """Count the rows of a batch by what they did; returns those of which there is more to tell."""
+    def count(self, batch: Batch) -> None:
+        """Count the rows of a batch by what they did."""
         self.rows += len(batch)
-        for change, rows in Counter(map(attrgetter("change"), batch)).items():
+        for change, rows in Counter(batch.changes).items():
             what = change or "refused"
             setattr(self, what, getattr(self, what) + rows)
-        # A few of a million, mostly: so they are found by what they are not.
-        telling = [row for row in batch if row[_TOLD_FROM:] != _NOTHING_TOLD]
-        for row in telling:
+        for row in batch.told.values():
             self.not_ready += bool(row.reason)
             self.warned += bool(row.warnings)
             self.differing += len(row.differences)
-        return telling
 
     def as_dict(self) -> dict[str, Any]:
         """The report for programs."""
@@ -151,7 +160,7 @@ def check_kind(account: AccountSettings, kind: ImportKind) -> None:
 
 async def import_rows(
     store: Store, account: AccountSettings, kind: ImportKind, table: Table, at: datetime, *, dry_run: bool = False
-) -> AsyncIterator[list[RowResult]]:
+) -> AsyncIterator[Batch]:
     """Take over the rows of an open table: what each did, in their order, a batch after its transaction has ended.
 
     Raises StoreError when the database fails: the batches before that stay.
@@ -161,9 +170,10 @@ async def import_rows(
     intake = _intake(kind, into, account, at)
     # What a dry run compares are whole listings.
     size = SMALL_BATCH if dry_run else intake.batch
-    read = partial(to_thread.run_sync, _next_batch, intake, iter(table), Seen(), size)
+    rows = _Rows(intake, table)
+    read = partial(to_thread.run_sync, rows.next_batch, size)
     batch = await read()
-    while batch:
+    while batch.lines:
         done, batch, fault = await _while_reading(read, partial(_put, store, intake, batch, rehearsal))
         yield done
         if fault is not None:
@@ -171,10 +181,10 @@ async def import_rows(
 
 
 async def _while_reading(
-    read: Callable[[], Awaitable[list[R]]], put: Callable[[], Awaitable[S]]
-) -> tuple[S, list[R], DaemonError | None]:
+    read: Callable[[], Awaitable["_Read"]], put: Callable[[], Awaitable[Batch]]
+) -> tuple[Batch, "_Read", DaemonError | None]:
     """Store a batch and read the next at the same time; what is wrong with the next stops nothing of this one."""
-    following: list[R] = []
+    following = _Read()
     fault: DaemonError | None = None
 
     async def read_on() -> None:
@@ -208,6 +218,90 @@ def _intake(kind: ImportKind, store: Store, account: AccountSettings, at: dateti
             return Dispatches(store, account, at)
 
 
+@dataclass(slots=True)
+class _Read:
+    """A batch as it was read: its rows in their order, those that are refused already, and what the others bring.
+
+    `refused` is by place. `ready` is what the intake made of the values of the others.
+    """
+
+    lines: list[int] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
+    refused: dict[int, RowResult] = field(default_factory=dict)
+    values: list[Any] = field(default_factory=list)
+    ready: Any = None
+
+    def good(self) -> Sequence[int]:
+        """The places of the rows that the file shows no fault of."""
+        every = range(len(self.lines))
+        return [place for place in every if place not in self.refused] if self.refused else every
+
+
+class _Rows:
+    """The rows of a table on their way to an intake, a batch at a time."""
+
+    def __init__(self, intake: Intake[Any], table: Table) -> None:
+        self._intake = intake
+        self._table = table
+        self._rows = iter(table)
+        self._seen = Seen()
+
+    def next_batch(self, size: int) -> _Read:
+        """At most so many rows; none at the end."""
+        read = _Read()
+        while (left := size - len(read.lines)) > 0:
+            usual = self._table.usual_rows(left)
+            if usual is not None:
+                self._take_usual(read, usual)
+            elif (row := next(self._rows, None)) is not None:
+                self._take(read, row)
+            else:
+                break
+        read.ready = self._intake.ready([read.keys[place] for place in read.good()], read.values)
+        return read
+
+    def _take_usual(self, read: _Read, usual: UsualRows) -> None:
+        keys, start = usual.cells[self._intake.key], len(read.lines)
+        values = self._intake.usual(usual.cells)
+        repeated = self._seen.repeated(keys, usual.line)
+        for line, before in repeated.items():
+            key = keys[line - usual.line]
+            fault = fault_at(line, self._intake.key, key, *self._twice(before), self._intake.key, key, "duplicate")
+            read.refused[start + line - usual.line] = RowResult(line, key, None, [fault])
+        read.lines += range(usual.line, usual.line + len(keys))
+        read.keys += keys
+        read.values += (
+            [value for line, value in enumerate(values, usual.line) if line not in repeated] if repeated else values
+        )
+
+    def _take(self, read: _Read, row: Row | BrokenRow) -> None:
+        taken = self._read(row)
+        if isinstance(taken, RowResult):
+            read.refused[len(read.lines)] = taken
+        else:
+            read.values.append(taken.value)
+        read.lines.append(taken.line)
+        read.keys.append(taken.key)
+
+    def _read(self, row: Row | BrokenRow) -> "_Good | RowResult":
+        intake = self._intake
+        if isinstance(row, BrokenRow):
+            return RowResult(row.fault.line, row.fault.sku or row.fault.order, None, [row.fault])
+        cells = Cells(row, intake.key)
+        intake.check_key(cells)
+        value = intake.value(cells)
+        unique = "\0".join(map(cells.given, intake.unique))
+        if unique and not cells.faults and (line := self._seen.before(unique, row.line)):
+            cells.fault(intake.key, *self._twice(line), "duplicate")
+        if cells.faults:
+            return RowResult(row.line, cells.key, None, cells.faults)
+        return _Good(row.line, cells.key, value)
+
+    def _twice(self, line: int) -> tuple[str, str]:
+        same = " and ".join("SKU" if name == SKU.name else name for name in self._intake.unique)
+        return f"the same {same} is on line {line} already, which was taken", "keep one of the two rows"
+
+
 class _Good(NamedTuple):
     """A row that the file shows no fault of, with what it brings."""
 
@@ -216,40 +310,27 @@ class _Good(NamedTuple):
     value: Any
 
 
-def _next_batch(intake: Intake[Any], rows: Iterator[Row | BrokenRow], seen: Seen, size: int) -> list[_Good | RowResult]:
-    return [_read(intake, row, seen) for row in islice(rows, size)]
-
-
-def _read(intake: Intake[Any], row: Row | BrokenRow, seen: Seen) -> _Good | RowResult:
-    if isinstance(row, BrokenRow):
-        return RowResult(row.fault.line, row.fault.sku or row.fault.order, None, [row.fault])
-    cells = Cells(row, intake.key)
-    intake.check_key(cells)
-    value = intake.value(cells)
-    unique = "\0".join(map(cells.given, intake.unique))
-    if unique and not cells.faults and (line := seen.before(unique, row.line)):
-        same = " and ".join("SKU" if name == SKU.name else name for name in intake.unique)
-        problem = f"the same {same} is on line {line} already, which was taken"
-        cells.fault(intake.key, problem, "keep one of the two rows", "duplicate")
-    if cells.faults:
-        return RowResult(row.line, cells.key, None, cells.faults)
-    return _Good(row.line, cells.key, value)
-
-
-async def _put(
-    store: Store, intake: Intake[Any], batch: Sequence[_Good | RowResult], rehearsal: Rehearsal | None
-) -> list[RowResult]:
-    good = [row for row in batch if isinstance(row, _Good)]
+async def _put(store: Store, intake: Intake[Any], read: _Read, rehearsal: Rehearsal | None) -> Batch:
+    good = read.good()
     async with store.importing(intake.name):
         if rehearsal is not None:
-            rehearsal.skus = list({Sku(row.key) for row in good}) if intake.key == SKU.name else []
-        took = iter(await intake.put([row.value for row in good]) if good else [])
-    return [row if isinstance(row, RowResult) else _result(intake, row, next(took), rehearsal) for row in batch]
+            rehearsal.skus = list({Sku(read.keys[place]) for place in good}) if intake.key == SKU.name else []
+        took = await intake.put(read.ready) if read.values else []
+    if rehearsal is None and took and not read.refused and _is_plain(took[0]) and took == took[:1] * len(took):
+        # In most batches all do the same.
+        return Batch(read.lines, read.keys, [took[0].change] * len(took), {})
+    changes: list[Change | None] = [None] * len(read.lines)
+    told = dict(read.refused)
+    for place, each, value in zip(good, took, read.values, strict=True):
+        changes[place] = each.change
+        if rehearsal is None and _is_plain(each):
+            continue
+        told[place] = result = _result(intake, _Good(read.lines[place], read.keys[place], value), each, rehearsal)
+        changes[place] = result.change
+    return Batch(read.lines, read.keys, changes, dict(sorted(told.items())))
 
 
 def _result(intake: Intake[Any], row: _Good, took: Took, rehearsal: Rehearsal | None) -> RowResult:
-    if rehearsal is None and took.change in _PLAIN and took.verdict is NO_VERDICT and not took.reason:
-        return RowResult(row.line, row.key, took.change)
     fault = _refusals(intake, row, took)
     if fault:
         return RowResult(row.line, row.key, None, fault)
@@ -267,8 +348,10 @@ def _result(intake: Intake[Any], row: _Good, took: Took, rehearsal: Rehearsal | 
     )
 
 
-#: what most rows do, of which there is no more to tell
-_PLAIN = frozenset({Change.CREATED, Change.CHANGED, Change.UNCHANGED})
+def _is_plain(took: Took) -> bool:
+    """Whether there is no more to tell of what a row did."""
+    plain = took.change in (Change.CHANGED, Change.UNCHANGED, Change.CREATED)
+    return plain and took.verdict is NO_VERDICT and not took.reason
 
 
 def _refusals(intake: Intake[Any], row: _Good, took: Took) -> list[Fault]:
