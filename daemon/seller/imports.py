@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import partial
@@ -16,10 +17,11 @@ from daemon.seller.columns import SKU, ImportKind, open_import
 from daemon.seller.differences import Difference, changes
 from daemon.seller.dispatches import Dispatches
 from daemon.seller.intakes import NO_VERDICT, SMALL_BATCH, Intake, Listings, Prices, Promotions, Stock, Took
-from daemon.seller.rows import BrokenRow, Fault, FaultCode, Row, Seen, Table, UsualRows
+from daemon.seller.rows import BrokenRow, Fault, FaultCode, Row, Table, UsualRows
 from daemon.settings import AccountSettings
 from daemon.store import Store
 from daemon.store.changes import Change
+from daemon.store.seen import Seen
 from daemon.store.snapshots import Rehearsal
 
 #: Faults told one by one; a file with more of them is mended in portions.
@@ -170,14 +172,14 @@ async def import_rows(
     intake = _intake(kind, into, account, at)
     # What a dry run compares are whole listings.
     size = SMALL_BATCH if dry_run else intake.batch
-    rows = _Rows(intake, table)
-    read = partial(to_thread.run_sync, rows.next_batch, size)
-    batch = await read()
-    while batch.lines:
-        done, batch, fault = await _while_reading(read, partial(_put, store, intake, batch, rehearsal))
-        yield done
-        if fault is not None:
-            raise fault
+    with closing(Seen()) as seen:
+        read = partial(to_thread.run_sync, _Rows(intake, table, seen).next_batch, size)
+        batch = await read()
+        while batch.lines:
+            done, batch, fault = await _while_reading(read, partial(_put, store, intake, batch, rehearsal))
+            yield done
+            if fault is not None:
+                raise fault
 
 
 async def _while_reading(
@@ -222,14 +224,22 @@ def _intake(kind: ImportKind, store: Store, account: AccountSettings, at: dateti
 class _Read:
     """A batch as it was read: its rows in their order, those that are refused already, and what the others bring.
 
-    `refused` is by place. `ready` is what the intake made of the values of the others.
+    `refused` is by place. `unique` is what each of the others may share with no other row of the file, where there is
+    such a thing; `ready` is what the intake made of what they bring.
     """
 
     lines: list[int] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
     refused: dict[int, RowResult] = field(default_factory=dict)
     values: list[Any] = field(default_factory=list)
+    unique: list[str] = field(default_factory=list)
     ready: Any = None
+
+    def refuse(self, line: int, key: str, faults: Sequence[Fault]) -> None:
+        """Take a row that goes no further."""
+        self.refused[len(self.lines)] = RowResult(line, key, None, faults)
+        self.lines.append(line)
+        self.keys.append(key)
 
     def good(self) -> Sequence[int]:
         """The places of the rows that the file shows no fault of."""
@@ -240,14 +250,14 @@ class _Read:
 class _Rows:
     """The rows of a table on their way to an intake, a batch at a time."""
 
-    def __init__(self, intake: Intake[Any], table: Table) -> None:
+    def __init__(self, intake: Intake[Any], table: Table, seen: Seen) -> None:
         self._intake = intake
         self._table = table
         self._rows = iter(table)
-        self._seen = Seen()
+        self._seen = seen
 
     def next_batch(self, size: int) -> _Read:
-        """At most so many rows; none at the end."""
+        """At most so many rows; none at the end. Raises Unreadable where the table breaks off, and StoreError."""
         read = _Read()
         while (left := size - len(read.lines)) > 0:
             usual = self._table.usual_rows(left)
@@ -257,49 +267,50 @@ class _Rows:
                 self._take(read, row)
             else:
                 break
+        if read.unique:
+            self._refuse_repeated(read)
         read.ready = self._intake.ready([read.keys[place] for place in read.good()], read.values)
         return read
 
     def _take_usual(self, read: _Read, usual: UsualRows) -> None:
-        keys, start = usual.cells[self._intake.key], len(read.lines)
-        values = self._intake.usual(usual.cells)
-        repeated = self._seen.repeated(keys, usual.line)
-        for line, before in repeated.items():
-            key = keys[line - usual.line]
-            fault = fault_at(line, self._intake.key, key, *self._twice(before), self._intake.key, key, "duplicate")
-            read.refused[start + line - usual.line] = RowResult(line, key, None, [fault])
+        keys = usual.cells[self._intake.key]
         read.lines += range(usual.line, usual.line + len(keys))
         read.keys += keys
-        read.values += (
-            [value for line, value in enumerate(values, usual.line) if line not in repeated] if repeated else values
-        )
+        read.unique += keys
+        read.values += self._intake.usual(usual.cells)
 
     def _take(self, read: _Read, row: Row | BrokenRow) -> None:
-        taken = self._read(row)
-        if isinstance(taken, RowResult):
-            read.refused[len(read.lines)] = taken
-        else:
-            read.values.append(taken.value)
-        read.lines.append(taken.line)
-        read.keys.append(taken.key)
-
-    def _read(self, row: Row | BrokenRow) -> "_Good | RowResult":
-        intake = self._intake
         if isinstance(row, BrokenRow):
-            return RowResult(row.fault.line, row.fault.sku or row.fault.order, None, [row.fault])
+            read.refuse(row.fault.line, row.fault.sku or row.fault.order, [row.fault])
+            return
+        intake = self._intake
         cells = Cells(row, intake.key)
         intake.check_key(cells)
         value = intake.value(cells)
-        unique = "\0".join(map(cells.given, intake.unique))
-        if unique and not cells.faults and (line := self._seen.before(unique, row.line)):
-            cells.fault(intake.key, *self._twice(line), "duplicate")
         if cells.faults:
-            return RowResult(row.line, cells.key, None, cells.faults)
-        return _Good(row.line, cells.key, value)
+            read.refuse(row.line, cells.key, cells.faults)
+            return
+        read.lines.append(row.line)
+        read.keys.append(cells.key)
+        read.values.append(value)
+        if intake.unique:
+            # No cell holds a control character.
+            read.unique.append("\x1f".join(map(cells.given, intake.unique)))
 
-    def _twice(self, line: int) -> tuple[str, str]:
+    def _refuse_repeated(self, read: _Read) -> None:
+        good = read.good()
+        repeated = self._seen.repeated(read.unique, [read.lines[place] for place in good])
+        if not repeated:
+            return
+        column = self._intake.key
         same = " and ".join("SKU" if name == SKU.name else name for name in self._intake.unique)
-        return f"the same {same} is on line {line} already, which was taken", "keep one of the two rows"
+        for number, before in repeated.items():
+            place = good[number]
+            line, key = read.lines[place], read.keys[place]
+            problem = f"the same {same} is on line {before} already, which was taken"
+            fault = fault_at(line, column, key, problem, "keep one of the two rows", column, key, "duplicate")
+            read.refused[place] = RowResult(line, key, None, [fault])
+        read.values = [value for number, value in enumerate(read.values) if number not in repeated]
 
 
 class _Good(NamedTuple):

@@ -4,7 +4,6 @@ Where the rows come from is another module's: `tables.py` reads CSV, `sheets.py`
 """
 
 import re
-from array import array
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -159,56 +158,6 @@ class Table:
                 fault = Fault(line, problem, "type the text once more", name, repr(cell), code="broken_row")
                 return BrokenRow(tuple(cells), fault)
         return Row(line, tuple(cells), named)
-
-
-class Seen:
-    """The keys of the rows already taken and their lines: 20 to 28 bytes a row, so that a million rows stay small.
-
-    Of a key 64 bits are kept, salted anew by each process: of a million rows, two different ones are taken for the same
-    once in forty million files.
-    """
-
-    def __init__(self) -> None:
-        self._hashes = array("q")
-        self._lines = array("I")
-        self._resize(1 << 10)
-
-    def _resize(self, capacity: int) -> None:
-        #: how manyth of the hashes it is, from 1, at the place that a hash says or the next free one
-        self._places = array("I", [0]) * capacity
-        places, mask = self._places, capacity - 1
-        for number, known in enumerate(self._hashes, 1):
-            place = known & mask
-            while places[place]:
-                place = (place + 1) & mask
-            places[place] = number
-
-    def before(self, key: str, line: int) -> int:
-        """The line on which `key` came before, or 0, and then it is noted to have come on `line`."""
-        return self.repeated([key], line).get(line, 0)
-
-    def repeated(self, keys: Sequence[str], line: int) -> dict[int, int]:
-        """Those of the keys on `line` and the lines behind it that came before: on which line, by the line of each.
-
-        The others are noted to have come where they stand.
-        """
-        while 2 * (len(self._hashes) + len(keys)) > len(self._places):
-            self._resize(2 * len(self._places))
-        start, hashes, places, mask = len(self._hashes), self._hashes, self._places, len(self._places) - 1
-        hashes.extend(map(hash, keys))
-        self._lines.extend(range(line, line + len(keys)))
-        repeated: dict[int, int] = {}
-        # With everything at hand: it goes round for each of a million rows. What is repeated gets no place.
-        for number, known in enumerate(hashes[start:], start + 1):
-            place = known & mask
-            while before := places[place]:
-                if hashes[before - 1] == known:
-                    repeated[self._lines[number - 1]] = self._lines[before - 1]
-                    break
-                place = (place + 1) & mask
-            else:
-                places[place] = number
-        return repeated
 
 
 def _as_meant(cell: str) -> str:

@@ -98,7 +98,6 @@ def put_figures(db: sqlite3.Connection, account: AccountName, part: Part, figure
         "CREATE TEMP TABLE IF NOT EXISTS differing (listing INTEGER PRIMARY KEY, first INTEGER NOT NULL,"
         " second INTEGER, before INTEGER)"
     )
-    db.execute("DELETE FROM temp.differing")
     differing = db.execute(
         f"INSERT INTO temp.differing SELECT l.id, {columns.given}, {columns.given_second}, l.{columns.first}"  # noqa: S608 - our own words
         f" FROM {_FOUND} WHERE NOT ({columns.alike})",
@@ -116,6 +115,7 @@ def put_figures(db: sqlite3.Connection, account: AccountName, part: Part, figure
         f" {part}_revision = {part}_revision + 1, changed_at = :at WHERE id IN (SELECT listing FROM temp.differing)",
         named,
     )
+    db.execute("DELETE FROM temp.differing")
     return done
 
 

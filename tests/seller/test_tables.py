@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from daemon.errors import Unreadable
 from daemon.seller.cells import USUAL_NUMBER, USUAL_SKU
-from daemon.seller.rows import BrokenRow, Row, Seen
+from daemon.seller.rows import BrokenRow, Row
 from daemon.seller.tables import CsvTable as Table
 
 COLUMNS = ("sku", "stock", "title")
@@ -224,30 +224,3 @@ def test_most_rows_of_a_usual_file_are_taken_in_sets() -> None:  # S1
     found, count = in_sets("\r\n".join(["note,sku,stock", *lines, ""]), 10_000)
     assert (len(found), count) == (20_000, 19_998)
     assert found[19_999] == (20_001, "SKU 19999", "19999")
-
-
-@given(st.lists(st.text(max_size=4)))
-def test_seen_is_a_dictionary(keys: list[str]) -> None:
-    seen, model = Seen(), dict[str, int]()
-    for line, key in enumerate(keys, 2):
-        assert seen.before(key, line) == model.get(key, 0)
-        model.setdefault(key, line)
-
-
-@given(st.lists(st.lists(st.text(max_size=2)), max_size=8))
-def test_seen_tells_all_that_is_repeated_of_many(runs: list[list[str]]) -> None:
-    seen, model, first = Seen(), dict[str, int](), 2
-    for keys in runs:
-        expected = {}
-        for line, key in enumerate(keys, first):
-            if key in model:
-                expected[line] = model[key]
-            model.setdefault(key, line)
-        assert seen.repeated(keys, first) == expected
-        first += len(keys) + 1
-
-
-def test_seen_grows() -> None:
-    seen = Seen()
-    assert not any(seen.before(f"SKU-{number}", number + 2) for number in range(5_000))
-    assert [seen.before(f"SKU-{number}", 1) for number in (0, 4_999)] == [2, 5_001]
