@@ -9,10 +9,11 @@ import xlsxwriter
 from daemon.errors import Unreadable
 from daemon.model import AccountName, Customer, Delivery, LineState, Order, OrderLine, OrderNumber, RemoteFile, Sku
 from daemon.seller.badrows import TableFormat, reasons_of, write_bad_rows
+from daemon.seller.batches import RowResult
 from daemon.seller.columns import ImportKind, open_lines
 from daemon.seller.differences import fields
 from daemon.seller.exports import LISTING_COLUMNS
-from daemon.seller.imports import ImportReport, RowResult, import_file, import_rows
+from daemon.seller.imports import ImportReport, import_file, import_rows
 from daemon.seller.intakes import LARGE_BATCH
 from daemon.seller.rows import BrokenRow, Row, Table
 from daemon.seller.spreadsheets import Cell, write_spreadsheet

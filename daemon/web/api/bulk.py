@@ -13,8 +13,9 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from daemon.errors import DaemonError
+from daemon.seller.batches import Batch, RowResult
 from daemon.seller.columns import KEYS, ImportKind, open_import, open_lines
-from daemon.seller.imports import Batch, ImportReport, RowResult, check_kind, import_rows
+from daemon.seller.imports import ImportReport, check_kind, import_rows
 from daemon.seller.rows import Table
 from daemon.settings import AccountSettings
 from daemon.store import Store
