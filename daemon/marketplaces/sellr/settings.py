@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from difflib import get_close_matches
-from ipaddress import ip_address
 from typing import Annotated, ClassVar, Literal
 from urllib.parse import urlsplit
 
@@ -30,7 +29,7 @@ from daemon.model import (
     VatTerritory,
 )
 from daemon.rules import safety, vat
-from daemon.settings import AccountSettings, DeadlinesTable, Duration, Secret, SftpTable, Table, TimeZone
+from daemon.settings import AccountSettings, DeadlinesTable, Duration, Secret, SftpTable, Table, TimeZone, is_loopback
 
 #: guide L8: never less than this between the end of one stock and price feed and the start of the next
 _HOUR = timedelta(hours=1)
@@ -511,7 +510,7 @@ def _url_problem(url: str, *, loopback_http: bool) -> str | None:
         return "not an absolute URL; write it like https://host.example/path"
     if parts.username is not None or parts.password is not None:
         return "no user or password in a URL; they belong to login.user and login.password"
-    if parts.scheme == "https" or (parts.scheme == "http" and loopback_http and _is_loopback(host)):
+    if parts.scheme == "https" or (parts.scheme == "http" and loopback_http and is_loopback(host)):
         return None
     if parts.scheme == "http":
         return (
@@ -519,12 +518,3 @@ def _url_problem(url: str, *, loopback_http: bool) -> str | None:
             '(http:// only to a loopback address with environment = "sandbox")'
         )
     return "only https:// is spoken here; write it like https://host.example/path"
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
