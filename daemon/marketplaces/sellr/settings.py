@@ -335,7 +335,7 @@ class SellrSettings(AccountSettings):
     login: LoginTable
     tokens: TokensTable
     sftp: SftpTable
-    urls: UrlsTable = UrlsTable()
+    urls: UrlsTable = Field(default=UrlsTable(), validate_default=True)
     folders: FoldersTable = FoldersTable()
     after_keeping: Literal["leave", "archive", "delete"] = "leave"
     report: ReportTable = ReportTable()
@@ -366,11 +366,11 @@ class SellrSettings(AccountSettings):
     @field_validator("urls")
     @classmethod
     def _safe_urls(cls, urls: UrlsTable, info: ValidationInfo) -> UrlsTable:
-        sandbox = info.data.get("environment") == "sandbox"
+        environment = info.data.get("environment", "live")
         problems = [
             f"{name}: {problem}"
             for name, url in urls
-            if (problem := _url_problem(url, loopback_http=sandbox)) is not None
+            if (problem := _url_problem(url, environment=environment)) is not None
         ]
         if problems:
             raise ValueError("; ".join(problems))
@@ -500,7 +500,11 @@ def _basis_points(percentage: str) -> int:
     return int(whole) * 100 + int(fraction.ljust(2, "0"))
 
 
-def _url_problem(url: str, *, loopback_http: bool) -> str | None:
+_LIVE_HOSTS = frozenset(urlsplit(url).hostname for _, url in UrlsTable())
+_ELSEWHERE = "http://127.0.0.1:8480/seller/items of sellerd sandbox"
+
+
+def _url_problem(url: str, *, environment: str) -> str | None:
     try:
         parts = urlsplit(url)
         host = parts.hostname
@@ -511,7 +515,12 @@ def _url_problem(url: str, *, loopback_http: bool) -> str | None:
         return "not an absolute URL; write it like https://host.example/path"
     if parts.username is not None or parts.password is not None:
         return "no user or password in a URL; they belong to login.user and login.password"
-    if parts.scheme == "https" or (parts.scheme == "http" and loopback_http and _is_loopback(host)):
+    if environment != "live" and host in _LIVE_HOSTS:
+        # A try must not reach the shop, least of all faster than its hour.
+        return (
+            f'{host} is La Redoute itself; for environment = "{environment}" write where that is, such as {_ELSEWHERE}'
+        )
+    if parts.scheme == "https" or (parts.scheme == "http" and environment == "sandbox" and _is_loopback(host)):
         return None
     if parts.scheme == "http":
         return (

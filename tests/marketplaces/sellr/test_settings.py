@@ -11,6 +11,9 @@ from pydantic import ValidationError
 from daemon.model import ChannelStatus, Deadlines, FeedKind, LineState, OfferTerms, Part, UpdateKind
 from tests.marketplaces.sellr.made_up import settings, table
 
+#: nothing that is not live may go to La Redoute itself
+ELSEWHERE = {name: f"https://there.example.test/{name}" for name in ("items", "offers", "orders")}
+
 
 def problem(**changes: Any) -> str:
     with pytest.raises(ValidationError) as caught:
@@ -73,7 +76,17 @@ def test_less_than_an_hour_is_refused_with_the_reason(environment: str) -> None:
 
 
 def test_the_sandbox_may_be_faster() -> None:
-    assert settings(environment="sandbox", offers={"interval": "5s"}).offers.interval == timedelta(seconds=5)
+    quick = settings(environment="sandbox", offers={"interval": "5s"}, urls=ELSEWHERE)
+    assert quick.offers.interval == timedelta(seconds=5)
+
+
+@pytest.mark.parametrize("environment", ["uat", "sandbox"])
+def test_what_is_not_live_never_goes_to_la_redoute_itself(environment: str) -> None:  # L8
+    told = problem(environment=environment)
+    for name in ELSEWHERE:
+        assert f"{name}: " in told
+    assert f'is La Redoute itself; for environment = "{environment}" write' in told
+    assert settings(environment=environment, urls=ELSEWHERE).urls.items == ELSEWHERE["items"]
 
 
 @pytest.mark.parametrize(
@@ -101,9 +114,9 @@ def test_every_bad_url_is_told_at_once() -> None:
 
 def test_plain_http_only_to_this_machine_and_only_in_the_sandbox() -> None:
     for host in ("127.0.0.1:8080", "localhost", "[::1]:80"):
-        settings(environment="sandbox", urls={"items": f"http://{host}/items"})
+        settings(environment="sandbox", urls=ELSEWHERE | {"items": f"http://{host}/items"})
         problem(environment="live", urls={"items": f"http://{host}/items"})
-    problem(environment="sandbox", urls={"items": "http://api.example.test/items"})
+    problem(environment="sandbox", urls=ELSEWHERE | {"items": "http://api.example.test/items"})
 
 
 @pytest.mark.parametrize(
