@@ -152,6 +152,14 @@ def test_the_only_account_need_not_be_named(say: Say, config_path: Path) -> None
     )
 
 
+def test_a_file_of_the_state_folder_that_cannot_be_read_is_named(say: Say, config_path: Path) -> None:  # D3
+    keys = config_path.parent / "state" / "known_hosts"
+    keys.mkdir(parents=True)
+    told = say("run")
+    assert told.exit_code == 78
+    assert f"account lewis: {keys} cannot be read: Is a directory; the daemon's user must be able to" in told.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
