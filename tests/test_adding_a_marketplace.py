@@ -115,6 +115,6 @@ def test_the_command_line_serves_what_the_page_adds(tree: Path) -> None:
     ):
         (tree / f"{kind}.csv").write_text(rows, "utf-8")
         run(tree, *sellerd, "import", kind, f"{kind}.csv", "--account", "kiosk")
-    run(tree, *sellerd, "plan", "kiosk", "--bytes", "planned")
+    run(tree, *sellerd, "plan", "--account", "kiosk", "--bytes", "planned")
     (planned,) = (tree / "planned").iterdir()
     assert planned.read_text("utf-8") == "sku,units,price\nLAMP-1,5,129.90\n"

@@ -16,8 +16,7 @@ import pytest
 
 from daemon.sandbox import JohnLewisSettings, LaRedouteSettings, Sandbox, SandboxSettings
 from daemon.sandbox.settings import Login
-from tests.cli.conftest import CATALOGUE
-from tests.cli.test_check import write
+from tests.cli.conftest import CATALOGUE, configure
 from tests.test_daemon_process import ROOT, Process, Site
 
 pytestmark = pytest.mark.slow
@@ -56,7 +55,7 @@ async def far_sides(site: Site) -> AsyncIterator[Sandbox]:
         johnlewis=JohnLewisSettings(sftp=Login("supplier1001", edge)),
     )
     async with Sandbox(settings) as sandbox:
-        write(site.config, sandbox, site.folder)
+        configure(site.config, sandbox, site.folder)
         accounts = site.config.read_text("utf-8").replace('[daemon]\nstate_dir = "state"', "")
         quick = ", ".join(f'{job} = "1s"' for job in ("offers", "reports", "orders", "updates"))
         accounts = re.sub(r"(\[accounts\.(?:redoute|lewis)\]\n)", rf"\1every = {{ {quick} }}\n", accounts)
@@ -143,9 +142,9 @@ def told_by_commands(site: Site) -> str:
     printed = []
     for words in (
         *(["status"], ["orders", "list"], ["orders", "show", "--account", "redoute", "R-1"], ["deliveries"]),
-        *(["jobs"], ["doctor", "--connect"], ["accounts", "check", "redoute", "--connect"], ["plan", "redoute"]),
+        *(["jobs"], ["doctor", "--connect"], ["accounts", "check", "redoute", "--connect"]),
         *(["orders", "ship", "--account", "redoute", "R-9", "--carrier", "c", "--tracking", "t"], ["feeds", "codes"]),
-        *(["check-config"], ["accounts", "list"]),
+        *(["check-config"], ["accounts", "list"], ["plan", "--account", "redoute"]),
     ):
         command = [sys.executable, "-m", "daemon", "--config", str(site.config), *words]
         done = subprocess.run(

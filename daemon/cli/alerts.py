@@ -6,7 +6,7 @@ import click
 
 from daemon.cli.failures import UNREACHABLE, Failure
 from daemon.cli.noun import Noun, examples
-from daemon.cli.output import LIMIT, print_json, print_table, rows_options
+from daemon.cli.output import LIMIT, NUMBER, print_json, print_table, rows_options
 from daemon.cli.site import Site, address, asynchronous
 
 _COLUMNS = ["id", "severity", "account", "kind", "since", "times", "what"]
@@ -20,13 +20,16 @@ def alerts() -> None:
 @alerts.command("list", epilog=examples("sellerd alerts", "sellerd alerts list --all --format csv"))
 @click.option("--all", "everything", is_flag=True, help="Also what is resolved, the newest first.")
 @click.option("--limit", type=LIMIT, default=100, show_default=True, help="With --all, at most so many.")
+@click.option(
+    "--before", type=NUMBER, help="With --all, go on behind this alert: the id of the last one of the list before."
+)
 @rows_options
 @click.pass_obj
 @asynchronous
-async def list_alerts(site: Site, *, everything: bool, limit: int, as_json: bool) -> None:
+async def list_alerts(site: Site, *, everything: bool, limit: int, before: int | None, as_json: bool) -> None:
     """Show what is wrong now, the gravest first."""
     async with site.reading() as store:
-        found = await (store.alerts.page(limit) if everything else store.alerts.open())
+        found = await (store.alerts.page(limit, before) if everything else store.alerts.open())
     shown = [alert.as_dict() for alert in found]
     if as_json:
         print_json(alerts=shown)
@@ -46,14 +49,14 @@ def _row(alert: dict[str, Any]) -> list[object]:
 
 @alerts.command()
 @click.argument("alert", type=click.IntRange(min=1))
-@click.option("--why", default="", help="A word for the others.")
+@click.option("--reason", default="", help="Why, for the others and for later.")
 @click.pass_obj
 @asynchronous
-async def acknowledge(site: Site, alert: int, why: str) -> None:
+async def acknowledge(site: Site, alert: int, reason: str) -> None:
     """Say that you have seen ALERT: it is not told again while it lasts, only its end."""
     async with site.control() as control:
-        said = await control.tell(address("alerts", alert, "acknowledge"), {"why": why})
-    click.echo(f"alert {alert} is acknowledged: {said['alert']['text']}")
+        said = await control.tell(address("alerts", alert, "acknowledge"), {"why": reason})
+    click.echo(f"Alert {alert} is acknowledged: {said['alert']['text']}")
 
 
 @alerts.command()

@@ -32,7 +32,7 @@ async def list_claims(
 
     if state and state not in list(ClaimState):
         raise click.BadParameter(f"{state!r} is no state; there are {', '.join(ClaimState)}", param_hint="--state")
-    async with site.reading() as store:
+    async with site.reading(account) as store:
         name = AccountName(account) if account else None
         found = await store.views.claims(name, state=state, limit=limit, before=before, now=read_clocks().at)
     if as_json:
@@ -63,7 +63,7 @@ async def show_claim(site: Site, *, account: str, claim: int, personal: bool, as
     from daemon.clock import read_clocks
     from daemon.model import AccountName
 
-    async with site.reading() as store:
+    async with site.reading(account) as store:
         found = await store.views.claim(AccountName(account), claim, personal=personal, now=read_clocks().at)
     if found is None:
         raise Failure(f"account {account} has no claim {claim}; see: sellerd claims list --account {account}", REFUSED)

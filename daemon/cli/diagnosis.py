@@ -217,9 +217,7 @@ def _flow(job: JobVerdict, every: timedelta, now: datetime) -> Finding:
     if job.state is JobHealth.HELD:
         return _wrong(what, "the account needs a person", f"sellerd accounts check {job.account} --connect")
     if job.pause is not None:
-        return _doubtful(
-            what, f"paused: {job.pause.reason}", f"sellerd jobs resume {job.account} {job.pause.job}".rstrip()
-        )
+        return _doubtful(what, f"paused: {job.pause.reason}", job.pause.resumed_by)
     if job.state is JobHealth.FAILING:
         since = "" if job.failing_since is None else f" since {job.failing_since:%Y-%m-%d %H:%M} UTC"
         return _wrong(what, f"it fails{since}: {job.error}", "see what it says; docs/troubleshooting.md")

@@ -27,7 +27,7 @@ async def list_feeds(site: Site, *, account: str | None, limit: int, before: int
     """List feeds, the newest first."""
     from daemon.model import AccountName, FeedId
 
-    async with site.reading() as store:
+    async with site.reading(account) as store:
         name = AccountName(account) if account else None
         found = await store.views.feeds(name, limit=limit, before=FeedId(before) if before else None)
     if as_json:
@@ -129,7 +129,7 @@ async def codes(site: Site, *, account: str | None, unknown: bool, as_json: bool
     from daemon.model import AccountName
     from daemon.seller.advice import advise_code, in_words
 
-    async with site.reading() as store:
+    async with site.reading(account) as store:
         found = await store.codes.all(AccountName(account) if account else None)
     explain = site.explain()
     told = [each for code in found if not (each := advise_code(code, explain))["known"] or not unknown]

@@ -18,7 +18,7 @@ _RULES = {
 
 case_argument = click.argument("case", type=click.IntRange(min=1))
 sku_option = click.option("--sku", "skus", multiple=True, help="Only this listing of the case; may be given again.")
-why_option = click.option("--why", default="", help="Why, for the others and for later.")
+reason_option = click.option("--reason", default="", help="Why, for the others and for later.")
 
 
 @click.group(cls=Noun)
@@ -37,7 +37,7 @@ async def list_cases(site: Site, *, account: str | None, everything: bool, limit
     """Show the cases that wait for a person."""
     from daemon.model import AccountName
 
-    async with site.reading() as store:
+    async with site.reading(account) as store:
         name = AccountName(account) if account else None
         found = [case.as_dict() for case in await store.guard.cases(name, closed=everything, limit=limit)]
     if as_json:
@@ -87,27 +87,27 @@ def _state(hold: dict[str, Any]) -> str:
 @guard.command()
 @case_argument
 @sku_option
-@why_option
+@reason_option
 @click.pass_obj
 @asynchronous
-async def approve(site: Site, case: int, skus: tuple[str, ...], why: str) -> None:
+async def approve(site: Site, case: int, skus: tuple[str, ...], reason: str) -> None:
     """Say that what CASE holds is meant: it leaves with the next feed."""
-    await _decide(site, case, "approve", skus, why)
+    await _decide(site, case, "approve", skus, reason)
 
 
 @guard.command()
 @case_argument
 @sku_option
-@why_option
+@reason_option
 @click.pass_obj
 @asynchronous
-async def reject(site: Site, case: int, skus: tuple[str, ...], why: str) -> None:
+async def reject(site: Site, case: int, skus: tuple[str, ...], reason: str) -> None:
     """Say that what CASE holds is a mistake: the marketplace keeps what it has until other values come."""
-    await _decide(site, case, "reject", skus, why)
+    await _decide(site, case, "reject", skus, reason)
 
 
 async def _decide(site: Site, case: int, verb: str, skus: tuple[str, ...], why: str) -> None:
     async with site.control() as control:
         said = await control.tell(address("guard", case, verb), {"skus": list(skus) or None, "why": why})
     parts = said["approved" if verb == "approve" else "rejected"]
-    click.echo(f"{parts} {'parts are' if parts != 1 else 'part is'} {'approved' if verb == 'approve' else 'rejected'}")
+    click.echo(f"{parts} {'parts are' if parts != 1 else 'part is'} {'approved' if verb == 'approve' else 'rejected'}.")

@@ -8,7 +8,7 @@ import click
 from daemon.cli.failures import REFUSED, Failure
 from daemon.cli.noun import Noun, examples
 from daemon.cli.output import print_json, print_table, rows_options
-from daemon.cli.site import Site, address, asynchronous
+from daemon.cli.site import Site, account_option, address, asynchronous
 from daemon.cli.values import Instant, Span
 
 Row = dict[str, Any]
@@ -19,13 +19,13 @@ def jobs() -> None:
     """List jobs, give one a turn now, pause and resume them; without a command: list."""
 
 
-@jobs.command("list", epilog=examples("sellerd jobs list", "sellerd jobs list laredoute-fr --json"))
-@click.argument("account", required=False)
+@jobs.command("list", epilog=examples("sellerd jobs list", "sellerd jobs list --account laredoute-fr --json"))
+@click.option("--account", help="Only of this account.")
 @rows_options
 @click.pass_obj
 @asynchronous
 async def list_jobs(site: Site, *, account: str | None, as_json: bool) -> None:
-    """List the jobs of ACCOUNT, or of all: how each stands, how often it comes, what holds it."""
+    """List the jobs of the site and of every account: how each stands, how often it comes, what holds it."""
     found = [row for row in await _rows(site) if account in (None, row["account"])]
     if account is not None and not found:
         raise Failure(f"there is no active account {account}; see: sellerd accounts list", REFUSED)
@@ -66,33 +66,32 @@ async def _rows(site: Site) -> list[Row]:
     ]
 
 
-@jobs.command("run", epilog=examples("sellerd jobs run laredoute-fr reports", "sellerd jobs run housekeeping"))
-@click.argument("words", nargs=-1, required=True, metavar="[ACCOUNT] JOB")
+@jobs.command(
+    "run", epilog=examples("sellerd jobs run reports --account laredoute-fr", "sellerd jobs run housekeeping")
+)
+@click.argument("job")
+@click.option("--account", help="The account; without it, JOB is one of the site.")
 @click.pass_obj
 @asynchronous
-async def run_job(site: Site, words: tuple[str, ...]) -> None:
-    """Let the daemon run JOB of ACCOUNT now: items, offers, reports, orders, updates, refunds or housekeeping.
+async def run_job(site: Site, *, job: str, account: str | None) -> None:
+    """Let the daemon run JOB now: sellerd jobs list names those of the site and of each account.
 
-    Without an account, JOB is one of the site: alerts, ping or housekeeping. The gate stays what it is: a feed that may
-    not leave yet waits all the same.
+    The gate stays what it is: a feed that may not leave yet waits all the same.
     """
-    *account, job = words
-    if len(account) > 1:
-        raise click.UsageError("name one account and one job: sellerd jobs run ACCOUNT JOB")
     async with site.control() as control:
-        await control.tell(address(*(("accounts", *account) if account else ("site",)), "jobs", job, "run"))
-    click.echo(f"{job} of {account[0] if account else 'the site'} has its turn now; see: sellerd status")
+        await control.tell(address(*(("accounts", account) if account else ("site",)), "jobs", job, "run"))
+    click.echo(f"{job} of {account or 'the site'} has its turn now; see: sellerd status")
 
 
 @jobs.command(
     "pause",
     epilog=examples(
-        'sellerd jobs pause laredoute-fr offers --reason "prices are being checked" --for 2h',
-        'sellerd jobs pause johnlewis-gb --reason "stock take"',
+        'sellerd jobs pause offers --account laredoute-fr --reason "prices are being checked" --for 2h',
+        'sellerd jobs pause --account johnlewis-gb --reason "stock take"',
     ),
 )
-@click.argument("account")
 @click.argument("names", nargs=-1, metavar="[JOB]...")
+@account_option
 @click.option("--reason", required=True, help="Why; everybody who looks sees it.")
 @click.option("--for", "span", type=Span(), help="For so long, such as 2h; then they run again by themselves.")
 @click.option("--until", type=Instant(), help="Until this instant, such as 2026-03-02T18:00:00+01:00.")
@@ -101,7 +100,7 @@ async def run_job(site: Site, words: tuple[str, ...]) -> None:
 async def pause(
     site: Site, *, account: str, names: tuple[str, ...], reason: str, span: timedelta | None, until: datetime | None
 ) -> None:
-    """Let jobs of ACCOUNT rest, or without a JOB all of them, until they are resumed or the time is over.
+    """Let each JOB of an account rest, or without one all of them, until they are resumed or the time is over.
 
     A turn in flight ends as it would. What is due waits in its rows, and nothing is lost. A paused job is shown by
     status, /healthz and the metrics, and its log line is a warning.
@@ -116,13 +115,13 @@ async def pause(
     click.echo(f"{', '.join(answer['jobs'])} of {account} are paused {lasts}.")
 
 
-@jobs.command("resume", epilog=examples("sellerd jobs resume laredoute-fr offers"))
-@click.argument("account")
+@jobs.command("resume", epilog=examples("sellerd jobs resume offers --account laredoute-fr"))
 @click.argument("names", nargs=-1, metavar="[JOB]...")
+@account_option
 @click.pass_obj
 @asynchronous
 async def resume(site: Site, *, account: str, names: tuple[str, ...]) -> None:
-    """Let paused jobs of ACCOUNT run again, or without a JOB all of them; each has a turn at once."""
+    """Let each paused JOB of an account run again, or without one all of them; each has a turn at once."""
     async with site.control() as control:
         answer = await control.tell(address("accounts", account, "resume"), {"jobs": list(names) or None})
     freed = ", ".join(answer["jobs"])

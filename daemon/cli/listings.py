@@ -61,7 +61,7 @@ async def list_listings(
     from daemon.model import AccountName, Part, Sku
     from daemon.seller.advice import advise_listing
 
-    async with site.reading() as store:
+    async with site.reading(account) as store:
         found = await store.views.listings(
             AccountName(account),
             part=Part(part) if part else None,
@@ -125,7 +125,7 @@ async def export(site: Site, *, account: str, form: str, output: Path | None) ->
     from daemon.model import AccountName
     from daemon.seller.exports import ExportFormat, listings_as
 
-    async with site.reading() as store:
+    async with site.reading(account) as store:
         with private_target(output) as target, working("exporting listings") as progress:
             async for piece in listings_as(ExportFormat(form), store.snapshots.pages(AccountName(account))):
                 target.write(piece)
@@ -143,7 +143,7 @@ async def show_listing(site: Site, *, account: str, sku: str, as_json: bool) -> 
     from daemon.model import AccountName, Sku
     from daemon.seller.advice import advise_listing
 
-    async with site.reading() as store:
+    async with site.reading(account) as store:
         found = await store.views.listing(AccountName(account), Sku(sku))
     if found is None:
         raise Failure(

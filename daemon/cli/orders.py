@@ -111,7 +111,7 @@ async def list_orders(
 
     if state and state not in list(LineState):
         raise click.BadParameter(f"{state!r} is no state; there are {', '.join(LineState)}", param_hint="--state")
-    async with site.reading() as store:
+    async with site.reading(account) as store:
         name = AccountName(account) if account else None
         now = read_clocks().at
         found = await store.views.orders(
@@ -166,7 +166,7 @@ async def show_order(site: Site, *, account: str, number: str, personal: bool, a
     from daemon.clock import read_clocks
     from daemon.model import AccountName, OrderNumber
 
-    async with site.reading() as store:
+    async with site.reading(account) as store:
         name, now = AccountName(account), read_clocks().at
         found = await store.views.order(name, OrderNumber(number), personal=personal, now=now)
     if found is None:
@@ -244,7 +244,7 @@ async def export(site: Site, *, account: str, since: datetime | None, form: str,
     from daemon.model import AccountName
     from daemon.seller.exports import ExportFormat, orders_as
 
-    async with site.reading() as store:
+    async with site.reading(account) as store:
         pieces = orders_as(ExportFormat(form), store.views.export_orders(AccountName(account), since))
         with private_target(output) as target, working("exporting orders") as progress:
             async for piece in pieces:

@@ -6,11 +6,11 @@ from typing import Any
 import anyio
 import click
 
-from daemon.cli.failures import REFUSED, Failure
+from daemon.cli.failures import IN_USE, REFUSED, Failure
 from daemon.cli.noun import examples
 from daemon.cli.output import LIMIT, amount, json_option, print_json, print_table, shown
 from daemon.cli.progress import working
-from daemon.cli.site import Site, asynchronous
+from daemon.cli.site import Site, account_option, asynchronous
 
 _MONEY = {"price_minor": "price", "rrp_minor": "recommended price"}
 #: characters of one value in a table
@@ -18,9 +18,11 @@ _LONGEST = 40
 
 
 @click.command(
-    epilog=examples("sellerd plan laredoute-fr", "sellerd plan johnlewis-gb --bytes /tmp/next --json"),
+    epilog=examples(
+        "sellerd plan --account laredoute-fr", "sellerd plan --account johnlewis-gb --bytes /tmp/next --json"
+    ),
 )
-@click.argument("account")
+@account_option
 @click.option("--limit", type=LIMIT, default=50, show_default=True, help="At most so many listings of each feed.")
 @click.option(
     "--bytes",
@@ -32,7 +34,7 @@ _LONGEST = 40
 @click.pass_obj
 @asynchronous
 async def plan(site: Site, *, account: str, limit: int, folder: Path | None, as_json: bool) -> None:
-    """Show what the next feeds and order updates of ACCOUNT would send, and change nothing.
+    """Show what the next feeds and order updates of an account would send, and change nothing.
 
     Each feed with its listings against what was sent last, when its gate lets it leave, and each order update whose
     turn it is. Everything is as of now: what comes in or changes until then is sent as well. The database is opened for
@@ -50,7 +52,7 @@ async def plan(site: Site, *, account: str, limit: int, folder: Path | None, as_
     if folder is not None:
         await anyio.Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
     if not site.database.exists():
-        raise Failure(f"{site.database} does not exist yet, so nothing would be sent", REFUSED)
+        raise Failure(f"{site.database} does not exist yet, so nothing would be sent", IN_USE)
     marketplace = DIALECTS[settings.speaks].open(settings, {})
     try:
         async with imagined_store(site.database, AccountName(account)) as store:

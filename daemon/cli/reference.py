@@ -10,7 +10,7 @@ import click
 from daemon.cli.failures import REFUSED
 from daemon.cli.files import blocks, columns_option
 from daemon.cli.noun import Noun, examples
-from daemon.cli.output import json_option, print_json, print_table, rows_options
+from daemon.cli.output import LIMIT, json_option, print_json, print_table, rows_options
 from daemon.cli.progress import counted, working
 from daemon.cli.site import Site, account_option, address, asynchronous
 
@@ -89,7 +89,7 @@ def _tell(report: Mapping[str, Any]) -> None:
 @click.argument("kind", type=click.Choice(_KINDS), required=False)
 @account_option
 @click.option("--find", default="", help="Only those in whose codes or names this stands.")
-@click.option("--limit", default=100, show_default=True, help="At most so many, by code.")
+@click.option("--limit", type=LIMIT, default=100, show_default=True, help="At most so many, by code.")
 @click.option("--after", default="", help="Go on behind this code: the last one of the list before.")
 @rows_options
 @click.pass_obj
@@ -101,7 +101,7 @@ async def list_codes(
     from daemon.model import AccountName
     from daemon.store.reference import ReferenceKind
 
-    async with site.reading() as store:
+    async with site.reading(account) as store:
         if kind is None:
             lists = [
                 {"kind": each.kind.value, "size": each.size, "imported_at": each.imported_at.isoformat()}

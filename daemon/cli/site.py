@@ -122,11 +122,18 @@ class Site:
         return lambda account, code, text: known.get(AccountName(account), Catalogue()).explain(code, text)
 
     @asynccontextmanager
-    async def reading(self) -> "AsyncIterator[Store]":
-        """The database for questions, beside whoever writes it."""
+    async def reading(self, account: str | None = None) -> "AsyncIterator[Store]":
+        """The database for questions, beside whoever writes it.
+
+        Raises Failure where they are about an `account` that is neither configured nor in there: its answers would be
+        as empty as those of one for which all is well.
+        """
         from daemon.store import read_store
 
         async with read_store(self.database) as store:
+            if account and account not in (known := {*self.account_names, *await store.accounts.names()}):
+                there = f"there are {', '.join(sorted(known))}" if known else "none is configured"
+                raise Failure(f"there is no account {account}; {there}", REFUSED)
             yield store
 
     @asynccontextmanager

@@ -128,16 +128,20 @@ def deliveries() -> None:
 @click.option("--account", help="Only of this account.")
 @click.option("--all", "everything", is_flag=True, help="Also what was read well.")
 @click.option("--limit", type=LIMIT, default=100, show_default=True, help="At most so many, the newest first.")
+@click.option("--before", type=NUMBER, help="Go on behind this delivery: the id of the last one of the list before.")
 @rows_options
 @click.pass_obj
 @asynchronous
-async def list_deliveries(site: Site, *, account: str | None, everything: bool, limit: int, as_json: bool) -> None:
+async def list_deliveries(
+    site: Site, *, account: str | None, everything: bool, limit: int, before: int | None, as_json: bool
+) -> None:
     """Show what came in and could not be read, with the reason; it still lies at the marketplace."""
     from daemon.model import AccountName
 
-    async with site.reading() as store:
+    async with site.reading(account) as store:
         name = AccountName(account) if account else None
-        found = await store.views.deliveries(name, state=None if everything else "set_aside", limit=limit)
+        state = None if everything else "set_aside"
+        found = await store.views.deliveries(name, state=state, limit=limit, before=before)
     if as_json:
         print_json(deliveries=found)
         return

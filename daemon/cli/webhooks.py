@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from daemon.cli.noun import Noun
-from daemon.cli.output import LIMIT, NUMBER, json_option, print_json, print_table
+from daemon.cli.output import LIMIT, NUMBER, print_json, print_table, rows_options
 from daemon.cli.site import Site, address, asynchronous
 from daemon.cli.values import Instant
 
@@ -17,7 +17,7 @@ def webhooks() -> None:
 
 
 @webhooks.command("list")
-@json_option
+@rows_options
 @click.pass_obj
 @asynchronous
 async def list_webhooks(site: Site, *, as_json: bool) -> None:
@@ -41,7 +41,7 @@ def _name(webhook: dict[str, Any]) -> str:
 @click.option("--state", type=click.Choice(["pending", "delivered", "given_up"]), help="Only those that stand so.")
 @click.option("--limit", type=LIMIT, default=100, show_default=True, help="At most so many, the newest first.")
 @click.option("--before", type=NUMBER, help="Go on behind this message: the id of the last one of the list before.")
-@json_option
+@rows_options
 @click.pass_obj
 @asynchronous
 async def messages(site: Site, *, name: str, state: str | None, limit: int, before: int | None, as_json: bool) -> None:

@@ -91,7 +91,7 @@ ABOUT: Mapping[CauseKind, About] = {
     CauseKind.PAUSED: About(
         _WARNING,
         "A person has paused a job, and nothing of what it carries moves.",
-        "Resume it when the reason is gone: sellerd jobs resume ACCOUNT JOB",
+        "Resume it when the reason is gone: sellerd jobs resume JOB --account ACCOUNT",
     ),
     CauseKind.LAPSING: About(
         _WARNING,
@@ -166,7 +166,7 @@ ABOUT: Mapping[CauseKind, About] = {
     CauseKind.DISK: About(
         _WARNING,
         "The disk of the state folder is nearly full; full, nothing can be recorded, so nothing is sent.",
-        "Free space, or shorten payload_retention and run: sellerd jobs run ACCOUNT housekeeping",
+        "Free space, or shorten payload_retention and run: sellerd jobs run housekeeping --account ACCOUNT",
     ),
     CauseKind.CLOCK: About(
         _WARNING,

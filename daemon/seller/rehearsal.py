@@ -126,7 +126,9 @@ class _Walk:
                 fix = "show the marketplace the file"
                 return Step(name, StepState.WRONG, f"order {order_there.number}: {order_there.incomplete}", fix)
             found = f"order {order_there.number} can be read: {len(order_there.lines)} lines; it is not kept yet"
-            return Step(name, StepState.TODO, found, f"let it be fetched: sellerd jobs run {self._account} orders")
+            return Step(
+                name, StepState.TODO, found, f"let it be fetched: sellerd jobs run orders --account {self._account}"
+            )
         return self._later(name, "order seen")
 
     def acknowledged(self) -> Step:
@@ -138,7 +140,7 @@ class _Walk:
             return self._later("acknowledged", "order read")
         return Step(
             *("acknowledged", StepState.TODO, "nothing was acknowledged yet"),
-            f"let it be sent: sellerd jobs run {self._account} updates",
+            f"let it be sent: sellerd jobs run updates --account {self._account}",
         )
 
     def dispatched_in_part(self) -> Step:

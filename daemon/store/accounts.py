@@ -65,6 +65,11 @@ class Accounts:
         """Try the account again; False when it was not held."""
         return await self._database.write(lambda db: _release(db, name, "released by a person", at))
 
+    async def names(self) -> list[AccountName]:
+        """Every account that was ever configured here."""
+        rows = await self._database.read(lambda db: db.execute("SELECT name FROM accounts ORDER BY name").fetchall())
+        return [AccountName(row["name"]) for row in rows]
+
     async def held(self) -> dict[AccountName, tuple[datetime, str]]:
         """The accounts that need a person: since when, and why."""
         rows = await self._database.read(

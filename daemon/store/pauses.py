@@ -24,6 +24,11 @@ class Pause:
     paused_at: datetime
     until: datetime | None
 
+    @property
+    def resumed_by(self) -> str:
+        """What a person types to end it."""
+        return " ".join(["sellerd jobs resume", *([self.job] if self.job else []), "--account", self.account])
+
     def holds(self, account: str, job: str) -> bool:
         """Whether a job of an account may not run because of it."""
         return self.account == account and self.job in (ALL_JOBS, job)

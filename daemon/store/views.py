@@ -7,14 +7,12 @@ goes on behind the key of the last thing of the page before. Personal data is in
 
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 
 from daemon.model import (
-    ERROR_NAMES,
-    SITE,
     AccountName,
     FeedId,
     Item,
@@ -23,24 +21,19 @@ from daemon.model import (
     OrderNumber,
     Part,
     PayloadId,
-    Severity,
     Sku,
     StockExtras,
     StockKnobs,
     Timeliness,
 )
-from daemon.rules.gate import wait
 from daemon.rules.quotes import unquoted
-from daemon.store import claim_views, order_views, plain
+from daemon.store import claim_views, feed_views, listing_views, order_views, plain, status_views
 from daemon.store.database import Database
-from daemon.store.feeds import read_gate
-from daemon.store.generation import restored_at
-from daemon.store.guard import GUARDED
-from daemon.store.listings import extras_of, item_from_json, knobs_of, levies_of, vat_rate_of
+from daemon.store.listing_views import BLOCKED, REJECTED
+from daemon.store.listings import extras_of, item_from_json, knobs_of, levies_of
 from daemon.store.order_errors import OPEN
-from daemon.store.pauses import Pause, pauses_of
-from daemon.store.plain import instants, some, timeline
-from daemon.store.times import iso, to_us
+from daemon.store.plain import instants, some
+from daemon.store.times import to_us
 
 View = plain.View
 #: a change of an order among the others of its account: when (UTC microseconds), and the row of the order
@@ -70,7 +63,7 @@ class Views:
 
     async def status(self, now: Moment) -> View:
         """How every account stands: held, jobs, listings by part and state, order lines by state, gates, set aside."""
-        return await self._database.read(lambda db: _status(db, now))
+        return await self._database.read(lambda db: status_views.status(db, now))
 
     async def sizes(self) -> dict[str, int]:
         """How many accounts, listings, feeds and orders there are."""
@@ -81,7 +74,7 @@ class Views:
 
     async def gates(self, now: Moment) -> list[View]:
         """Every gate that was ever closed: open now, or until when not, and by which feed (L8)."""
-        return await self._database.read(lambda db: _gates(db, now))
+        return await self._database.read(lambda db: status_views.gates(db, now))
 
     async def feeds(
         self,
@@ -98,11 +91,11 @@ class Views:
             " AND (:kind = '' OR kind = :kind) AND (:state = '' OR state = :state) ORDER BY id DESC LIMIT :limit"
         )
         rows = await self._rows(sql, account=account, kind=kind, state=state, before=before, limit=min(limit, MOST))
-        return [_feed(row) for row in rows]
+        return [feed_views.feed(row) for row in rows]
 
     async def feed(self, feed: FeedId, *, limit: int = PAGE, after: Sku | None = None) -> View | None:
         """One feed with its timeline and a page of its objects, by SKU; None when there is none (L16)."""
-        return await self._database.read(lambda db: _feed_whole(db, feed, min(limit, MOST), after))
+        return await self._database.read(lambda db: feed_views.feed_whole(db, feed, min(limit, MOST), after))
 
     async def feed_payload(self, feed: FeedId) -> PayloadId | None:
         """Where the bytes of a feed are kept; None when there are none (D7)."""
@@ -143,8 +136,8 @@ class Views:
         parts = [part] if part else list(Part)
         condition = " OR ".join(f"{name}_state = :state" for name in parts)
         sql = (
-            f"SELECT *, {_REJECTED} FROM listings WHERE account = :account AND (:state IS NULL OR {condition})"  # noqa: S608 - names of our own enum
-            f" AND (NOT :warned OR warnings <> '[]' OR price_warning <> '') AND (NOT :blocked OR {_BLOCKED})"
+            f"SELECT *, {REJECTED} FROM listings WHERE account = :account AND (:state IS NULL OR {condition})"  # noqa: S608 - names of our own enum
+            f" AND (NOT :warned OR warnings <> '[]' OR price_warning <> '') AND (NOT :blocked OR {BLOCKED})"
             " AND (:sku IS NULL OR substr(sku, 1, length(:sku)) = :sku) AND (:after IS NULL OR sku > :after)"
             " AND (:status = '' OR channel_status = :status) AND (:error = '' OR instr(lower(item_error || ' ' ||"
             " stock_error || ' ' || price_error || ' ' || end_error), lower(:error)) > 0)"
@@ -165,11 +158,11 @@ class Views:
             error=error,
             find=find,
         )
-        return [_listing(row) for row in rows]
+        return [listing_views.listing(row) for row in rows]
 
     async def listing(self, account: AccountName, sku: Sku) -> View | None:
         """One listing with its item, its timeline and the feeds that carried it; None when there is none (D8)."""
-        return await self._database.read(lambda db: _listing_whole(db, account, sku))
+        return await self._database.read(lambda db: listing_views.listing_whole(db, account, sku))
 
     async def known(self, account: AccountName, skus: Sequence[Sku]) -> dict[Sku, Known]:
         """What is kept of those of these listings that exist."""
@@ -355,307 +348,3 @@ def _delivery(row: sqlite3.Row) -> View:
         "reason": unquoted(row["reason"]) if row["kind"] == "order" else row["reason"],
         **instants(row, "modified_at", "received_at", "confirmed_at"),
     }
-
-
-def _status(db: sqlite3.Connection, now: Moment) -> View:
-    gates = _gates(db, now)
-    # The partial index's own words, so that SQLite uses it.
-    unsettled = "state = 'set_aside' AND state IN ('kept', 'waiting', 'set_aside')"
-    aside = _counts(db, f"SELECT account, count(*) AS n FROM deliveries WHERE {unsettled} GROUP BY account")  # noqa: S608
-    waiting = order_views.waiting(db, now.at)
-    attention = claim_views.attention(db)
-    wrong = order_views.order_errors(db)
-    pauses = pauses_of(db, now.at)
-    parts = _parts(db)
-    accounts = []
-    for row in db.execute("SELECT * FROM accounts ORDER BY name").fetchall():
-        name = row["name"]
-        accounts.append(
-            {
-                **some(row, "name", "marketplace", "held_reason"),
-                **instants(row, "held_at"),
-                "held": row["held_at"] is not None,
-                "jobs": _jobs(db, name),
-                "pauses": [_paused(pause) for pause in pauses.get(name, ())],
-                "listings": parts.get(name) or _no_parts(),
-                "order_lines": _lines_by_state(db, name),
-                "orders_waiting": {each.value: waiting.get((name, each), 0) for each in Timeliness},
-                "gates": [gate for gate in gates if gate["account"] == name],
-                "set_aside": aside.get(name, 0),
-                "updates_in_doubt": attention[name, "updates_in_doubt"],
-                "updates_failed": attention[name, "updates_failed"],
-                "claims": {state.value: attention[name, f"claims_{state}"] for state in claim_views.NEEDS_A_PERSON},
-                "order_errors": {each.value: wrong[name, each.value] for each in Severity},
-            }
-        )
-    return {
-        "now": iso(to_us(now.at)),
-        "site": {"jobs": _jobs(db, SITE), "restored_at": _restored(db)},
-        "accounts": accounts,
-    }
-
-
-def _restored(db: sqlite3.Connection) -> str | None:
-    """When it was noticed last that the database had been restored from an older one (P29)."""
-    at = restored_at(db)
-    return None if at is None else iso(to_us(at))
-
-
-def _counts(db: sqlite3.Connection, sql: str) -> dict[str, int]:
-    return {row["account"]: row["n"] for row in db.execute(sql).fetchall()}
-
-
-def _jobs(db: sqlite3.Connection, account: str) -> list[View]:
-    rows = db.execute("SELECT * FROM jobs WHERE account = ? ORDER BY job", (account,)).fetchall()
-    names = ("last_started_at", "last_ended_at", "last_succeeded_at", "failing_since", "held_until")
-    return [{**some(row, "job", "failures", "last_error"), **instants(row, *names)} for row in rows]
-
-
-def _paused(pause: Pause) -> View:
-    until = None if pause.until is None else iso(to_us(pause.until))
-    return {"job": pause.job, "reason": pause.reason, "paused_at": iso(to_us(pause.paused_at)), "until": until}
-
-
-_OFFER_PARTS = (Part.STOCK, Part.PRICE, Part.END)
-_STATES = ("not_needed", "pending", "sent", "error")
-
-
-def _any(parts: Iterable[Part], state: str) -> str:
-    """In the partial indexes' own words, so that SQLite uses them."""
-    return " OR ".join(f"{part}_state = '{state}'" for part in parts)
-
-
-def _counted(parts: Iterable[Part], state: str, rows: str, condition: str = "") -> tuple[str, str]:
-    """A question for the listings of `rows` of which parts are in a state, by account; and that state."""
-    sums = ", ".join(f"sum(l.{part}_state = '{state}'{condition.format(part=part)}) AS {part}" for part in parts)
-    return state, f"SELECT l.account, {sums} FROM {rows} GROUP BY l.account"  # noqa: S608 - our own words
-
-
-#: what waits, what is wrong and what is under way, each found by an index that holds little else; a part is Sent as
-#: long as a feed that wants an answer carries its revision (house law 4)
-_UNSETTLED = (
-    _counted([Part.ITEM], "pending", f"listings l WHERE {_any([Part.ITEM], 'pending')}"),
-    _counted(_OFFER_PARTS, "pending", f"listings l WHERE {_any(_OFFER_PARTS, 'pending')}"),
-    _counted(Part, "error", f"listings l WHERE {_any(Part, 'error')}"),
-    _counted(
-        Part,
-        "sent",
-        "feed_objects o JOIN listings l ON l.id = o.listing WHERE o.state = 'sent'"
-        " AND o.feed IN (SELECT id FROM feeds WHERE state IN ('sending', 'sent', 'in_doubt'))",
-        " AND o.{part}_revision = l.{part}_revision",
-    ),
-)
-
-
-def _parts(db: sqlite3.Connection) -> dict[str, dict[str, dict[str, int]]]:
-    """How many listings stand how, by account, part and state.
-
-    Only those that are not in order are looked at: a look at every row of a large catalogue takes seconds.
-    """
-    found: dict[str, dict[str, dict[str, int]]] = {}
-    for row in db.execute("SELECT account, count(*) AS n FROM listings GROUP BY account").fetchall():
-        found[row["account"]] = {part.value: {**dict.fromkeys(_STATES, 0), "not_needed": row["n"]} for part in Part}
-    for state, sql in _UNSETTLED:
-        for row in db.execute(sql).fetchall():
-            for part in set(row.keys()) - {"account"}:
-                counts = found[row["account"]][part]
-                counts[state] += row[part] or 0
-                counts["not_needed"] -= row[part] or 0
-    return found
-
-
-def _no_parts() -> dict[str, dict[str, int]]:
-    return {part.value: dict.fromkeys(_STATES, 0) for part in Part}
-
-
-def _lines_by_state(db: sqlite3.Connection, account: str) -> dict[str, int]:
-    rows = db.execute(
-        'SELECT l.state, count(*) AS n FROM orders o JOIN order_lines l ON l."order" = o.id WHERE o.account = ?'
-        " GROUP BY l.state ORDER BY l.state",
-        (account,),
-    ).fetchall()
-    return {row["state"]: row["n"] for row in rows}
-
-
-def _gates(db: sqlite3.Connection, now: Moment) -> list[View]:
-    rows = db.execute(
-        "SELECT g.*, f.state AS feed_state FROM gates g LEFT JOIN feeds f ON f.id = g.feed ORDER BY g.account, g.kind"
-    ).fetchall()
-    return [_gate(row, now) for row in rows]
-
-
-def _gate(row: sqlite3.Row, now: Moment) -> View:
-    left = wait(read_gate(row), now)
-    closed = left is None or left > timedelta()
-    why = ""
-    if left is None:
-        why = "the machine was started anew and its clock is not confirmed, so the time starts again with the next turn"
-        if not row["boot_id"]:
-            why = "the database was restored from an older one, so the time starts again with the next turn"
-    elif closed:
-        why = f"feed {row['feed']} is {row['feed_state']}; the next one keeps its distance" if row["feed"] else ""
-    until = iso(to_us(now.at + left)) if left is not None and closed else None
-    return {**some(row, "account", "kind", "feed"), "open": not closed, "until": until, "why": why}
-
-
-def _feed(row: sqlite3.Row) -> View:
-    return {
-        **some(row, "id", "account", "kind", "state", "name", "remote_ref", "size", "accepted", "rejected", "error"),
-        **instants(row, "opened_at", "spooled_at", "sent_at", "closed_at"),
-    }
-
-
-def _feed_whole(db: sqlite3.Connection, feed: FeedId, limit: int, after: Sku | None) -> View | None:
-    row = db.execute("SELECT * FROM feeds WHERE id = ?", (feed,)).fetchone()
-    if row is None:
-        return None
-    objects = db.execute(
-        "SELECT o.*, l.sku FROM feed_objects o JOIN listings l ON l.id = o.listing"
-        " WHERE o.feed = ? AND (? IS NULL OR l.sku > ?) ORDER BY l.sku LIMIT ?",
-        (feed, after, after, limit),
-    ).fetchall()
-    return {
-        **_feed(row),
-        "timeline": timeline(db, "feed", feed),
-        "received": _received(db, feed),
-        "objects": [
-            {"sku": carried["sku"], **_feed_object(carried), "received": carried["delivery"]} for carried in objects
-        ],
-    }
-
-
-def _received(db: sqlite3.Connection, feed: FeedId) -> list[View]:
-    """The deliveries that spoke of a feed, the oldest first, each with how many of its objects it settled (L16)."""
-    rows = db.execute(
-        "SELECT d.*, r.settled FROM feed_deliveries r JOIN deliveries d ON d.id = r.delivery WHERE r.feed = ?"
-        " ORDER BY d.id",
-        (feed,),
-    ).fetchall()
-    return [
-        {**some(row, "id", "folder", "name", "size", "state", "settled"), **instants(row, "received_at")}
-        for row in rows
-    ]
-
-
-def _feed_object(row: sqlite3.Row) -> View:
-    return {
-        **some(row, "feed", "ean", "channel_item_id", "stock", "price_minor", "rrp_minor", "state", "code", "text"),
-        "promotion": row["promotion"],
-        "parts": [part.value for part in Part if row[f"{part}_revision"] is not None],
-        "ended": bool(row["ended"]),
-        **instants(row, "answered_at"),
-    }
-
-
-def _listing(row: sqlite3.Row) -> View:
-    # Nearly every listing of a large catalogue has none, and each is told in lists of ten thousands.
-    rejected = json.loads(row["rejected"]) if row["rejected"] != "{}" else {}
-    return {
-        **some(row, "account", "sku", "ean", "channel_item_id", "channel_status", "stock", "price_minor", "rrp_minor"),
-        **some(row, "handling_days", "epr_code"),
-        "vat_rate": None if row["vat_bp"] is None else f"{vat_rate_of(row['vat_bp']):f}",
-        "eco_contribution_minor": row["eco_minor"],
-        "ended": bool(row["ended"]),
-        "parts": {part.value: _part(row, part, rejected.get(part.value)) for part in Part},
-        # A held part is Pending all the same: the guard keeps it from leaving.
-        "held": [part.value for part in GUARDED if row[f"{part}_hold"] == row[f"{part}_revision"]],
-        "rejection": json.loads(row["rejection"]) if row["rejection"] else None,
-        "warnings": [*(json.loads(row["warnings"]) if row["warnings"] != "[]" else ()), *_price_warnings(row)],
-        "stock_knobs": _plain(knobs_of(row)),
-        "stock_extras": {name: text for name, text in _plain(extras_of(row["stock_extras"])).items() if text},
-        **instants(row, "created_at", "changed_at"),
-    }
-
-
-def _plain(value: StockKnobs | StockExtras) -> View:
-    """Its fields, which hold nothing that would have to be copied."""
-    return {column.name: getattr(value, column.name) for column in fields(value)}
-
-
-def _price_warnings(row: sqlite3.Row) -> list[View]:
-    """What is doubtful in the reduction of a promotion that goes out all the same (consumer rules C1, C2)."""
-    text = row["price_warning"]
-    return [{"field": "price", "rule": "C1 to C3", "text": text, "fix": ""}] if text else []
-
-
-#: how the marketplace has rejected the parts of a listing, as JSON, whatever has changed since
-_REJECTED = (
-    "(SELECT json_group_object(r.part, json_object('revision', r.revision, 'times', r.times,"
-    " 'blocked_at', r.blocked_at)) FROM rejections r WHERE r.listing = listings.id) AS rejected,"
-    # Its last rejection in the marketplace's words: a part's error is the text alone.
-    " (SELECT json_object('code', n.code, 'text', n.text) FROM feed_objects n WHERE n.listing = listings.id"
-    " AND n.state = 'rejected' ORDER BY n.feed DESC LIMIT 1) AS rejection"
-)
-_BLOCKED = (
-    "EXISTS (SELECT 1 FROM rejections r WHERE r.listing = listings.id AND r.blocked_at IS NOT NULL AND r.revision ="
-    " CASE r.part WHEN 'item' THEN item_revision WHEN 'stock' THEN stock_revision WHEN 'price' THEN price_revision"
-    " ELSE end_revision END)"
-)
-
-
-def _part(row: sqlite3.Row, part: Part, rejection: View | None) -> View:
-    """How a part stands; `blocked` says why another try would not send it, and is empty where one would."""
-    blocked = ""
-    if rejection and rejection["blocked_at"] is not None and rejection["revision"] == row[f"{part}_revision"]:
-        blocked = f"rejected {rejection['times']} times in a row with the same words"
-    return {
-        "state": row[f"{part}_state"],
-        "error": row[f"{part}_error"],
-        "error_name": ERROR_NAMES[part],
-        "blocked": blocked,
-    }
-
-
-def _listing_whole(db: sqlite3.Connection, account: AccountName, sku: Sku) -> View | None:
-    row = db.execute(
-        f"SELECT *, {_REJECTED} FROM listings WHERE account = ? AND sku = ?",  # noqa: S608 - our own words
-        (account, sku),
-    ).fetchone()
-    if row is None:
-        return None
-    carried = db.execute(
-        "SELECT o.*, f.kind, f.opened_at, f.name AS sent, d.name AS received_name, d.received_at"
-        " FROM feed_objects o JOIN feeds f ON f.id = o.feed LEFT JOIN deliveries d ON d.id = o.delivery"
-        " WHERE o.listing = ? ORDER BY o.feed DESC LIMIT ?",
-        (row["id"], PAGE),
-    ).fetchall()
-    return {
-        **_listing(row),
-        "item": json.loads(row["item"]),
-        "former_channel_item_ids": _former_numbers(db, row["id"]),
-        "promotions": _promotions(db, row["id"]),
-        "prices": _prices(db, row["id"]),
-        "timeline": timeline(db, "listing", row["id"]),
-        "feeds": [
-            {**some(feed, "kind", "sent"), **instants(feed, "opened_at"), **_feed_object(feed), **_answer(feed)}
-            for feed in carried
-        ],
-    }
-
-
-def _former_numbers(db: sqlite3.Connection, listing: int) -> list[View]:
-    """The article numbers that it had before, the last of them first (J2)."""
-    rows = db.execute("SELECT * FROM former_numbers WHERE listing = ? ORDER BY until DESC", (listing,)).fetchall()
-    return [{**some(row, "channel_item_id"), **instants(row, "until")} for row in rows]
-
-
-def _answer(row: sqlite3.Row) -> View:
-    """Which received file holds the verdict; `sellerd feeds show ID --received` has its bytes."""
-    if row["delivery"] is None:
-        return {"received": None}
-    return {"received": {"id": row["delivery"], "name": row["received_name"], **instants(row, "received_at")}}
-
-
-def _promotions(db: sqlite3.Connection, listing: int) -> list[View]:
-    """The newest promotions of a listing, those that were taken back too, the first to begin first (L11)."""
-    rows = db.execute(
-        "SELECT * FROM promotions WHERE listing = ? ORDER BY starts_at DESC, id DESC LIMIT ?", (listing, PAGE)
-    ).fetchall()
-    names = ("starts_at", "ends_at", "imported_at", "withdrawn_at")
-    return [{**some(row, "id", "price_minor", "nature", "sale"), **instants(row, *names)} for row in reversed(rows)]
-
-
-def _prices(db: sqlite3.Connection, listing: int) -> list[View]:
-    """The newest prices that customers were charged, the oldest of them first (C1)."""
-    rows = db.execute("SELECT * FROM prices WHERE listing = ? ORDER BY since DESC LIMIT ?", (listing, PAGE)).fetchall()
-    return [{**some(row, "price_minor", "promotion"), **instants(row, "since")} for row in reversed(rows)]

@@ -17,6 +17,7 @@ from daemon.config import Config, load
 from daemon.errors import NotAllowed
 from daemon.health import Loaded, Verdict
 from daemon.model import AccountName
+from daemon.sandbox import JohnLewisSettings, LaRedouteSettings, Sandbox, SandboxSettings
 from daemon.store import Store, open_store
 from daemon.web.api import control_app
 from daemon.web.health import routes
@@ -144,3 +145,67 @@ def running(config_path: Path, portal: BlockingPortal) -> Iterator[RunningDaemon
     """The control interface over its real Unix socket, in a loop of its own."""
     with portal.wrap_async_context_manager(_Block(config_path)) as daemon:
         yield daemon
+
+
+def configure(path: Path, sandbox: Sandbox, tmp_path: Path, *, more: str = "") -> None:
+    """A configuration of both accounts at the sandbox, every secret in a file."""
+    told = sandbox.describe()
+    redoute, lewis = told["laredoute"], told["johnlewis"]
+    secrets = {
+        "http": redoute["http"]["password"],
+        "items": redoute["items_key"],
+        "read": redoute["read_orders_key"],
+        "update": redoute["update_orders_key"],
+        "sftp": redoute["sftp"]["password"],
+        "lewis": lewis["sftp"]["password"],
+    }
+    for name, text in secrets.items():
+        (tmp_path / name).write_text(text + "\n")
+        (tmp_path / name).chmod(0o600)
+    path.write_text(
+        f"""
+[daemon]
+state_dir = "state"
+[accounts.redoute]
+marketplace = "laredoute"
+environment = "sandbox"
+vendor_id = "{redoute["vendor_id"]}"
+tracking_url = "https://carrier.example.test/track/{{tracking_number}}"
+login = {{ user = "{redoute["http"]["user"]}", password = {{ file = "http" }} }}
+urls = {{ items = "{redoute["items_url"]}", offers = "{redoute["offers_url"]}", orders = "{redoute["orders_url"]}" }}
+[accounts.redoute.sftp]
+host = "{redoute["sftp"]["host"]}"
+port = {redoute["sftp"]["port"]}
+user = "{redoute["sftp"]["user"]}"
+password = {{ file = "sftp" }}
+host_keys = ["{redoute["sftp"]["host_key"]}"]
+[accounts.redoute.tokens]
+create_items = {{ file = "items" }}
+read_orders = {{ file = "read" }}
+update_orders = {{ file = "update" }}
+{more}
+[accounts.lewis]
+marketplace = "johnlewis"
+time_zone = "Europe/London"
+currency = "GBP"
+standard_delivery_days = 3
+[accounts.lewis.sftp]
+host = "{lewis["sftp"]["host"]}"
+port = {lewis["sftp"]["port"]}
+user = "{lewis["sftp"]["user"]}"
+password = {{ file = "lewis" }}
+host_keys = ["{lewis["sftp"]["host_key"]}"]
+"""
+    )
+
+
+@pytest.fixture
+def sandbox(portal: BlockingPortal, config_path: Path, tmp_path: Path) -> Iterator[Sandbox]:
+    settings = SandboxSettings(
+        root=tmp_path / "sandbox",
+        laredoute=LaRedouteSettings(delay=None),
+        johnlewis=JohnLewisSettings(poll_every=None),
+    )
+    with portal.wrap_async_context_manager(Sandbox(settings)) as sandbox:
+        configure(config_path, sandbox, tmp_path)
+        yield sandbox

@@ -14,7 +14,7 @@ def test_a_backup_is_made_listed_proven_and_put_back(say: Say, tmp_path: Path) -
     assert [row["path"] for row in answer(say("backup", "list", "--json"))["backups"]] == [made["path"]]
     proven = answer(say("backup", "verify", made["path"], "--json"))
     assert (proven["ok"], proven["holds"]["listings"]) == (True, 8)
-    assert say("jobs", "pause", "redoute", "--reason", "after the backup").exit_code == 0
+    assert say("jobs", "pause", "--account", "redoute", "--reason", "after the backup").exit_code == 0
 
     restored = say("restore", made["path"])
 

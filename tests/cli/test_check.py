@@ -1,86 +1,20 @@
 """`sellerd accounts check`: an account proven by itself, and by asking a far side over its real wires."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from anyio.from_thread import BlockingPortal
 from click.testing import Result
 
-from daemon.sandbox import JohnLewisSettings, LaRedouteSettings, Sandbox, SandboxSettings
-from tests.cli.conftest import Say, answer
+from daemon.sandbox import Sandbox
+from tests.cli.conftest import Say, answer, configure
 
 Findings = dict[str, dict[str, str]]
 
 
 def findings(result: Result) -> Findings:
     return {each["what"]: each for each in answer(result)["findings"]}
-
-
-def write(path: Path, sandbox: Sandbox, tmp_path: Path, *, more: str = "") -> None:
-    """A configuration of both accounts at the sandbox, every secret in a file."""
-    told = sandbox.describe()
-    redoute, lewis = told["laredoute"], told["johnlewis"]
-    secrets = {
-        "http": redoute["http"]["password"],
-        "items": redoute["items_key"],
-        "read": redoute["read_orders_key"],
-        "update": redoute["update_orders_key"],
-        "sftp": redoute["sftp"]["password"],
-        "lewis": lewis["sftp"]["password"],
-    }
-    for name, text in secrets.items():
-        (tmp_path / name).write_text(text + "\n")
-        (tmp_path / name).chmod(0o600)
-    path.write_text(
-        f"""
-[daemon]
-state_dir = "state"
-[accounts.redoute]
-marketplace = "laredoute"
-environment = "sandbox"
-vendor_id = "{redoute["vendor_id"]}"
-tracking_url = "https://carrier.example.test/track/{{tracking_number}}"
-login = {{ user = "{redoute["http"]["user"]}", password = {{ file = "http" }} }}
-urls = {{ items = "{redoute["items_url"]}", offers = "{redoute["offers_url"]}", orders = "{redoute["orders_url"]}" }}
-[accounts.redoute.sftp]
-host = "{redoute["sftp"]["host"]}"
-port = {redoute["sftp"]["port"]}
-user = "{redoute["sftp"]["user"]}"
-password = {{ file = "sftp" }}
-host_keys = ["{redoute["sftp"]["host_key"]}"]
-[accounts.redoute.tokens]
-create_items = {{ file = "items" }}
-read_orders = {{ file = "read" }}
-update_orders = {{ file = "update" }}
-{more}
-[accounts.lewis]
-marketplace = "johnlewis"
-time_zone = "Europe/London"
-currency = "GBP"
-standard_delivery_days = 3
-[accounts.lewis.sftp]
-host = "{lewis["sftp"]["host"]}"
-port = {lewis["sftp"]["port"]}
-user = "{lewis["sftp"]["user"]}"
-password = {{ file = "lewis" }}
-host_keys = ["{lewis["sftp"]["host_key"]}"]
-"""
-    )
-
-
-@pytest.fixture
-def sandbox(portal: BlockingPortal, config_path: Path, tmp_path: Path) -> Iterator[Sandbox]:
-    settings = SandboxSettings(
-        root=tmp_path / "sandbox",
-        laredoute=LaRedouteSettings(delay=None),
-        johnlewis=JohnLewisSettings(poll_every=None),
-    )
-    with portal.wrap_async_context_manager(Sandbox(settings)) as sandbox:
-        write(config_path, sandbox, tmp_path)
-        yield sandbox
 
 
 def test_a_right_account_is_proven_by_itself(say: Say, sandbox: Sandbox) -> None:  # D3
@@ -245,7 +179,7 @@ def test_a_wrong_catalogue_is_a_configuration_problem(
 ) -> None:  # D3 L17
     if content is not None:
         (tmp_path / "errors.toml").write_text(content)
-    write(config_path, sandbox, tmp_path, more='[accounts.redoute.report]\ncatalogue = "errors.toml"')
+    configure(config_path, sandbox, tmp_path, more='[accounts.redoute.report]\ncatalogue = "errors.toml"')
     result = say("check-config")
     assert result.exit_code == 78
     assert "accounts.redoute.report.catalogue" in result.output

@@ -174,7 +174,7 @@ def test_a_file_of_the_state_folder_that_cannot_be_read_is_named(say: Say, confi
         (["accounts", "trust", "redoute", "--login", "ftp"], 1, "it has sftp"),
         (["accounts", "trust", "redoute", "--yes"], 69, "127.0.0.1:1"),
         (["reload"], 1, "no daemon runs"),
-        (["jobs", "run", "redoute", "orders"], 1, "no daemon runs"),
+        (["jobs", "run", "orders", "--account", "redoute"], 1, "no daemon runs"),
         (["jobs", "run", "housekeeping"], 1, "no daemon runs, so housekeeping of the site cannot"),
         (["listings", "list", "--account", "redoute"], 75, "does not exist yet"),
         (["orders", "accept"], 2, "Missing"),
@@ -408,11 +408,11 @@ def test_with_a_daemon_changes_go_through_its_socket(
     assert stat.S_IMODE(running.config.socket.stat().st_mode) == 0o600
     imported(say)
     assert say("reload").exit_code == 0
-    assert say("jobs", "run", "redoute", "orders").exit_code == 0
-    unknown = say("jobs", "run", "redoute", "nonsense")
+    assert say("jobs", "run", "orders", "--account", "redoute").exit_code == 0
+    unknown = say("jobs", "run", "nonsense", "--account", "redoute")
     assert (unknown.exit_code, "no job nonsense" in unknown.output) == (1, True)
     assert "the site has no job nonsense" in say("jobs", "run", "nonsense").output
-    assert say("jobs", "run", "one", "account", "too many").exit_code == 2
+    assert say("jobs", "run", "two", "jobs").exit_code == 2
     assert running.asked == ["reload", "redoute orders"]
     portal.call(running.store.accounts.hold, AccountName("redoute"), "the password was refused", NOON)
     assert "NEEDS A PERSON" in say("status").output

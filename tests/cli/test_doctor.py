@@ -2,22 +2,19 @@
 
 import shutil
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
 from anyio.from_thread import BlockingPortal
 
 from daemon.clock import read_clocks
 from daemon.config import load
 from daemon.model import AccountName
-from daemon.sandbox import JohnLewisSettings, LaRedouteSettings, Sandbox, SandboxSettings
+from daemon.sandbox import Sandbox
 from daemon.store import open_store
 from tests.cli.conftest import RunningDaemon, Say, answer
-from tests.cli.test_check import write
 from tests.cli.test_commands import imported
 
 
@@ -155,7 +152,7 @@ def test_flows_that_fail_rest_or_are_held_are_told(
     assert "no route" in found["redoute offers"][0]["found"]
     assert found["redoute orders"][0]["verdict"] == "ok"
     assert "comes every 0:05:00" in found["redoute reports"][0]["found"]
-    assert found["redoute items"][0]["fix"] == "sellerd jobs resume redoute items"
+    assert found["redoute items"][0]["fix"] == "sellerd jobs resume items --account redoute"
     assert found["lewis offers"][0]["found"] == "the account needs a person"
 
 
@@ -172,18 +169,6 @@ def test_a_running_daemon_says_how_it_is(say: Say, running: RunningDaemon) -> No
     assert diagnosed(say, "--offline")["daemon"][0]["verdict"] == "ok"
     running.reasons = ("the scheduler ticked last 16 s ago",)
     assert diagnosed(say, "--offline")["daemon"][0]["found"] == "the scheduler ticked last 16 s ago"
-
-
-@pytest.fixture
-def sandbox(portal: BlockingPortal, config_path: Path, tmp_path: Path) -> Iterator[Sandbox]:
-    settings = SandboxSettings(
-        root=tmp_path / "sandbox",
-        laredoute=LaRedouteSettings(delay=None),
-        johnlewis=JohnLewisSettings(poll_every=None),
-    )
-    with portal.wrap_async_context_manager(Sandbox(settings)) as sandbox:
-        write(config_path, sandbox, tmp_path)
-        yield sandbox
 
 
 def test_servers_are_greeted_and_with_connect_logged_in_to(say: Say, sandbox: Sandbox, config_path: Path) -> None:  # S3

@@ -28,8 +28,8 @@ def test_a_case_is_shown_and_decided(say: Say, scene: Scene, portal: BlockingPor
     listed = say("listings", "list", "--account", "redoute").output
     assert "pending (held)" in listed
 
-    assert say("guard", "approve", case["id"], "--sku", "S00", "--why", "a sale").output == "1 part is approved\n"
-    assert say("guard", "reject", case["id"]).output == "1 part is rejected\n"
+    assert say("guard", "approve", case["id"], "--sku", "S00", "--reason", "a sale").output == "1 part is approved.\n"
+    assert say("guard", "reject", case["id"]).output == "1 part is rejected.\n"
     again = say("guard", "approve", case["id"])
     assert (again.exit_code, "holds nothing any more" in again.output) == (1, True)
     assert answer(say("guard", "list", "--json"))["cases"] == []

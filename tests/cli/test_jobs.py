@@ -13,36 +13,37 @@ def test_every_job_is_listed_before_anything_ran(say: Say) -> None:  # D13 S3
         ("lewis", "reports", "never", "5m"),
     ]
     assert "redoute\trefunds\tnever\t20m" in say("jobs", "list").output
-    assert say("jobs", "list", "nobody").exit_code == 1
+    assert say("jobs", "list", "--account", "nobody").exit_code == 1
 
 
 def test_a_flow_rests_and_everybody_sees_it(say: Say) -> None:  # D13
-    paused = say("jobs", "pause", "redoute", "offers", "items", "--reason", "prices are being checked", "--for", "2h")
+    flow = ("offers", "items", "--account", "redoute")
+    paused = say("jobs", "pause", *flow, "--reason", "prices are being checked", "--for", "2h")
 
     assert (paused.exit_code, paused.output.startswith("offers, items of redoute are paused until ")) == (0, True)
     assert "PAUSED" in say("status").output
     assert "prices are being checked" in say("status").output
-    rows = {row["job"]: row for row in answer(say("jobs", "list", "redoute", "--json"))["jobs"]}
+    rows = {row["job"]: row for row in answer(say("jobs", "list", "--account", "redoute", "--json"))["jobs"]}
     assert {job for job, row in rows.items() if row["state"] == "paused"} == {"offers", "items"}
     assert rows["offers"]["detail"] == "prices are being checked"
-    assert say("jobs", "resume", "redoute", "items").output == "items of redoute run again.\n"
-    assert say("jobs", "resume", "redoute").output == "offers of redoute run again.\n"
+    assert say("jobs", "resume", "items", "--account", "redoute").output == "items of redoute run again.\n"
+    assert say("jobs", "resume", "--account", "redoute").output == "offers of redoute run again.\n"
     assert "PAUSED" not in say("status").output
 
 
 def test_a_running_daemon_gives_resumed_jobs_a_turn(say: Say, running: RunningDaemon) -> None:  # D13
-    assert say("jobs", "pause", "redoute", "--reason", "stock take").exit_code == 0
-    assert say("jobs", "resume", "redoute").exit_code == 0
+    assert say("jobs", "pause", "--account", "redoute", "--reason", "stock take").exit_code == 0
+    assert say("jobs", "resume", "--account", "redoute").exit_code == 0
 
     assert running.asked == ["redoute offers", "redoute orders"]
 
 
 def test_what_cannot_be_paused_is_told(say: Say) -> None:  # D13
-    assert say("jobs", "pause", "redoute").exit_code == 2
-    both = say("jobs", "pause", "redoute", "--reason", "x", "--for", "1h", "--until", "2026-03-02")
+    assert say("jobs", "pause", "--account", "redoute").exit_code == 2
+    both = say("jobs", "pause", "--account", "redoute", "--reason", "x", "--for", "1h", "--until", "2026-03-02")
     assert (both.exit_code, "give one of them" in both.output) == (2, True)
-    wrong = say("jobs", "pause", "redoute", "--reason", "x", "--for", "soon")
+    wrong = say("jobs", "pause", "--account", "redoute", "--reason", "x", "--for", "soon")
     assert (wrong.exit_code, "number and unit" in wrong.output) == (2, True)
-    unknown = say("jobs", "pause", "redoute", "offer", "--reason", "x")
+    unknown = say("jobs", "pause", "offer", "--account", "redoute", "--reason", "x")
     assert (unknown.exit_code, "no job offer" in unknown.output) == (1, True)
-    assert "nothing to resume" in say("jobs", "resume", "redoute").output
+    assert "nothing to resume" in say("jobs", "resume", "--account", "redoute").output

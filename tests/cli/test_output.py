@@ -56,7 +56,7 @@ SHAPES: dict[tuple[str, ...], dict[str, str]] = {
     ("reference", "list", "--account", "redoute"): {"": "lists"},
     ("backup", "create"): {"backup": "path made_at size sha256 schema sellerd"},
     ("backup", "list"): {"backups": "path made_at size sha256 schema sellerd"},
-    ("plan", "redoute"): {"": "written", "plan": "account as_of feeds updates"},
+    ("plan", "--account", "redoute"): {"": "written", "plan": "account as_of feeds updates"},
     ("doctor", "--offline", "--quick"): {"": "ok", "findings": "what verdict found fix"},
     ("check-config",): {"": "config problems warnings"},
     ("users", "list"): {"": "users"},
@@ -113,10 +113,21 @@ def test_json_goes_to_a_file_and_a_wrong_ending_or_two_forms_are_told(say: Say, 
     assert say("gate", "--format", "table").output == "No gate was ever closed: nothing was sent yet.\n"
 
 
+def test_deliveries_go_on_behind_the_last_one(say: Say, config_path: Path, portal: BlockingPortal) -> None:  # S3
+    imported(say)
+    with_orders(config_path, portal, *(an_order(number, LineState.NEW) for number in ("O-1", "O-2", "O-3")))
+    words, names = ("deliveries", "--all", "--json", "--limit", 2), []
+    page = answer(say(*words))["deliveries"]
+    while page:
+        names.append([each["name"] for each in page])
+        page = answer(say(*words, "--before", page[-1]["id"]))["deliveries"]
+    assert names == [["O-3.xml", "O-2.xml"], ["O-1.xml"]]
+
+
 def test_a_formula_in_a_row_is_a_text(say: Say, config_path: Path) -> None:  # S1
     imported(say)
-    assert say("jobs", "pause", "redoute", "offers", "--reason", "=1+1").exit_code == 0
-    rows = say("jobs", "list", "redoute", "--format", "csv").output.splitlines()
+    assert say("jobs", "pause", "offers", "--account", "redoute", "--reason", "=1+1").exit_code == 0
+    rows = say("jobs", "list", "--account", "redoute", "--format", "csv").output.splitlines()
     assert rows[2].endswith(",'=1+1")
 
 

@@ -13,14 +13,14 @@ def test_the_plan_of_an_account_for_people_and_programs(say: Say, config_path: P
     database = load(config_path).database
     before = hashlib.sha256(database.read_bytes()).hexdigest()
 
-    result = say("plan", "redoute")
+    result = say("plan", "--account", "redoute")
 
     assert result.exit_code == 0, result.output
     assert "item feed" in result.output
     assert "8 listings (8 item)" in result.output
     assert "LAMPE-CHENE\titem\tall of it\tnever" in result.output
     assert "it leaves at its next turn" in result.output
-    made = answer(say("plan", "redoute", "--bytes", tmp_path / "next", "--limit", 3, "--json"))
+    made = answer(say("plan", "--account", "redoute", "--bytes", tmp_path / "next", "--limit", 3, "--json"))
     (feed,) = made["plan"]["feeds"]
     assert (feed["listings"], len(feed["objects"]), feed["more"]) == (8, 3, 5)
     assert Path(made["written"][0]).stat().st_size == feed["bytes"]
@@ -30,13 +30,13 @@ def test_the_plan_of_an_account_for_people_and_programs(say: Say, config_path: P
 def test_a_plan_beside_a_running_daemon(say: Say, running: RunningDaemon) -> None:  # S3
     assert say("import", "listings", CATALOGUE / "johnlewis-listings.csv", "--account", "lewis").exit_code == 0
     assert say("import", "stock", CATALOGUE / "johnlewis-stock.csv", "--account", "lewis").exit_code == 0
-    (feed,) = answer(say("plan", "lewis", "--json"))["plan"]["feeds"]
+    (feed,) = answer(say("plan", "--account", "lewis", "--json"))["plan"]["feeds"]
     assert (feed["kind"], feed["listings"], feed["parts"]) == ("offer", 8, {"stock": 8})
     assert running.asked == []
 
 
 def test_nothing_to_plan_is_told(say: Say) -> None:  # S3
-    assert say("plan", "redoute").exit_code == 1
+    assert say("plan", "--account", "redoute").exit_code == 75
     imported(say)
-    assert say("plan", "lewis").output == "Nothing is due: nothing would be sent.\n"
-    assert "no account nobody" in say("plan", "nobody").output
+    assert say("plan", "--account", "lewis").output == "Nothing is due: nothing would be sent.\n"
+    assert "no account nobody" in say("plan", "--account", "nobody").output

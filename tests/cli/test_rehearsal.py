@@ -151,7 +151,7 @@ def test_a_rehearsal_begins_before_the_daemon_ever_ran(say: Say, sandbox: Sandbo
     steps = rehearsal(say)
     assert states(steps)["order seen"] == "proven"
     assert steps["order read"]["found"] == f"order {placed.number} can be read: 1 lines; it is not kept yet"
-    assert steps["order read"]["next"] == "let it be fetched: sellerd jobs run lewis-uat orders"
+    assert steps["order read"]["next"] == "let it be fetched: sellerd jobs run orders --account lewis-uat"
     # It only looks: the file and its marker lie where they lay.
     assert len(list((sandbox.johnlewis.files / "uat" / "incoming").iterdir())) == 2
 

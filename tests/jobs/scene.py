@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from daemon.jobs import Job, Outcome, Run
+from daemon.jobs.orders import download_orders
+from daemon.jobs.updates import send_updates
 from daemon.marketplaces import Marketplace
 from daemon.marketplaces.dialects import DIALECTS
 from daemon.model import AccountName, FeedKind, Item, Moment, Money, PayloadId, Photo, Sku
 from daemon.sandbox import JohnLewisSettings, LaRedouteSettings, Sandbox, SandboxSettings
+from daemon.sandbox.edge_orders import EdgeOrder
 from daemon.settings import AccountSettings, Secret
 from daemon.store import Store, open_store
 from daemon.store.listings import ItemRow, PriceRow, StockRow
@@ -102,9 +105,11 @@ class Scene:
 
     async def all(self, table: str, *columns: str) -> list[tuple[Any, ...]]:
         """The columns of every row, in order."""
-        return await self.store.database.read(
-            lambda db: [tuple(row) for row in db.execute(f"SELECT {', '.join(columns)} FROM {table}").fetchall()]
-        )
+        return await self.rows(f"SELECT {', '.join(columns)} FROM {table}")
+
+    async def rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        """What the database says."""
+        return await self.store.database.read(lambda db: [tuple(row) for row in db.execute(sql, values)])
 
     async def bytes_of(self, payload: int) -> bytes:
         """What is kept of something that was sent or received."""
@@ -179,6 +184,16 @@ def _over_openssh(sandbox: Sandbox, dialect: str, server: OpenSsh) -> dict[str, 
         return {"sftp": login, "root": f"{sandbox.johnlewis.files}/live"}
     there = sandbox.laredoute.files
     return {"sftp": login, "folders": {name: f"{there}/{name}" for name in ("reports", "orders", "archive")}}
+
+
+async def to_ship(each: Scene, quantity: int = 3, *more: tuple[str, int]) -> EdgeOrder:
+    """An order of John Lewis whose acknowledgement has succeeded, an hour after noon."""
+    placed = each.sandbox.johnlewis.place_order(STOCK_NUMBER, quantity, *more)
+    await each.turn(download_orders, 10 * MINUTE)
+    await each.turn(send_updates, 11 * MINUTE)
+    await each.answer()
+    await each.turn(send_updates, HOUR)
+    return placed
 
 
 @asynccontextmanager

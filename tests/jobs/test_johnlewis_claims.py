@@ -15,7 +15,7 @@ from daemon.model import OrderNumber, Parcel, UpdateKind
 from daemon.sandbox.edge_orders import EdgeOrder
 from daemon.store.claims import ClaimId
 from daemon.store.updates import CancelRequest
-from tests.jobs.scene import HOUR, MINUTE, NOON, STOCK_NUMBER, Scene, scene
+from tests.jobs.scene import HOUR, MINUTE, NOON, STOCK_NUMBER, Scene, scene, to_ship
 
 PARCEL = Parcel("dpd", "15501234567890", "", NOON)
 BY_RULE: dict[str, Any] = {"cancellations": {"accept": "before_dispatch", "answer_within": "2h"}}
@@ -31,15 +31,6 @@ async def lewis(tmp_path: Path) -> AsyncIterator[Scene]:
 async def ruled(tmp_path: Path) -> AsyncIterator[Scene]:
     async with scene(tmp_path, "edge", **BY_RULE) as each:
         yield each
-
-
-async def to_ship(each: Scene, quantity: int = 3, *more: tuple[str, int]) -> EdgeOrder:
-    placed = each.sandbox.johnlewis.place_order(STOCK_NUMBER, quantity, *more)
-    await each.turn(download_orders, 10 * MINUTE)
-    await each.turn(send_updates, 11 * MINUTE)
-    await each.answer()
-    await each.turn(send_updates, HOUR)
-    return placed
 
 
 async def dispatched(each: Scene, order: EdgeOrder, units: int, after: timedelta) -> None:

@@ -15,7 +15,7 @@ from daemon.model import Money, OrderNumber, OrderUpdate, Parcel, UpdateKind
 from daemon.sandbox.edge_orders import EdgeOrder
 from daemon.store.choices import Choice
 from daemon.store.update_rows import UpdateId
-from tests.jobs.scene import HOUR, MINUTE, NOON, STOCK_NUMBER, Scene, scene
+from tests.jobs.scene import HOUR, MINUTE, NOON, STOCK_NUMBER, Scene, scene, to_ship
 
 DAY = 24 * HOUR
 PARCEL = Parcel("dpd", "15501234567890", "https://track.example.test/1", NOON)
@@ -25,16 +25,6 @@ PARCEL = Parcel("dpd", "15501234567890", "https://track.example.test/1", NOON)
 async def lewis(tmp_path: Path) -> AsyncIterator[Scene]:
     async with scene(tmp_path, "edge") as each:
         yield each
-
-
-async def to_ship(each: Scene, quantity: int = 3, *more: tuple[str, int]) -> EdgeOrder:
-    """An order whose acknowledgement has succeeded, an hour after noon."""
-    placed = each.sandbox.johnlewis.place_order(STOCK_NUMBER, quantity, *more)
-    await each.turn(download_orders, 10 * MINUTE)
-    await each.turn(send_updates, 11 * MINUTE)
-    await each.answer()
-    await each.turn(send_updates, HOUR)
-    return placed
 
 
 async def decide(each: Scene, order: EdgeOrder, kind: UpdateKind, lines: Choice, after: timedelta) -> OrderUpdate:

@@ -758,7 +758,7 @@ class World:
             assert self._state_there(ref) in legal, f"{kind} of {ref} has arrived and is going to be sent again"
 
     async def _read(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        return await self.scene.store.database.read(lambda db: [tuple(row) for row in db.execute(sql, parameters)])
+        return await self.scene.rows(sql, *parameters)
 
     # The end: everything goes right from here on, and nobody changes anything.
 

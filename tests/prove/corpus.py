@@ -180,11 +180,7 @@ async def _turns(each: Scene, job: Any, *minutes: int) -> None:
 
 async def _set_aside(each: Scene, path: Path) -> tuple[str, str]:
     """How the delivery of a file stands, and why."""
-    rows = await each.store.database.read(
-        lambda db: [
-            tuple(row) for row in db.execute("SELECT state, reason FROM deliveries WHERE name = ?", (path.name,))
-        ]
-    )
+    rows = await each.rows("SELECT state, reason FROM deliveries WHERE name = ?", path.name)
     if len(rows) != 1:
         return f"is kept {len(rows)} times", ""
     ((state, reason),) = rows
@@ -205,15 +201,10 @@ async def edge_orders(each: Scene, _: int) -> Folder:
 
     async def stands(number: int, path: Path) -> tuple[str, str]:
         order = numbers[number]
-        rows = await each.store.database.read(
-            lambda db: [
-                tuple(row)
-                for row in db.execute(
-                    "SELECT o.incomplete, l.ref, l.channel_item_id, l.quantity FROM orders o"
-                    ' JOIN order_lines l ON l."order" = o.id WHERE o.number = ? ORDER BY l.ref',
-                    (order.number,),
-                )
-            ]
+        rows = await each.rows(
+            "SELECT o.incomplete, l.ref, l.channel_item_id, l.quantity FROM orders o"
+            ' JOIN order_lines l ON l."order" = o.id WHERE o.number = ? ORDER BY l.ref',
+            order.number,
         )
         meant = [("", line.ref, line.part_number, line.quantity) for line in order.lines.values()]
         if rows and rows == meant:
@@ -235,15 +226,10 @@ async def edge_requests(each: Scene, _: int) -> Folder:
         return edge.files / "live" / "incoming" / edge.request_cancellation(order.number, {"1": 1})
 
     async def stands(number: int, path: Path) -> tuple[str, str]:
-        rows = await each.store.database.read(
-            lambda db: [
-                tuple(row)
-                for row in db.execute(
-                    "SELECT c.state, c.why, l.ref, l.quantity FROM claims c JOIN claim_lines l ON l.claim = c.id"
-                    " WHERE c.number = ?",
-                    (numbers[number],),
-                )
-            ]
+        rows = await each.rows(
+            "SELECT c.state, c.why, l.ref, l.quantity FROM claims c JOIN claim_lines l ON l.claim = c.id"
+            " WHERE c.number = ?",
+            numbers[number],
         )
         if [row[2:] for row in rows] == [("1", 1)] and rows[0][0] == "open":
             return "whole", ""
@@ -276,13 +262,7 @@ async def edge_update_errors(each: Scene, _: int) -> Folder:
         return path
 
     async def stands(number: int, path: Path) -> tuple[str, str]:
-        rows = await each.store.database.read(
-            lambda db: [
-                tuple(row)
-                for row in db.execute("SELECT state, error FROM order_updates WHERE name = ?", (numbers[number],))
-            ]
-        )
-        ((state, error),) = rows
+        ((state, error),) = await each.rows("SELECT state, error FROM order_updates WHERE name = ?", numbers[number])
         return ("whole" if state == "failed" and error else state), error
 
     return Folder(each, put, partial(_turns, each, send_updates, 70, 80), stands)
@@ -304,9 +284,7 @@ async def edge_stock_errors(each: Scene, _: int) -> Folder:
 
     async def stands(number: int, path: Path) -> tuple[str, str]:
         part, name = feeds[number]
-        state = await each.store.database.read(
-            lambda db: db.execute("SELECT stock_state FROM listings WHERE channel_item_id = ?", (part,)).fetchone()[0]
-        )
+        ((state,),) = await each.rows("SELECT stock_state FROM listings WHERE channel_item_id = ?", part)
         if state == "error":
             return "whole", ""
         told, reason = await _set_aside(each, path)
@@ -345,12 +323,8 @@ async def sellr_reports(each: Scene, files: int, form: str) -> Folder:
         return path
 
     async def stands(number: int, path: Path) -> tuple[str, str]:
-        state, error, part = await each.store.database.read(
-            lambda db: tuple(
-                db.execute(
-                    "SELECT item_state, item_error, channel_item_id FROM listings WHERE ean = ?", (ean_of(number),)
-                ).fetchone()
-            )
+        ((state, error, part),) = await each.rows(
+            "SELECT item_state, item_error, channel_item_id FROM listings WHERE ean = ?", ean_of(number)
         )
         if state == "not_needed":
             # One that was cut in two would be kept for ever; one that is another by all that is said, nobody can know.
@@ -384,15 +358,9 @@ async def sellr_order_files(each: Scene, _: int) -> Folder:
         return path
 
     async def stands(number: int, path: Path) -> tuple[str, str]:
-        rows = await each.store.database.read(
-            lambda db: [
-                tuple(row)
-                for row in db.execute(
-                    'SELECT l.ref, l.ean, l.quantity FROM orders o JOIN order_lines l ON l."order" = o.id'
-                    " WHERE o.number = ?",
-                    (numbers[number],),
-                )
-            ]
+        rows = await each.rows(
+            'SELECT l.ref, l.ean, l.quantity FROM orders o JOIN order_lines l ON l."order" = o.id WHERE o.number = ?',
+            numbers[number],
         )
         if rows == [(f"{numbers[number]}01", EAN, 2)]:
             return "whole", ""
@@ -433,9 +401,7 @@ async def seller_stock(each: Scene, inbox: Path, form: str) -> Folder:
         return path
 
     async def stands(number: int, path: Path) -> tuple[str, str]:
-        stock = await each.store.database.read(
-            lambda db: db.execute("SELECT stock FROM listings WHERE sku = ?", (f"GOOD-{number}",)).fetchone()[0]
-        )
+        ((stock,),) = await each.rows("SELECT stock FROM listings WHERE sku = ?", f"GOOD-{number}")
         if path.exists():
             return "lies there still", ""
         failed = list((inbox / "failed").glob(f"{path.stem}.*.result.json"))

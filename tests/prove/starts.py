@@ -140,7 +140,8 @@ async def _beside_a_command(site: Site, chance: random.Random, figures: Figures,
         group.start_soon(racer.run)
         await anyio.sleep(chance.uniform(0, 1.5))
         reason = f"race {chance.randrange(10**9)}"
-        command = [sys.executable, "-m", "daemon", "--config", str(racer.config), "jobs", "pause", "jl", "offers"]
+        program = [sys.executable, "-m", "daemon", "--config", str(racer.config)]
+        command = [*program, "jobs", "pause", "offers", "--account", "jl"]
         said = await anyio.run_process(
             [*command, "--reason", reason], check=False, env=site.environment(), cwd=ROOT, stderr=subprocess.STDOUT
         )

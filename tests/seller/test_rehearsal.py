@@ -93,7 +93,7 @@ def test_a_dispatch_is_whole_when_nothing_of_its_order_is_left() -> None:  # J8
 
 def test_what_lies_there_unkept_is_read_in_passing() -> None:  # J5 J6
     order = Order(NUMBER, (OrderLine("1", 2, LineState.NEW),))
-    assert step("order read", Look(("there",), orders=[order])).next.endswith("sellerd jobs run lewis orders")
+    assert step("order read", Look(("there",), orders=[order])).next.endswith("sellerd jobs run orders --account lewis")
     cut = Order(NUMBER, (), incomplete="4 expected, 3 read")
     assert step("order read", Look(("there",), orders=[cut])).state is StepState.WRONG
     unread = Look(("there",), unread=["order-1.txt: breaks off"])

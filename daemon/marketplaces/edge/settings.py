@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from difflib import get_close_matches
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self, get_args
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_core import ErrorDetails
@@ -135,17 +135,7 @@ SENT_TO: tuple[Label, ...] = (
     "cancellation_acknowledgement",
 )
 #: the folders that the jobs read or write
-IN_USE: tuple[Label, ...] = (
-    "order_download",
-    "order_acknowledge",
-    "order_shipment",
-    "order_cancel",
-    "order_refund",
-    "cancellation_acknowledgement",
-    "cancellation_request",
-    "stock_update",
-    "stock_update_error",
-)
+IN_USE: tuple[Label, ...] = get_args(Label)
 
 
 class Column(Table):

@@ -81,6 +81,6 @@ def _why_not(account: AccountSettings, jobs: list[str] | None, *, paused: bool) 
     if jobs is None or not paused:
         return f"no job of {account.name} is paused; there is nothing to resume"
     return (
-        f"{', '.join(jobs)} of {account.name} has no pause of its own; see: sellerd jobs list {account.name}"
-        f" (all jobs together run again by: sellerd jobs resume {account.name})"
+        f"{', '.join(jobs)} of {account.name} has no pause of its own; see: sellerd jobs list --account {account.name}"
+        f" (all jobs together run again by: sellerd jobs resume --account {account.name})"
     )

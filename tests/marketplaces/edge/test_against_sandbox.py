@@ -22,15 +22,12 @@ from daemon.model import (
     FeedKind,
     FeedObject,
     FeedState,
-    Item,
     LineState,
     Order,
     OrderNumber,
     OrderUpdate,
     Parcel,
-    Part,
     RemoteFile,
-    Sku,
     UpdateAnswer,
     UpdateKind,
     UpdateLine,
@@ -38,7 +35,7 @@ from daemon.model import (
 )
 from daemon.sandbox import JohnLewisSettings, Sandbox, SandboxSettings
 from daemon.settings import Secret
-from tests.marketplaces.edge.account import account
+from tests.marketplaces.edge.account import account, listing
 
 NOW = datetime(2024, 1, 15, 11, 15, 0, 1, tzinfo=UTC)
 PARCEL = Parcel("dpd", "15501234567890", "https://track.example.test/1", NOW)
@@ -368,21 +365,6 @@ async def test_half_of_an_update_without_a_marker_is_no_arrival(sandbox: Sandbox
     path.write_bytes(edge.write_update(sent))
     assert await edge.find_update(sent) is Whereabouts.ARRIVED
     await edge.aclose()
-
-
-def listing(channel_item_id: str, stock: int) -> FeedObject:
-    return FeedObject(
-        sku=Sku(f"S-{channel_item_id}"),
-        ean="3701234567897",
-        channel_item_id=channel_item_id,
-        parts=frozenset({Part.STOCK}),
-        item=Item(),
-        stock=stock,
-        price=None,
-        rrp=None,
-        ended=False,
-        handling_days=None,
-    )
 
 
 async def send_stock(edge: Edge, listings: Sequence[FeedObject]) -> Feed:

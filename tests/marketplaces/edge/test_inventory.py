@@ -17,15 +17,11 @@ from daemon.model import (
     Feed,
     FeedId,
     FeedKind,
-    FeedObject,
     FeedState,
-    Item,
-    Part,
     RemoteFile,
-    Sku,
     StockExtras,
 )
-from tests.marketplaces.edge.account import account
+from tests.marketplaces.edge.account import account, listing
 from tests.marketplaces.edge.golden import golden
 
 FEED = Feed(
@@ -39,22 +35,7 @@ FEED = Feed(
 NAME = "inventory-20240115111500000001.csv"
 
 
-def listing(sku: str, channel_item_id: str, stock: int, handling_days: int | None = None) -> FeedObject:
-    return FeedObject(
-        sku=Sku(sku),
-        ean="3701234567897",
-        channel_item_id=channel_item_id,
-        parts=frozenset({Part.STOCK}),
-        item=Item(),
-        stock=stock,
-        price=None,
-        rrp=None,
-        ended=False,
-        handling_days=handling_days,
-    )
-
-
-LISTINGS = [listing("LAMP-1", "12345678", 7), listing('RUG, "large"', "87654321", 0, handling_days=5)]
+LISTINGS = [listing("12345678", 7, "LAMP-1"), listing("87654321", 0, 'RUG, "large"', handling_days=5)]
 
 
 def written(**changes: Any) -> bytes:
