@@ -118,7 +118,7 @@ class TokensTable(Table):
 
 
 class UrlsTable(Table):
-    """Where the services are (A2, as they were in 2017)."""
+    """Where the services are (A2, as they were in 2017); an account that is not live must say where its own are."""
 
     items: str = "https://api-gateway.laredoute.com/seller/items"
     offers: str = "https://marketplace.laredoute.com/Redcats/File/ESB-TIBCO/File/1.0"
