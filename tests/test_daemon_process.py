@@ -318,6 +318,27 @@ async def test_a_second_signal_cuts_at_once(site: Site) -> None:  # D4
     assert ("orders", "cut") in await site.turns()
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+async def test_a_signal_that_comes_again_and_again_does_not_kill_it_in_its_last_moments(  # P20
+    site: Site, number: signal.Signals
+) -> None:
+    async with site.running() as process:
+        process.signal(signal.SIGTERM)
+        codes: list[int] = []
+        async with anyio.create_task_group() as group:
+
+            async def wait() -> None:
+                codes.append(await process.ended())
+                group.cancel_scope.cancel()
+
+            group.start_soon(wait)
+            while True:
+                with suppress(ProcessLookupError):
+                    process.signal(number)
+                await anyio.sleep(0.001)
+    assert codes == [0]
+
+
 async def test_a_reload_waits_for_turns_in_flight_and_then_cuts_them(site: Site) -> None:  # D4
     site.grace = "200ms"
     async with silent_server() as (port, reached):

@@ -41,6 +41,9 @@ from daemon.web.state import Question
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("sellerd")
 
+#: what it listens to: a reload, and two ways to be told to stop
+SIGNALS = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)
+
 
 class Daemon:
     """The running daemon: one configuration at a time over one open database."""
@@ -72,8 +75,11 @@ class Daemon:
         """The configuration that runs now."""
         return self._setup.config
 
-    async def live(self, ready: Callable[[], None]) -> int:
-        """Work until a signal or a failed database ends it; returns the exit code."""
+    async def live(self, ready: Callable[[], None], ended: Callable[[], None]) -> int:
+        """Work until a signal or a failed database ends it; returns the exit code.
+
+        `ready` is called once it works, `ended` once it listens to signals no more.
+        """
         now = read_clocks()
         if self.store.database.restored:
             log.warning(
@@ -93,7 +99,7 @@ class Daemon:
                 serving(whole_app(self, "web"), port),
                 serving(whole_app(self, "socket"), door),
             ):
-                await self._life.start(self._listen_to_signals)
+                await self._life.start(self._listen_to_signals, ended)
                 self._timetable.start(self._pulse.canary)
                 self._pulse.start(self._life)
                 self._life.start_soon(self._keep_telling)
@@ -228,17 +234,20 @@ class Daemon:
                 await self._tell_status()
         return None
 
-    async def _listen_to_signals(self, *, task_status: TaskStatus[None]) -> None:
-        with anyio.open_signal_receiver(signal.SIGHUP, signal.SIGTERM, signal.SIGINT) as signals:
-            task_status.started()
-            async for number in signals:
-                if number == signal.SIGHUP:
-                    self._reloads.ask()
-                elif self._stopping:
-                    self._timetable.hurry()
-                else:
-                    log.info("stopping", signal=signal.Signals(number).name)
-                    self._stop(CLEAN)
+    async def _listen_to_signals(self, ended: Callable[[], None], *, task_status: TaskStatus[None]) -> None:
+        try:
+            with anyio.open_signal_receiver(*SIGNALS) as signals:
+                task_status.started()
+                async for number in signals:
+                    if number == signal.SIGHUP:
+                        self._reloads.ask()
+                    elif self._stopping:
+                        self._timetable.hurry()
+                    else:
+                        log.info("stopping", signal=signal.Signals(number).name)
+                        self._stop(CLEAN)
+        finally:
+            ended()
 
     def _stop(self, code: int) -> None:
         if self._last_resort is None:
