@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 from difflib import get_close_matches
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -10,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, fie
 
 from daemon.rules.signing import key_of
 from daemon.rules.webhooks import TYPES
-from daemon.settings import Duration, Host, Secret, Table
+from daemon.settings import Duration, Host, Secret, Table, is_loopback
 from daemon.transports.mail import MailServer, Security
 from daemon.transports.outward import address_fault
 from daemon.transports.tls import trusting
@@ -80,7 +79,7 @@ class MailTable(Table):
 
     @model_validator(mode="after")
     def _protected(self) -> Self:
-        if self.security == "none" and not _is_here(self.host):
+        if self.security == "none" and not is_loopback(self.host):
             raise ValueError('security = "none" is for a mail server on this machine alone; use "starttls" or "tls"')
         if bool(self.user) != (self.password is not None):
             raise ValueError("a sign-in needs both user and password")
@@ -91,15 +90,6 @@ class MailTable(Table):
         """The mail server as it is spoken to."""
         password = self.password.reveal() if self.password else ""
         return MailServer(self.host, self.port, self.security, self.user, password, self.authority)
-
-
-def _is_here(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _as_it_stands(value: object) -> object:

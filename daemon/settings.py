@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from difflib import get_close_matches
 from functools import cache
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 from urllib.parse import quote, urlsplit
@@ -91,6 +92,16 @@ def _is_host(host: str) -> str:
 
 
 Host = Annotated[str, AfterValidator(_is_host)]
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine by its very name, so that nobody else sees what is sent there."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 class Secret:

@@ -32,6 +32,8 @@ running daemon, and straight into the database when none runs. Run it as the dae
 - Commands that list rows take `--format table|csv|json|xlsx` and `--output FILE`. Without them a terminal gets a table,
   and a pipe tab-separated lines under one line of column names.
 - Progress of long work is told on a terminal's standard error only. Results go to standard output.
+- An account is named by `--account`, and a question about one that nobody knows is refused: an empty answer says that
+  there is nothing.
 - What is paged goes on behind the last row: `--after` its SKU or code, `--before` its id.
 - `sellerd completion bash|zsh|fish` prints what the shell needs to complete words.
 

@@ -1,7 +1,7 @@
 """`sellerd users`, `tokens` and `audit`: who may do what over the web, and who did what."""
 
 import sys
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import click
 
@@ -9,6 +9,7 @@ from daemon.cli.failures import USAGE, Failure
 from daemon.cli.noun import Noun
 from daemon.cli.output import LIMIT, NUMBER, json_option, print_json, print_table, rows_options
 from daemon.cli.site import Site, address, asynchronous
+from daemon.cli.values import Span
 
 _ROLES = ("viewer", "operator", "admin")
 _SCOPES = ("read", "personal", "operate", "administer", "metrics")
@@ -124,16 +125,18 @@ async def list_tokens(site: Site, *, as_json: bool) -> None:
 @tokens.command()
 @click.argument("name")
 @click.option("--scope", "scopes", type=click.Choice(_SCOPES), multiple=True, required=True, help="What it may do.")
-@click.option("--expires", help='After which time it counts no more: "90d"; without it, when it is revoked.')
+@click.option("--expires", type=Span(), help="For so long it counts, such as 90d; without it, until it is revoked.")
 @json_option
 @click.pass_obj
 @asynchronous
-async def create(site: Site, *, name: str, scopes: tuple[str, ...], expires: str | None, as_json: bool) -> None:
+async def create(site: Site, *, name: str, scopes: tuple[str, ...], expires: timedelta | None, as_json: bool) -> None:
     """Make a token for the program NAME, and print it: it is shown this once.
 
     read looks, personal sees customers, operate acts, administer manages users and tokens, metrics is for Prometheus.
     """
-    ends = _end(expires)
+    from daemon.clock import read_clocks
+
+    ends = read_clocks().at + expires if expires is not None else None
     async with site.control() as control:
         said = {"name": name, "scopes": list(scopes), "expires_at": ends.isoformat() if ends else None}
         made = await control.tell(address("tokens"), said)
@@ -141,19 +144,6 @@ async def create(site: Site, *, name: str, scopes: tuple[str, ...], expires: str
         print_json(**{key: value for key, value in made.items() if key != "version"})
         return
     click.echo(made["token"])
-
-
-def _end(expires: str | None) -> datetime | None:
-    from daemon.clock import read_clocks
-    from daemon.settings import parse_duration
-
-    if expires is None:
-        return None
-    try:
-        length: timedelta = parse_duration(expires)
-    except ValueError as error:
-        raise Failure(f"--expires: {error}", USAGE) from None
-    return read_clocks().at + length
 
 
 @tokens.command()

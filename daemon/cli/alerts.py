@@ -48,7 +48,7 @@ def _row(alert: dict[str, Any]) -> list[object]:
 
 
 @alerts.command()
-@click.argument("alert", type=click.IntRange(min=1))
+@click.argument("alert", type=NUMBER)
 @click.option("--reason", default="", help="Why, for the others and for later.")
 @click.pass_obj
 @asynchronous

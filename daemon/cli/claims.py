@@ -1,5 +1,6 @@
 """`sellerd claims`: what marketplaces ask about orders, and what the seller says to it (guide J12)."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import click
@@ -8,6 +9,7 @@ from daemon.cli.failures import REFUSED, Failure
 from daemon.cli.noun import Noun
 from daemon.cli.output import LIMIT, NUMBER, json_option, print_facts, print_json, print_table, rows_options
 from daemon.cli.site import Site, account_option, address, asynchronous
+from daemon.cli.values import State
 
 
 @click.group(cls=Noun)
@@ -15,9 +17,19 @@ def claims() -> None:
     """List, show, accept and close requests of the marketplace to cancel."""
 
 
+def _states() -> Iterable[str]:
+    from daemon.model import ClaimState
+
+    return ClaimState
+
+
 @claims.command("list")
 @click.option("--account", help="Only of this account.")
-@click.option("--state", help="Only those in this state: open, too_late, waiting, incomplete, accepted, answered, …")
+@click.option(
+    "--state",
+    type=State(_states),
+    help="Only those in this state: open, too_late, waiting, incomplete, accepted, answered, …",
+)
 @click.option("--limit", type=LIMIT, default=100, show_default=True, help="At most so many, the newest first.")
 @click.option("--before", type=NUMBER, help="Go on behind this claim: the id of the last one of the list before.")
 @rows_options
@@ -28,10 +40,8 @@ async def list_claims(
 ) -> None:
     """List requests to cancel, the newest first: open ones wait for a person, or for the account's rule."""
     from daemon.clock import read_clocks
-    from daemon.model import AccountName, ClaimState
+    from daemon.model import AccountName
 
-    if state and state not in list(ClaimState):
-        raise click.BadParameter(f"{state!r} is no state; there are {', '.join(ClaimState)}", param_hint="--state")
     async with site.reading(account) as store:
         name = AccountName(account) if account else None
         found = await store.views.claims(name, state=state, limit=limit, before=before, now=read_clocks().at)

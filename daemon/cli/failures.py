@@ -48,7 +48,7 @@ class Failure(click.ClickException):
 @contextmanager
 def told() -> Iterator[None]:
     """Tell errors that sellerd raises on purpose to the person, not as a traceback."""
-    from daemon.errors import ConfigError, DaemonError, NotAllowed, StoreError, TransportError, Unreadable
+    from daemon.errors import ConfigError, DaemonError, NotAllowed, StoreError, Unreadable
 
     try:
         yield
@@ -58,8 +58,6 @@ def told() -> Iterator[None]:
         ) from error
     except StoreError as error:
         raise Failure(str(error), IN_USE) from error
-    except TransportError as error:
-        raise Failure(str(error), UNREACHABLE) from error
     except (NotAllowed, Unreadable) as error:
         raise Failure(str(error), REFUSED) from error
     except DaemonError as error:
@@ -69,5 +67,10 @@ def told() -> Iterator[None]:
             raise  # Whoever read our output has read enough, which click knows how to bear.
         where = f"{error.filename}: " if error.filename is not None else ""
         raise Failure(f"{where}{error.strerror or error}", FILE) from error
+    except UnicodeEncodeError as error:
+        if error.encoding != "utf-8":
+            raise
+        # Python keeps such bytes of a word in characters of their own, which neither the database nor a URL can have.
+        raise Failure("a word of the command is not UTF-8 text; let the terminal write UTF-8", USAGE) from error
     except KeyboardInterrupt:
         raise click.exceptions.Exit(INTERRUPTED) from None

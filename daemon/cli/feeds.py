@@ -41,7 +41,7 @@ async def list_feeds(site: Site, *, account: str | None, limit: int, before: int
 @click.argument("feed", type=NUMBER, metavar="ID")
 @click.option("--payload", is_flag=True, help="Write the exact bytes that were sent to standard output.")
 @click.option("--received", is_flag=True, help="Write the exact bytes that were received for it to standard output.")
-@click.option("--delivery", type=int, help="With --received: of this delivery, where there are several.")
+@click.option("--delivery", type=NUMBER, help="With --received: of this delivery, where there are several.")
 @click.option("--limit", type=LIMIT, default=100, show_default=True, help="At most so many of its listings.")
 @click.option("--after", help="Go on behind this SKU: the last one of the page before.")
 @json_option

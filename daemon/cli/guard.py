@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from daemon.cli.noun import Noun
-from daemon.cli.output import LIMIT, json_option, print_json, print_table, rows_options
+from daemon.cli.output import LIMIT, NUMBER, json_option, print_json, print_table, rows_options
 from daemon.cli.site import Site, address, asynchronous
 
 _RULES = {
@@ -16,7 +16,7 @@ _RULES = {
     "mass_end": "too many listings ending",
 }
 
-case_argument = click.argument("case", type=click.IntRange(min=1))
+case_argument = click.argument("case", type=NUMBER)
 sku_option = click.option("--sku", "skus", multiple=True, help="Only this listing of the case; may be given again.")
 reason_option = click.option("--reason", default="", help="Why, for the others and for later.")
 

@@ -1,7 +1,6 @@
 """`sellerd orders`: what was bought, and what the seller decides about it (guide L12 to L14, J7, J8, S2)."""
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,42 +13,13 @@ from daemon.cli.noun import Noun, examples
 from daemon.cli.output import LIMIT, NUMBER, amount, json_option, print_facts, print_json, print_table, rows_options
 from daemon.cli.progress import working
 from daemon.cli.site import Site, account_option, address, asynchronous
-from daemon.cli.values import Instant
-
-Line = dict[str, object]
-_AMOUNT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,2})?")
+from daemon.cli.values import AmountChoice, Instant, Line, LineChoice, State
 
 
-class LineChoice(click.ParamType[Line]):
-    """A line of an order, `REF`, or some of its units, `REF=2`."""
+def _line_states() -> Iterable[str]:
+    from daemon.model import LineState
 
-    name = "ref[=qty]"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Line:
-        """Read one `--line`."""
-        if isinstance(value, dict):
-            return value
-        ref, equals, quantity = value.rpartition("=")
-        if not equals:
-            return {"ref": value}
-        if not ref or not quantity.isascii() or not quantity.isdigit() or int(quantity) == 0:
-            self.fail(f"{value!r} is no line; write its reference, or REF=2 for two of its units", param, ctx)
-        return {"ref": ref, "quantity": int(quantity)}
-
-
-class AmountChoice(click.ParamType[Line]):
-    """A line of an order by what its units cost, `REF=39.98`."""
-
-    name = "ref=amount"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Line:
-        """Read one `--amount`."""
-        if isinstance(value, dict):
-            return value
-        ref, _, written = value.rpartition("=")
-        if not ref or not _AMOUNT.fullmatch(written):
-            self.fail(f"{value!r} is no amount of a line; write its reference and the amount, REF=39.98", param, ctx)
-        return {"ref": ref, "amount": written}
+    return LineState
 
 
 _lines_option = click.option(
@@ -84,7 +54,11 @@ def orders() -> None:
     ),
 )
 @click.option("--account", help="Only of this account.")
-@click.option("--state", help="Only orders of which a line is in this state: new, accepted, to_ship, shipped, …")
+@click.option(
+    "--state",
+    type=State(_line_states),
+    help="Only orders of which a line is in this state: new, accepted, to_ship, shipped, …",
+)
 @click.option("--late", is_flag=True, help="Only orders that should have been accepted or shipped by now.")
 @click.option("--errors", is_flag=True, help="Only orders of which something is wrong: incomplete, say.")
 @click.option("--stuck", is_flag=True, help="Only orders of which an update failed or is in doubt, and waits for you.")
@@ -107,10 +81,8 @@ async def list_orders(
 ) -> None:
     """List orders, the newest first, without personal data, and by when the seller should act on them."""
     from daemon.clock import read_clocks
-    from daemon.model import AccountName, LineState
+    from daemon.model import AccountName
 
-    if state and state not in list(LineState):
-        raise click.BadParameter(f"{state!r} is no state; there are {', '.join(LineState)}", param_hint="--state")
     async with site.reading(account) as store:
         name = AccountName(account) if account else None
         now = read_clocks().at

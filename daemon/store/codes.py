@@ -70,7 +70,7 @@ def count_codes(db: sqlite3.Connection, feed: int, at: datetime) -> None:
     db.execute(
         "INSERT INTO answer_codes (account, code, text, count, first_seen_at, last_seen_at)"  # noqa: S608 - our own words
         f" SELECT :account, a.code, {text}, count(*), :at, :at FROM temp.applied a"
-        " WHERE (NOT a.accepted OR a.code <> '' OR a.text <> '') AND NOT (a.code = 'silence' AND a.text = '')"
+        " WHERE NOT a.alike AND NOT (a.code = 'silence' AND a.text = '')"
         " GROUP BY 2, 3"
         " ON CONFLICT (account, code, text) DO UPDATE SET count = count + excluded.count,"
         " last_seen_at = max(last_seen_at, excluded.last_seen_at)",

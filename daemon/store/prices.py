@@ -58,17 +58,17 @@ def _in_sales(db: sqlite3.Connection, account: AccountName) -> dict[int, tuple[P
 
 def charged(db: sqlite3.Connection, feed: int) -> None:
     """Keep the prices of those of `temp.applied` that were accepted, where they are others than those before."""
+    since = db.execute("SELECT coalesce(sent_at, opened_at) FROM feeds WHERE id = ?", (feed,)).fetchone()[0]
     db.execute(
         "INSERT INTO prices (listing, since, price_minor, promotion)"
-        " SELECT o.listing, coalesce(f.sent_at, f.opened_at), o.price_minor, o.promotion"
-        " FROM temp.applied a CROSS JOIN feed_objects o ON o.feed = :feed AND o.listing = a.listing"
-        " CROSS JOIN feeds f ON f.id = o.feed WHERE a.accepted AND o.price_minor IS NOT NULL AND NOT EXISTS ("
-        "  SELECT 1 FROM (SELECT p.price_minor, p.promotion FROM prices p WHERE p.listing = o.listing"
-        "   AND p.since <= coalesce(f.sent_at, f.opened_at) ORDER BY p.since DESC LIMIT 1) last"
-        "  WHERE last.price_minor = o.price_minor AND last.promotion IS o.promotion)"
+        " SELECT a.listing, :since, a.price_minor, a.promotion FROM temp.applied a"
+        " WHERE a.accepted AND a.price_minor IS NOT NULL AND NOT EXISTS ("
+        "  SELECT 1 FROM (SELECT p.price_minor, p.promotion FROM prices p WHERE p.listing = a.listing"
+        "   AND p.since <= :since ORDER BY p.since DESC LIMIT 1) last"
+        "  WHERE last.price_minor = a.price_minor AND last.promotion IS a.promotion)"
         " ON CONFLICT (listing, since) DO UPDATE SET price_minor = excluded.price_minor,"
         " promotion = excluded.promotion",
-        {"feed": feed},
+        {"since": since},
     )
 
 

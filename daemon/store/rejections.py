@@ -43,14 +43,14 @@ def _count_again(db: sqlite3.Connection, part: Part, sent: str, named: dict[str,
     db.execute(
         "INSERT INTO rejections (listing, part, revision, feed, code, text, times)"  # noqa: S608
         f" SELECT a.listing, '{part}', o.{part}_revision, :feed, a.code, a.text, 1 FROM temp.applied a{sent}"
-        f" WHERE NOT a.accepted AND l.{part}_state = 'error'"
+        f" WHERE NOT a.alike AND NOT a.accepted AND l.{part}_state = 'error'"
         " ON CONFLICT (listing, part) DO UPDATE SET revision = excluded.revision, feed = excluded.feed,"
         " code = excluded.code, text = excluded.text, blocked_at = NULL,"
         " times = CASE WHEN (revision, code, text) = (excluded.revision, excluded.code, excluded.text)"
         " THEN times + 1 ELSE 1 END WHERE excluded.feed > rejections.feed",
         named,
     )
-    these = "(SELECT listing FROM temp.applied WHERE NOT accepted)"
+    these = "(SELECT listing FROM temp.applied WHERE NOT alike AND NOT accepted)"
     db.execute(
         f"UPDATE rejections SET blocked_at = :at WHERE part = '{part}' AND feed = :feed AND blocked_at IS NULL"  # noqa: S608
         f" AND :block_after > 0 AND times >= :block_after AND listing IN {these}",

@@ -1,12 +1,15 @@
 """What came of a feed, put to its objects and their listings in sets: only what was sent is settled (L2, L6, L7, L17).
 
-A batch of answers goes through two temporary tables. `said` holds the lines as they were told, `applied` the objects
-that they mean and what each of them changes; every statement after that begins with `applied`, which has no more rows
-than the batch, so that none walks through the feed: SQLite knows nothing of a table that was made a moment ago, so it
-is told by CROSS JOIN, and by a plus where it could look up there. How many statements a batch takes does not depend on
-its size.
+A batch of answers goes through the temporary table `applied`: the objects that its lines mean, and what each of them
+changes. Every statement after that begins with it, and it has no more rows than the batch, so that none walks through
+the feed: SQLite knows nothing of a table that was made a moment ago, so it is told by CROSS JOIN, and by a plus where
+it could look up there. How many statements a batch takes does not depend on its size.
+
+Nearly all lines of a long report are alike: a plain yes to a SKU. Those are handed over as one list of SKUs, and what
+is done to the others finds them by an index (`alike`). Any other line is first laid down in the table `said`.
 """
 
+import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,11 +32,17 @@ _RISES, _RENUMBERS = 1 << 4, 1 << 5
 
 #: what a line says of a listing
 _SAID = ("accepted", "code", "text", "channel_item_id", "sku", "ean")
-#: the ways in which a line may name listings of the feed, the surest first; the next is tried where one finds nothing
-_BY_SKU = (
-    "temp.said s CROSS JOIN listings l ON l.account = :account AND l.sku = s.sku"
-    " CROSS JOIN feed_objects o ON o.feed = :feed AND o.listing = l.id WHERE s.sku <> ''"
+_words = attrgetter(*_SAID)
+#: those of a line that says no more than yes
+_PLAIN = "1 AS accepted, '' AS code, '' AS text, '' AS channel_item_id"
+_OF_SKU = (
+    "CROSS JOIN listings l ON l.account = :account AND l.sku = s.sku"
+    " CROSS JOIN feed_objects o ON o.feed = :feed AND o.listing = l.id"
 )
+#: plain lines; in the place of each other line the list has null, which is nobody's SKU
+_PLAINLY = f"(SELECT key AS n, {_PLAIN}, value AS sku FROM json_each(:skus)) s {_OF_SKU} WHERE true"  # noqa: S608
+#: the ways in which a line may name listings of the feed, the surest first; the next is tried where one finds nothing
+_BY_SKU = f"temp.said s {_OF_SKU} WHERE s.sku <> ''"
 # The second condition of each is the partial index's own: without it each line walks through the whole feed.
 _BY_EAN = (
     "temp.said s CROSS JOIN feed_objects o ON o.feed = :feed AND o.ean = s.ean AND o.ean <> ''"
@@ -128,16 +137,21 @@ def _prepare(db: sqlite3.Connection) -> None:
     db.execute(
         "CREATE TEMP TABLE IF NOT EXISTS applied (listing INTEGER PRIMARY KEY, n INTEGER NOT NULL,"
         " accepted INTEGER NOT NULL, code TEXT NOT NULL, text TEXT NOT NULL, channel_item_id TEXT NOT NULL,"
-        " before TEXT NOT NULL, changes INTEGER NOT NULL, counts INTEGER NOT NULL)"
+        " before TEXT NOT NULL, changes INTEGER NOT NULL, counts INTEGER NOT NULL, price_minor INTEGER,"
+        " promotion INTEGER, alike INTEGER AS (accepted AND code = '' AND text = ''))"
     )
+    db.execute("CREATE INDEX IF NOT EXISTS temp.applied_apart ON applied (listing) WHERE NOT alike")
     db.execute("DELETE FROM temp.said")
     db.execute("DELETE FROM temp.applied")
 
 
 def _gather(db: sqlite3.Connection, settlement: Settlement, lines: Sequence[AnswerLine]) -> int:
     """Fill `temp.applied` with the objects that the lines mean; returns how many lines mean none."""
-    fill(db, "temp.said", _SAID, list(map(attrgetter(*_SAID), lines)))
-    left = len(lines)
+    others = _gather_plain(db, settlement, lines)
+    if not others:
+        return 0
+    fill(db, "temp.said", ("n", *_SAID), [(n, *_words(lines[n])) for n in others])
+    left = len(others)
     for way in (_BY_SKU, _BY_EAN, _BY_NUMBER, _BY_FEED):
         found = _gather_by(db, settlement, way)
         if way is _BY_SKU and found == left:
@@ -151,19 +165,48 @@ def _gather(db: sqlite3.Connection, settlement: Settlement, lines: Sequence[Answ
     return left
 
 
-def _gather_by(db: sqlite3.Connection, settlement: Settlement, way: str, **more: int) -> int:
+def _gather_plain(db: sqlite3.Connection, settlement: Settlement, lines: Sequence[AnswerLine]) -> list[int]:
+    """Put into `temp.applied` what lines mean that say a plain yes to a SKU; returns the places of the other lines."""
+    others = [
+        n
+        for n, (accepted, _, _, sku, _, number, code, text, _) in enumerate(lines)
+        if not accepted or not sku or number or code or text
+    ]
+    if len(others) == len(lines):
+        return others
+    skus: list[str | None] = [line.sku for line in lines]
+    for n in others:
+        skus[n] = None
+    listed = json.dumps(skus)
+    if _gather_by(db, settlement, _PLAINLY, skus=listed) + len(others) < len(lines):
+        # Some name no listing of the feed by their SKU.
+        others += [
+            row[0]
+            for row in db.execute(
+                "SELECT s.key FROM json_each(:skus) s WHERE s.value IS NOT NULL AND NOT EXISTS (SELECT 1"
+                " FROM listings l CROSS JOIN feed_objects o ON o.feed = :feed AND o.listing = l.id"
+                " WHERE l.account = :account AND l.sku = s.value)",
+                settlement.named(skus=listed),
+            )
+        ]
+    return others
+
+
+def _gather_by(db: sqlite3.Connection, settlement: Settlement, way: str, **more: Any) -> int:
     """Put into `temp.applied` what lines mean that name it in one way; of two that mean the same, the later counts."""
     # An object is answered once, but a fault that is told after silence had been taken for a yes still counts, and so
     # does another verdict in a delivery that came after the one whose verdict stands (L17).
+    # As a CASE, because SQLite asks no further there once it knows.
     counts = (
-        "o.state IN ('sent', 'lapsed', 'withdrawn') OR (o.state = 'accepted' AND o.code = 'silence' AND NOT s.accepted)"
+        "CASE WHEN o.state = 'sent' OR o.state = 'lapsed' OR o.state = 'withdrawn'"
+        " OR (o.state = 'accepted' AND o.code = 'silence' AND NOT s.accepted)"
         " OR (:part <> '' AND o.answered_at IS NOT NULL)"
         " OR (o.state IN ('accepted', 'rejected') AND s.accepted <> (o.state = 'accepted')"
-        " AND coalesce(:delivery > o.delivery, 0))"
+        " AND coalesce(:delivery > o.delivery, 0)) THEN 1 ELSE 0 END"
     )
     return db.execute(
-        f"INSERT INTO temp.applied SELECT o.listing, s.n, s.accepted, s.code, s.text, s.channel_item_id, o.state,"  # noqa: S608
-        f" {_changes(settlement)}, {counts} FROM {way}"
+        "INSERT INTO temp.applied SELECT o.listing, s.n, s.accepted, s.code, s.text, s.channel_item_id, o.state,"  # noqa: S608
+        f" {_changes(settlement)}, {counts}, o.price_minor, o.promotion FROM {way}"
         " ON CONFLICT (listing) DO UPDATE SET n = excluded.n, accepted = excluded.accepted, code = excluded.code,"
         " text = excluded.text, channel_item_id = excluded.channel_item_id, changes = excluded.changes,"
         " counts = excluded.counts WHERE excluded.n > n",
@@ -219,23 +262,38 @@ def _settle(db: sqlite3.Connection, settlement: Settlement) -> int:
 
 
 def _answer_objects(db: sqlite3.Connection, named: dict[str, Any]) -> int:
+    settled, first, last = db.execute("SELECT count(*), min(listing), max(listing) FROM temp.applied").fetchone()
+    named = {**named, "first": first, "last": last, "most": settled + 1}
     # What most objects get is one and the same: SQLite changes those in half the time, without a table of new values.
-    alike = db.execute(
-        "UPDATE feed_objects SET state = 'accepted', code = '', text = '', answered_at = :at, delivery = :delivery"
-        " WHERE feed = :feed AND listing IN"
-        " (SELECT listing FROM temp.applied WHERE accepted AND code = '' AND text = '')",
+    these = "listing IN (SELECT listing FROM temp.applied WHERE alike)"
+    if _is_a_stretch(db, settled, named):
+        # They are changed as they are come by, in half of that again, and the few that are not alike once more.
+        these = "listing BETWEEN :first AND :last"
+    db.execute(
+        "UPDATE feed_objects SET state = 'accepted', code = '', text = '', answered_at = :at, delivery = :delivery"  # noqa: S608
+        f" WHERE feed = :feed AND {these}",
         named,
-    ).rowcount
-    return (
-        alike
-        + db.execute(
-            "UPDATE feed_objects SET state = CASE WHEN a.accepted THEN 'accepted' ELSE 'rejected' END,"
-            " code = a.code, text = a.text, answered_at = :at, delivery = :delivery"
-            " FROM temp.applied a WHERE feed_objects.feed = :feed AND feed_objects.listing = +a.listing"
-            " AND NOT (a.accepted AND a.code = '' AND a.text = '')",
-            named,
-        ).rowcount
     )
+    db.execute(
+        "UPDATE feed_objects SET state = CASE WHEN a.accepted THEN 'accepted' ELSE 'rejected' END,"
+        " code = a.code, text = a.text, answered_at = :at, delivery = :delivery"
+        " FROM temp.applied a WHERE feed_objects.feed = :feed AND feed_objects.listing = +a.listing AND NOT +a.alike",
+        named,
+    )
+    return int(settled)
+
+
+def _is_a_stretch(db: sqlite3.Connection, settled: int, named: dict[str, Any]) -> bool:
+    """Whether nearly all are alike, and the feed carried nothing between them, as in a report in the feed's order."""
+    apart: int = db.execute("SELECT count(*) FROM temp.applied WHERE NOT alike").fetchone()[0]
+    if settled < 2 * apart:
+        return False
+    carried: int = db.execute(
+        "SELECT count(*) FROM (SELECT 1 FROM feed_objects WHERE feed = :feed AND listing BETWEEN :first AND :last"
+        " LIMIT :most)",
+        named,
+    ).fetchone()[0]
+    return carried == settled
 
 
 def _change_listings(db: sqlite3.Connection, settlement: Settlement) -> list[Part]:

@@ -1,5 +1,6 @@
 """The same thing is said in the same words to every command."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,10 +9,11 @@ import pytest
 from anyio.from_thread import BlockingPortal
 
 from daemon.cli import main
+from daemon.cli.output import LIMIT, NUMBER
 from daemon.config import load
 from daemon.model import AccountName
 from daemon.store import open_store
-from tests.cli.conftest import Say
+from tests.cli.conftest import CATALOGUE, Say
 from tests.seller.conftest import NOON
 
 
@@ -53,12 +55,38 @@ def test_every_list_that_is_cut_goes_on(name: str) -> None:  # S3
     assert options(COMMANDS[name]) & {"--before", "--after"} or name in bounded
 
 
+def test_what_has_a_number_is_asked_for_within_what_the_database_can_count() -> None:  # S3
+    numbers = [
+        (name, each.type)
+        for name, command in COMMANDS.items()
+        for each in command.params
+        if isinstance(each.type, click.IntRange | click.types.IntParamType)
+        and {"--http-port", "--timeout"}.isdisjoint(each.opts)
+    ]
+    assert [name for name, taken in numbers if taken not in (LIMIT, NUMBER)] == []
+
+
+@pytest.mark.parametrize("words", [["listings", "show"], ["listings", "retry"], ["orders", "accept"]], ids=" ".join)
+def test_a_word_in_another_encoding_is_told_in_a_sentence(say: Say, words: list[str]) -> None:
+    assert say("import", "stock", CATALOGUE / "laredoute-stock.csv", "--account", "redoute").exit_code == 1
+    latin = os.fsdecode("CAFÉ".encode("latin-1"))
+    result = say(*words, latin, "--account", "redoute")
+    assert result.exit_code == 2
+    assert result.stderr == "Error: a word of the command is not UTF-8 text; let the terminal write UTF-8\n"
+
+
 def test_an_option_takes_the_same_everywhere() -> None:  # S3
     taken: dict[str, dict[str, list[str]]] = {}
     for name, command in COMMANDS.items():
         for each in command.params:
-            if isinstance(each, click.Option) and each.opts[0] in ("--limit", "--before", "--reason", "--account"):
-                taken.setdefault(each.opts[0], {}).setdefault(repr(each.type), []).append(name)
+            if isinstance(each, click.Option) and each.opts[0] in (
+                "--limit",
+                "--before",
+                "--reason",
+                "--account",
+                "--since",
+            ):
+                taken.setdefault(each.opts[0], {}).setdefault(str(each.type.to_info_dict()), []).append(name)
     assert {word: len(types) for word, types in taken.items()} == dict.fromkeys(taken, 1), taken
     assert not [name for name, command in COMMANDS.items() if "--why" in options(command)]
 

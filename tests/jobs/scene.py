@@ -12,11 +12,24 @@ from daemon.jobs.orders import download_orders
 from daemon.jobs.updates import send_updates
 from daemon.marketplaces import Marketplace
 from daemon.marketplaces.dialects import DIALECTS
-from daemon.model import AccountName, FeedKind, Item, Moment, Money, PayloadId, Photo, Sku
+from daemon.model import (
+    AccountName,
+    FeedKind,
+    Item,
+    Moment,
+    Money,
+    OrderNumber,
+    OrderUpdate,
+    PayloadId,
+    Photo,
+    Sku,
+    UpdateKind,
+)
 from daemon.sandbox import JohnLewisSettings, LaRedouteSettings, Sandbox, SandboxSettings
 from daemon.sandbox.edge_orders import EdgeOrder
 from daemon.settings import AccountSettings, Secret
 from daemon.store import Store, open_store
+from daemon.store.choices import Choice
 from daemon.store.listings import ItemRow, PriceRow, StockRow
 from tests.openssh import OpenSsh
 
@@ -52,6 +65,17 @@ class Scene:
         now = moment(after)
         later = moment(after + self.send_takes)
         return await job(Run(self.account, now, self.store, self.marketplace, lambda: later))
+
+    async def decide(
+        self, order: str, kind: UpdateKind, lines: Choice = None, *, after: timedelta = timedelta(), **more: Any
+    ) -> OrderUpdate:
+        """What the seller says about an order, or lines of it, so long after noon."""
+        return await self.store.updates.open(
+            *(self.name, OrderNumber(order), kind, lines),
+            legal_moves=self.account.legal_moves,
+            at=NOON + after,
+            **more,
+        )
 
     async def answer(self) -> None:
         """Let the far side do what it does later by itself."""

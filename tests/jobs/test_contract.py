@@ -101,15 +101,11 @@ async def test_a_dispatch_reaches_the_marketplace_once(either: Scene) -> None:  
     await either.turn(download_orders, 10 * MINUTE)
     moves = either.account.legal_moves
     if UpdateKind.ACCEPTANCE in moves:
-        await either.store.updates.open(
-            either.name, number, UpdateKind.ACCEPTANCE, None, legal_moves=moves, at=NOON + 11 * MINUTE
-        )
+        await either.decide(number, UpdateKind.ACCEPTANCE, after=11 * MINUTE)
     await either.turn(send_updates, 12 * MINUTE)
     await either.answer()
     await either.turn(download_orders, HOUR)
-    await either.store.updates.open(
-        either.name, number, UpdateKind.DISPATCH, None, legal_moves=moves, at=NOON + HOUR, parcel=PARCEL
-    )
+    await either.decide(number, UpdateKind.DISPATCH, after=HOUR, parcel=PARCEL)
     await either.turn(send_updates, HOUR + MINUTE)
     assert (await either.turn(send_updates, HOUR + 2 * MINUTE)).done == 0
     await either.answer()

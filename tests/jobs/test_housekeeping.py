@@ -34,15 +34,8 @@ async def shipped_order(lewis: Scene) -> None:
     placed = lewis.sandbox.johnlewis.place_order(STOCK_NUMBER, 1)
     await lewis.turn(download_orders, MINUTE)
     await lewis.turn(send_updates, 2 * MINUTE)
-    await lewis.store.updates.open(
-        lewis.name,
-        OrderNumber(placed.number),
-        UpdateKind.DISPATCH,
-        None,
-        legal_moves=lewis.account.legal_moves,
-        at=NOON + 3 * MINUTE,
-        parcel=Parcel("dpd", "15501234567890", "", NOON),
-    )
+    parcel = Parcel("dpd", "15501234567890", "", NOON)
+    await lewis.decide(placed.number, UpdateKind.DISPATCH, after=3 * MINUTE, parcel=parcel)
     await lewis.turn(send_updates, 4 * MINUTE)
     await lewis.turn(send_updates, 6 * MINUTE)
 

@@ -10,7 +10,7 @@ from daemon.jobs.feeds import send_offers
 from daemon.jobs.orders import download_orders
 from daemon.jobs.reports import read_reports
 from daemon.jobs.updates import send_updates
-from daemon.model import OrderNumber, Parcel, Sku, UpdateKind
+from daemon.model import Parcel, Sku, UpdateKind
 from tests.jobs.scene import HOUR, MINUTE, NOON, STOCK_NUMBER, Scene, scene
 
 PARCEL = Parcel("dpd", "15501234567890", "", NOON)
@@ -130,15 +130,7 @@ async def test_a_dispatch_waits_until_the_acknowledgement_has_stood(lewis: Scene
     placed = lewis.sandbox.johnlewis.place_order(STOCK_NUMBER, 2)
     await lewis.turn(download_orders, 10 * MINUTE)
     await lewis.turn(send_updates, 11 * MINUTE)
-    await lewis.store.updates.open(
-        lewis.name,
-        OrderNumber(placed.number),
-        UpdateKind.DISPATCH,
-        None,
-        legal_moves=lewis.account.legal_moves,
-        at=NOON + 12 * MINUTE,
-        parcel=PARCEL,
-    )
+    await lewis.decide(placed.number, UpdateKind.DISPATCH, after=12 * MINUTE, parcel=PARCEL)
     assert (await lewis.turn(send_updates, 21 * MINUTE)).done == 0
     assert (await lewis.turn(send_updates, 41 * MINUTE)).done == 1
     await lewis.answer()

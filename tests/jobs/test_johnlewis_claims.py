@@ -34,12 +34,7 @@ async def ruled(tmp_path: Path) -> AsyncIterator[Scene]:
 
 
 async def dispatched(each: Scene, order: EdgeOrder, units: int, after: timedelta) -> None:
-    await each.store.updates.open(
-        *(each.name, OrderNumber(order.number), UpdateKind.DISPATCH, [("1", units)]),
-        legal_moves=each.account.legal_moves,
-        at=NOON + after,
-        parcel=PARCEL,
-    )
+    await each.decide(order.number, UpdateKind.DISPATCH, [("1", units)], after=after, parcel=PARCEL)
     await each.turn(send_updates, after + MINUTE)
     await each.answer()
     await each.turn(send_updates, after + HOUR)

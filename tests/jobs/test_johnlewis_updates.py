@@ -28,15 +28,8 @@ async def lewis(tmp_path: Path) -> AsyncIterator[Scene]:
 
 
 async def decide(each: Scene, order: EdgeOrder, kind: UpdateKind, lines: Choice, after: timedelta) -> OrderUpdate:
-    return await each.store.updates.open(
-        each.name,
-        OrderNumber(order.number),
-        kind,
-        lines,
-        legal_moves=each.account.legal_moves,
-        at=NOON + after,
-        parcel=replace(PARCEL, tracking_number=f"{int(after.total_seconds())}") if kind == "dispatch" else None,
-    )
+    parcel = replace(PARCEL, tracking_number=f"{int(after.total_seconds())}") if kind == "dispatch" else None
+    return await each.decide(order.number, kind, lines, after=after, parcel=parcel)
 
 
 async def cancel(each: Scene, order: EdgeOrder, lines: Choice, after: timedelta, reason: str = "") -> Sequence[Any]:

@@ -216,9 +216,7 @@ async def test_an_update_that_was_cut_is_asked_after_and_never_doubled(
     await offered(redoute)
     number = OrderNumber(redoute.sandbox.laredoute.place_order([(EAN, 2)], placed_at=NOON).id)
     await redoute.turn(download_orders, 10 * MINUTE)
-    await redoute.store.updates.open(
-        redoute.name, number, UpdateKind.ACCEPTANCE, None, legal_moves=redoute.account.legal_moves, at=NOON
-    )
+    await redoute.decide(number, UpdateKind.ACCEPTANCE)
     redoute.sandbox.laredoute.faults.add("cut_connection", after_apply=after_apply)
     with pytest.raises(Unconfirmed):
         await redoute.turn(send_updates, 11 * MINUTE)
@@ -233,9 +231,7 @@ async def test_a_move_that_the_marketplace_turns_down_fails_with_its_text(redout
     await offered(redoute)
     order = redoute.sandbox.laredoute.place_order([(EAN, 2)], placed_at=NOON)
     await redoute.turn(download_orders, 10 * MINUTE)
-    await redoute.store.updates.open(
-        redoute.name, OrderNumber(order.id), UpdateKind.REFUSAL, None, legal_moves=redoute.account.legal_moves, at=NOON
-    )
+    await redoute.decide(order.id, UpdateKind.REFUSAL)
     redoute.sandbox.laredoute.portal_change(order.lines[0].id, "Accepted")
     await redoute.turn(send_updates, 11 * MINUTE)
     ((state, error),) = await redoute.all("order_updates", "state", "error")

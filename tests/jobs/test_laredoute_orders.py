@@ -32,12 +32,7 @@ async def redoute(tmp_path: Path) -> AsyncIterator[Scene]:
 async def say(redoute: Scene, order: Order, kind: UpdateKind, lines: Choice = None, after: timedelta = HOUR) -> None:
     """The seller decides."""
     parcel = PARCEL if kind is UpdateKind.DISPATCH else None
-    await redoute.store.updates.open(
-        *(redoute.name, OrderNumber(order.id), kind, lines),
-        legal_moves=redoute.account.legal_moves,
-        at=NOON + after,
-        parcel=parcel,
-    )
+    await redoute.decide(order.id, kind, lines, after=after, parcel=parcel)
 
 
 async def cancel(redoute: Scene, order: Order, lines: Choice = None, after: timedelta = HOUR) -> CancelRequest:
@@ -187,12 +182,7 @@ async def test_a_buyer_who_cannot_be_charged_cancels_the_line(redoute: Scene) ->
 async def test_out_of_stock_is_told_as_such(redoute: Scene) -> None:  # L13
     order = redoute.sandbox.laredoute.place_order([(EAN, 2)], placed_at=NOON)
     await redoute.turn(download_orders, 10 * MINUTE)
-    await redoute.store.updates.open(
-        *(redoute.name, OrderNumber(order.id), UpdateKind.REFUSAL, None),
-        legal_moves=redoute.account.legal_moves,
-        at=NOON,
-        out_of_stock=True,
-    )
+    await redoute.decide(order.id, UpdateKind.REFUSAL, out_of_stock=True)
     await redoute.turn(send_updates, 20 * MINUTE)
     ((payload,),) = await redoute.all("order_updates", "payload")
     kept = b"".join([chunk async for chunk in redoute.store.payloads.chunks(payload)])

@@ -112,15 +112,8 @@ async def test_nothing_goes_out_behind_an_acknowledgement_that_failed(lewis: Sce
     lewis.sandbox.johnlewis.faults.add("reject_file", error="line_ref unknown")
     await lewis.turn(download_orders, 10 * MINUTE)
     await lewis.turn(send_updates, 11 * MINUTE)
-    await lewis.store.updates.open(
-        lewis.name,
-        OrderNumber(placed.number),
-        UpdateKind.DISPATCH,
-        None,
-        legal_moves=lewis.account.legal_moves,
-        at=NOON + 12 * MINUTE,
-        parcel=Parcel("dpd", "15501234567890", "", NOON),
-    )
+    parcel = Parcel("dpd", "15501234567890", "", NOON)
+    await lewis.decide(placed.number, UpdateKind.DISPATCH, after=12 * MINUTE, parcel=parcel)
     await lewis.answer()
     outcome = await lewis.turn(send_updates, HOUR)
     assert outcome.done == 0

@@ -85,11 +85,7 @@ async def test_an_acceptance_that_was_sent_after_the_backup_is_found_at_the_mark
     async with scene(tmp_path, "sellr") as redoute:
         order = redoute.sandbox.laredoute.place_order([(EAN, 1)], placed_at=NOON)
         await redoute.turn(download_orders, MINUTE)
-        await redoute.store.updates.open(
-            *(redoute.name, OrderNumber(order.id), UpdateKind.ACCEPTANCE, None),
-            legal_moves=redoute.account.legal_moves,
-            at=NOON + 2 * MINUTE,
-        )
+        await redoute.decide(order.id, UpdateKind.ACCEPTANCE, after=2 * MINUTE)
         backup = await backed_up(redoute, tmp_path / "backups")
         await redoute.turn(send_updates, 3 * MINUTE)
         async with restored(redoute, backup) as again:
@@ -105,11 +101,7 @@ async def test_an_acceptance_that_was_never_sent_goes_out_after_the_marketplace_
         await redoute.want()
         order = redoute.sandbox.laredoute.place_order([(EAN, 1)], placed_at=NOON)
         await redoute.turn(download_orders, MINUTE)
-        await redoute.store.updates.open(
-            *(redoute.name, OrderNumber(order.id), UpdateKind.ACCEPTANCE, None),
-            legal_moves=redoute.account.legal_moves,
-            at=NOON + 2 * MINUTE,
-        )
+        await redoute.decide(order.id, UpdateKind.ACCEPTANCE, after=2 * MINUTE)
         backup = await backed_up(redoute, tmp_path / "backups")
         await redoute.turn(send_items, 3 * MINUTE)
         async with restored(redoute, backup) as again:

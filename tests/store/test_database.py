@@ -264,6 +264,47 @@ async def test_a_commit_is_on_the_disk_before_it_is_told(database: Database) -> 
     assert told == [2, "wal", 1, 1, 0]
 
 
+@pytest.mark.parametrize("table", ["listings", "feed_objects", "events"])
+async def test_checks_of_what_is_written_by_the_million_make_no_table_for_each_row(
+    database: Database, table: str
+) -> None:
+    def opcodes(db: sqlite3.Connection) -> set[str]:
+        return {row["opcode"] for row in db.execute(f"EXPLAIN INSERT INTO {table} DEFAULT VALUES")}
+
+    # `IN` with more than two values would.
+    assert "OpenEphemeral" not in await database.read(opcodes)
+
+
+@pytest.mark.parametrize(
+    ("table", "change"),
+    [
+        ("listings", "channel_status = 'lost'"),
+        ("listings", "item_state = 'lost'"),
+        ("listings", "stock_state = 'lost'"),
+        ("listings", "price_state = 'lost'"),
+        ("listings", "end_state = 'lost'"),
+        ("feed_objects", "state = 'lost'"),
+        ("events", "subject = 'lost'"),
+    ],
+)
+async def test_the_database_itself_knows_every_state_that_there_is(  # D2
+    database: Database, table: str, change: str
+) -> None:
+    def work(db: sqlite3.Connection) -> None:
+        db.execute("INSERT INTO listings (account, sku, created_at, changed_at) VALUES ('redoute', 'A', 0, 0)")
+        db.execute(
+            "INSERT INTO feeds (account, kind, state, size, opened_at) VALUES ('redoute', 'offer', 'sent', 1, 0)"
+        )
+        db.execute("INSERT INTO feed_objects (feed, listing, ean, channel_item_id, ended) VALUES (1, 1, '', '', 0)")
+        db.execute(
+            "INSERT INTO events (at, account, subject, subject_id, what) VALUES (0, 'redoute', 'listing', 1, '')"
+        )
+        db.execute(f"UPDATE {table} SET {change}")
+
+    with pytest.raises(sqlite3.IntegrityError, match="CHECK constraint failed"):
+        await database.write(work)
+
+
 @pytest.mark.parametrize(
     ("table", "columns"),
     [

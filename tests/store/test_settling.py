@@ -40,8 +40,17 @@ def no(text: str, *, sku: str = "", ean: str = "", number: str = "") -> AnswerLi
     return AnswerLine(accepted=False, remote_ref="B1", sku=sku, ean=ean, channel_item_id=number, text=text)
 
 
-def yes(sku: str) -> AnswerLine:
-    return AnswerLine(accepted=True, remote_ref="B1", sku=sku)
+def yes(sku: str, *, ean: str = "", number: str = "", text: str = "") -> AnswerLine:
+    return AnswerLine(accepted=True, remote_ref="B1", sku=sku, ean=ean, channel_item_id=number, text=text)
+
+
+async def objects(database: Database) -> dict[str, tuple[str, str]]:
+    rows = await database.read(
+        lambda db: db.execute(
+            "SELECT l.sku, o.state, o.text FROM feed_objects o JOIN listings l ON l.id = o.listing"
+        ).fetchall()
+    )
+    return {row["sku"]: (row["state"], row["text"]) for row in rows}
 
 
 @pytest.mark.parametrize("together", [True, False])
@@ -74,6 +83,69 @@ async def test_of_two_lines_of_a_batch_about_one_listing_the_later_counts(databa
     lines = [no("first", ean="1"), no("first", sku="B"), no("then", sku="A"), no("then", ean="2")]
     assert await Answers(database).apply(REDOUTE, lines, NOON + HOUR) == Answered(settled=2)
     assert await errors(database) == {"A": "then", "B": "then"}
+
+
+@pytest.mark.parametrize("together", [True, False])
+async def test_a_plain_yes_means_the_surest_that_it_names(database: Database, *, together: bool) -> None:  # L17
+    await fill(database, [("A", "1", "N1"), ("B", "2", "N2"), ("C", "2", "N3"), ("D", "", "N4"), ("É'\"\\", "5", "")])
+    await sent_feed(database)
+    lines = [yes("A", ean="2"), yes("Z", ean="2"), yes("", number="N4"), yes("É'\"\\", ean="9"), yes("Z", ean="9")]
+    told = Answered()
+    for batch in [lines] if together else [[line] for line in lines]:
+        told += await Answers(database).apply(REDOUTE, batch, NOON + HOUR)
+    assert told == Answered(settled=5, strangers=1)
+    assert await errors(database) == dict.fromkeys(["A", "B", "C", "D", "É'\"\\"], "not_needed")
+
+
+async def test_of_a_yes_and_a_no_of_a_batch_the_later_counts(database: Database) -> None:  # L17
+    await fill(database, [("A", "1", ""), ("B", "2", ""), ("C", "3", "")])
+    await sent_feed(database)
+    lines = [yes("A"), no("first", sku="B"), no("first", ean="3"), no("then", sku="A"), yes("B"), yes("Z", ean="3")]
+    assert await Answers(database).apply(REDOUTE, lines, NOON + HOUR) == Answered(settled=3)
+    assert await objects(database) == {"A": ("rejected", "then"), "B": ("accepted", ""), "C": ("accepted", "")}
+
+
+async def test_what_stands_between_the_answered_keeps_waiting(database: Database) -> None:  # L16
+    await fill(database, [(sku, "", "") for sku in "ABCDEF"])
+    feed = await sent_feed(database)
+    answers = Answers(database)
+    assert await answers.apply(REDOUTE, [yes("B"), yes("D")], NOON + HOUR) == Answered(settled=2)
+    waits, accepted = ("sent", ""), ("accepted", "")
+    assert await objects(database) == {"A": waits, "B": accepted, "C": waits, "D": accepted, "E": waits, "F": waits}
+    # These stand side by side in the feed, and one of them was told otherwise.
+    lines = [yes("A"), yes("C", text="so be it"), no("KO", sku="B"), yes("D"), yes("E")]
+    assert await answers.apply(REDOUTE, lines, NOON + 2 * HOUR) == Answered(settled=3)
+    assert await objects(database) == {
+        "A": accepted,
+        "B": accepted,
+        "C": ("accepted", "so be it"),
+        "D": accepted,
+        "E": accepted,
+        "F": waits,
+    }
+    assert (await feed_row(database, feed))["accepted"] == 5
+
+
+async def test_a_stretch_of_a_feed_is_answered_with_what_each_was_told(database: Database) -> None:  # L16 L17
+    await fill(database, [(sku, "", "") for sku in "ABCDEF"])
+    feed = await sent_feed(database)
+    lines = [yes("B"), no("KO", sku="C"), yes("D", text="so be it"), yes("E"), yes("F")]
+    assert await Answers(database).apply(REDOUTE, lines, NOON + HOUR) == Answered(settled=5)
+    assert await objects(database) == {
+        "A": ("sent", ""),
+        "B": ("accepted", ""),
+        "C": ("rejected", "KO"),
+        "D": ("accepted", "so be it"),
+        "E": ("accepted", ""),
+        "F": ("accepted", ""),
+    }
+    assert await errors(database) == {
+        **dict.fromkeys("BDEF", "not_needed"),
+        "A": "sent",
+        "C": "KO",
+    }
+    row = await feed_row(database, feed)
+    assert (row["accepted"], row["rejected"], row["state"]) == (4, 1, "sent")
 
 
 async def test_only_what_a_feed_carried_changes_in_a_listing(database: Database) -> None:  # L6 L7
@@ -120,7 +192,8 @@ async def test_no_statement_walks_through_the_feed_or_the_listings(database: Dat
         await Feeds(database).lapse(REDOUTE, OFFER_RULE, moment(3 * HOUR))
         await opened(Feeds(database), after=4 * HOUR)
     seen = await statements(
-        database, [yes("S0"), no("KO", sku="S1"), no("KO", ean="2"), no("KO", number="N3"), no("none", sku="S9")]
+        database,
+        [yes("S0"), yes("S9"), no("KO", sku="S1"), no("KO", ean="2"), no("KO", number="N3"), no("none", sku="S9")],
     )
     plans = await database.write(lambda db: [(step, text) for text in seen for step in _plan(db, text)])
     # To search by the feed alone is to walk through all that it carried; the answer to a whole feed has to.

@@ -80,6 +80,16 @@ async def sent(database: Database, due: DueUpdate, wait: timedelta = timedelta()
     await updates.sent(due.id, wait, NOON)
 
 
+async def an_acceptance_on_its_way(database: Database) -> tuple[Updates, DueUpdate]:
+    """Of the one line of a new order; its sending has begun."""
+    await an_order(database, REDOUTE, LineState.NEW)
+    updates = Updates(database)
+    await updates.open(REDOUTE, NUMBER, UpdateKind.ACCEPTANCE, None, legal_moves=REDOUTE_MOVES, at=NOON)
+    (due,) = await updates.due(REDOUTE)
+    await updates.sending(due.id, "update-1", b"bytes", NOON)
+    return updates, due
+
+
 async def test_lines_of_one_order_are_decided_differently(database: Database) -> None:  # L13
     await an_order(database, REDOUTE, LineState.NEW, LineState.NEW, LineState.NEW)
     updates = Updates(database)
@@ -174,11 +184,7 @@ async def test_wrong_lines_are_refused_with_the_reason(
 async def test_an_update_that_did_not_arrive_waits_for_the_next_tick_under_the_same_name(
     database: Database,
 ) -> None:  # D2
-    await an_order(database, REDOUTE, LineState.NEW)
-    updates = Updates(database)
-    await updates.open(REDOUTE, NUMBER, UpdateKind.ACCEPTANCE, None, legal_moves=REDOUTE_MOVES, at=NOON)
-    (due,) = await updates.due(REDOUTE)
-    await updates.sending(due.id, "update-1", b"bytes", NOON)
+    updates, due = await an_acceptance_on_its_way(database)
     await updates.not_arrived(due.id, "nobody answered", NOON)
     (again,) = await updates.due(REDOUTE)
     assert (again.id, again.update.created_at) == (due.id, due.update.created_at)
@@ -186,11 +192,7 @@ async def test_an_update_that_did_not_arrive_waits_for_the_next_tick_under_the_s
 
 
 async def test_what_was_being_sent_at_a_crash_is_in_doubt_until_somebody_knows(database: Database) -> None:  # L13 J8
-    await an_order(database, REDOUTE, LineState.NEW)
-    updates = Updates(database)
-    await updates.open(REDOUTE, NUMBER, UpdateKind.ACCEPTANCE, None, legal_moves=REDOUTE_MOVES, at=NOON)
-    (due,) = await updates.due(REDOUTE)
-    await updates.sending(due.id, "update-1", b"bytes", NOON)
+    updates, due = await an_acceptance_on_its_way(database)
     assert await updates.recover(NOON) == 1
     assert await updates.due(REDOUTE) == []
     assert [doubt.id for doubt in await updates.in_doubt(REDOUTE)] == [due.id]
@@ -202,11 +204,7 @@ async def test_what_was_being_sent_at_a_crash_is_in_doubt_until_somebody_knows(d
 
 
 async def test_learning_late_that_it_arrived_does_not_move_a_line_back(database: Database) -> None:  # L12 L13
-    await an_order(database, REDOUTE, LineState.NEW)
-    updates = Updates(database)
-    await updates.open(REDOUTE, NUMBER, UpdateKind.ACCEPTANCE, None, legal_moves=REDOUTE_MOVES, at=NOON)
-    (due,) = await updates.due(REDOUTE)
-    await updates.sending(due.id, "update-1", b"bytes", NOON)
+    updates, due = await an_acceptance_on_its_way(database)
     await updates.may_have_arrived(due.id, "cut", NOON)
     order = Order(NUMBER, (OrderLine("1", 2, LineState.TO_SHIP),))
     await Orders(database).keep(REDOUTE, [Delivery(RemoteFile("reply", "r", 1), b"2", (order,))], NOON)
@@ -216,11 +214,7 @@ async def test_learning_late_that_it_arrived_does_not_move_a_line_back(database:
 
 
 async def test_a_person_may_have_it_sent_again(database: Database) -> None:  # J8
-    await an_order(database, REDOUTE, LineState.NEW)
-    updates = Updates(database)
-    await updates.open(REDOUTE, NUMBER, UpdateKind.ACCEPTANCE, None, legal_moves=REDOUTE_MOVES, at=NOON)
-    (due,) = await updates.due(REDOUTE)
-    await updates.sending(due.id, "update-1", b"bytes", NOON)
+    updates, due = await an_acceptance_on_its_way(database)
     await updates.may_have_arrived(due.id, "cut", NOON)
     await updates.resolve(REDOUTE, NUMBER, arrived=False, at=NOON)
     assert [entry.id for entry in await updates.due(REDOUTE)] == [due.id]
@@ -316,11 +310,7 @@ async def test_an_update_is_refused_here_once_the_marketplace_has_moved_its_line
 async def test_what_a_person_has_settled_is_not_sent_again_by_a_late_answer_to_our_question(
     database: Database,
 ) -> None:  # L13
-    await an_order(database, REDOUTE, LineState.NEW)
-    updates = Updates(database)
-    await updates.open(REDOUTE, NUMBER, UpdateKind.ACCEPTANCE, None, legal_moves=REDOUTE_MOVES, at=NOON)
-    (due,) = await updates.due(REDOUTE)
-    await updates.sending(due.id, "update-1", b"bytes", NOON)
+    updates, due = await an_acceptance_on_its_way(database)
     await updates.may_have_arrived(due.id, "cut", NOON)
     await updates.resolve(REDOUTE, NUMBER, arrived=True, at=NOON)
     await updates.not_arrived(due.id, "the marketplace does not have it", NOON)

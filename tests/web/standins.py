@@ -1,9 +1,13 @@
 """What stands for the running daemon where REST is asked without one, and the clocks that it goes by."""
 
+import json
+from typing import Any
+
 from daemon.config import Config
 from daemon.errors import NotAllowed
 from daemon.model import AccountName, Moment
 from daemon.store import Store
+from daemon.transports.http import ControlClient
 from tests.seller.conftest import NOON, lewis, redoute
 
 
@@ -43,3 +47,12 @@ class UnaskedDaemon:
 def clocks() -> Moment:
     """Noon, for ever."""
     return Moment(NOON, "boot-1", 1_000_000_000, synchronised=True)
+
+
+async def ask(
+    client: ControlClient, method: str, path: str, said: object = None, status: int = 200, **params: str
+) -> Any:
+    """The JSON that a request is answered with."""
+    reply = await client.request(method, f"/api/v1/{path}", json=said, params=params)
+    assert reply.status == status, reply.body
+    return json.loads(reply.body)

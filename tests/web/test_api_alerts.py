@@ -1,11 +1,9 @@
 """Alerts over the control interface and on the command line."""
 
-import json
 import os
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,7 +16,7 @@ from daemon.web.api import control_app
 from daemon.web.serve import user_name
 from tests.seller.conftest import NOON
 from tests.smtp import Inbox, mail_server
-from tests.web.standins import UnaskedDaemon
+from tests.web.standins import UnaskedDaemon, ask
 
 MINUTE = timedelta(minutes=1)
 HELD = Cause(CauseKind.HELD, "lr needs a person", AccountName("lr"))
@@ -38,14 +36,6 @@ async def client(daemon: UnaskedDaemon) -> AsyncIterator[ControlClient]:
 
     async with ControlClient.over_app(control_app(daemon, clocks, "here")) as client:
         yield client
-
-
-async def ask(
-    client: ControlClient, method: str, path: str, said: object = None, status: int = 200, **params: str
-) -> Any:
-    reply = await client.request(method, f"/api/v1/{path}", json=said, params=params)
-    assert reply.status == status, reply.body
-    return json.loads(reply.body)
 
 
 async def test_what_is_wrong_is_listed_with_its_fix_and_seen_by_a_person(

@@ -1,9 +1,7 @@
 """The change guard over the control interface, and on the command line."""
 
-import json
 import os
 from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
 
@@ -15,7 +13,7 @@ from daemon.web.api import control_app
 from daemon.web.serve import user_name
 from tests.store.conftest import NOON, database  # noqa: F401 - a fixture
 from tests.store.test_guard import Scene, skus
-from tests.web.standins import UnaskedDaemon
+from tests.web.standins import UnaskedDaemon, ask
 
 ME = user_name(os.getuid())
 
@@ -36,14 +34,6 @@ async def client(scene: Scene) -> AsyncIterator[ControlClient]:
 
     async with ControlClient.over_app(control_app(UnaskedDaemon(scene.store), clocks, "here")) as client:
         yield client
-
-
-async def ask(
-    client: ControlClient, method: str, path: str, said: object = None, status: int = 200, **params: str
-) -> Any:
-    reply = await client.request(method, f"/api/v1/{path}", json=said, params=params)
-    assert reply.status == status, reply.body
-    return json.loads(reply.body)
 
 
 async def test_a_case_is_seen_and_decided_in_part(client: ControlClient, scene: Scene) -> None:

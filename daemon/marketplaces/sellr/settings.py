@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from difflib import get_close_matches
-from ipaddress import ip_address
 from typing import Annotated, ClassVar, Literal
 from urllib.parse import urlsplit
 
@@ -30,7 +29,7 @@ from daemon.model import (
     VatTerritory,
 )
 from daemon.rules import safety, vat
-from daemon.settings import AccountSettings, DeadlinesTable, Duration, Secret, SftpTable, Table, TimeZone
+from daemon.settings import AccountSettings, DeadlinesTable, Duration, Secret, SftpTable, Table, TimeZone, is_loopback
 
 #: guide L8: never less than this between the end of one stock and price feed and the start of the next
 _HOUR = timedelta(hours=1)
@@ -501,7 +500,6 @@ def _basis_points(percentage: str) -> int:
 
 
 _LIVE_HOSTS = frozenset(urlsplit(url).hostname for _, url in UrlsTable())
-_ELSEWHERE = "http://127.0.0.1:8480/seller/items of sellerd sandbox"
 
 
 def _url_problem(url: str, *, environment: str) -> str | None:
@@ -515,12 +513,10 @@ def _url_problem(url: str, *, environment: str) -> str | None:
         return "not an absolute URL; write it like https://host.example/path"
     if parts.username is not None or parts.password is not None:
         return "no user or password in a URL; they belong to login.user and login.password"
-    if environment != "live" and host in _LIVE_HOSTS:
+    if environment != "live" and host.rstrip(".") in _LIVE_HOSTS:
         # A try must not reach the shop, least of all faster than its hour.
-        return (
-            f'{host} is La Redoute itself; for environment = "{environment}" write where that is, such as {_ELSEWHERE}'
-        )
-    if parts.scheme == "https" or (parts.scheme == "http" and environment == "sandbox" and _is_loopback(host)):
+        return f'{host} is La Redoute itself; for environment = "{environment}" write the address of that one'
+    if parts.scheme == "https" or (parts.scheme == "http" and environment == "sandbox" and is_loopback(host)):
         return None
     if parts.scheme == "http":
         return (
@@ -528,12 +524,3 @@ def _url_problem(url: str, *, environment: str) -> str | None:
             '(http:// only to a loopback address with environment = "sandbox")'
         )
     return "only https:// is spoken here; write it like https://host.example/path"
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
