@@ -1,6 +1,7 @@
 """Run every pair in turn (A B A B …) and write docs/benchmarks.md: `make bench`, or `python -m benchmarks orders`."""
 
 import argparse
+import compileall
 import os
 import platform
 import sqlite3
@@ -26,6 +27,12 @@ def install_peers() -> str:
     """Make the peers available; returns the Python that has them, in a virtual environment of its own."""
     subprocess.run([str(ROOT / "scripts" / "install-bench-peers")], check=True)
     return str(ROOT / ".cache" / "peers" / "bin" / "python")
+
+
+def compile_ours() -> None:
+    """Have the bytecode beside our modules, as an installation has: without, each start would compile them anew."""
+    for folder in ("daemon", "benchmarks"):
+        compileall.compile_dir(ROOT / folder, quiet=1)
 
 
 def machine() -> str:
@@ -66,7 +73,10 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1.0, help="less of everything, to try it; is not written down")
     given = parser.parse_args()
     wanted: Iterable[str] = given.families or (*FAMILIES, GROWTH)
-    python_of_peers = install_peers() if set(wanted) != {"document"} else ""
+    python_of_peers = ""
+    if set(wanted) != {"document"}:
+        python_of_peers = install_peers()
+        compile_ours()
     for name in wanted:
         if name != "document":
             told = _measured(name, python_of_peers, given.runs, given.scale)

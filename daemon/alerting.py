@@ -10,8 +10,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, fie
 from daemon.rules.signing import key_of
 from daemon.rules.webhooks import TYPES
 from daemon.settings import Duration, Host, Secret, Table, is_loopback
-from daemon.transports.mail import MailServer, Security
-from daemon.transports.outward import address_fault
+from daemon.transports.addresses import address_fault
+from daemon.transports.mailserver import MailServer, Security
 from daemon.transports.tls import trusting
 
 Way = Literal["mail", "webhook"]

@@ -12,7 +12,7 @@ from daemon.crontab import CRONTAB, SITE_CRONTAB, intervals, site_timetable, tim
 from daemon.errors import ConfigError
 from daemon.hostkeys import pin
 from daemon.marketplaces.dialects import DIALECTS
-from daemon.marketplaces.edge import EdgeSettings
+from daemon.marketplaces.edge.settings import EdgeSettings
 from daemon.model import SITE, AccountName
 
 EXAMPLE = Path(__file__).parent.parent / "config.toml"

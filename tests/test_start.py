@@ -6,6 +6,9 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
+import pytest
+from anyio import to_thread
+
 from daemon.store import Store, open_store
 from tests.jobs.scene import moment
 from tests.store.steps import steps_of
@@ -13,14 +16,52 @@ from tests.store.steps import steps_of
 _IMPORTED = (
     "import sys, daemon.cli, daemon.main, daemon.web.passwords as p; print(*sys.modules, p._nobodys.cache_info())"
 )
+#: what speaks to the outside, draws tables or serves pages: more time to import than all of ours
+_FAR = {"asyncssh", "httpx", "aiosmtplib", "smtplib", "cryptography", "openpyxl", "holidays"}
+_HEAVY = _FAR | {"fastapi", "uvicorn", "jinja2", "rich", "apscheduler", "structlog"}
 
 
-def test_what_is_rarely_needed_is_imported_and_made_when_it_is() -> None:
-    told = subprocess.run([sys.executable, "-c", _IMPORTED], check=True, capture_output=True, text=True).stdout
-    modules = set(told.split())
-    assert "daemon.main" in modules
-    assert not modules & {"openpyxl", "holidays", "daemon.sandbox", "daemon.cli.demo.show"}
-    assert "currsize=0" in told, "a password was hashed, which takes a fifth of the start"
+def modules_after(script: str) -> set[str]:
+    """What a fresh process has imported after a script that prints nothing else in its last line."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; {script}; print(); print(*sys.modules)"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return set(done.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize(
+    ("module", "without"),
+    [
+        ("daemon.store", _HEAVY | {"pydantic"}),
+        ("daemon.config", _HEAVY),
+        ("daemon.marketplaces.dialects", _HEAVY),
+    ],
+)
+def test_a_floor_waits_for_no_library_of_another(module: str, without: set[str]) -> None:
+    modules = modules_after(f"import {module}")
+    assert module in modules
+    assert not modules & without
+
+
+def test_the_holidays_of_the_shipped_retailers_are_not_looked_up_to_read_a_configuration() -> None:
+    script = "from daemon.marketplaces.edge.days import CalendarTable; CalendarTable(holidays='GB-ENG')"
+    assert "holidays" not in modules_after(script)
+
+
+async def test_questions_at_the_command_line_wait_for_the_database_alone(tmp_path: Path) -> None:  # S3
+    config = tmp_path / "config.toml"
+    config.write_text('[daemon]\nstate_dir = "state"\n')
+    async with open_store(tmp_path / "state" / "sellerd.db"):
+        asked = [
+            ["--config", str(config), noun] for noun in ("status", "gate", "feeds", "orders", "alerts", "deliveries")
+        ]
+        script = f"from daemon.cli import main; [main(words, standalone_mode=False) for words in {asked!r}]"
+        modules = await to_thread.run_sync(modules_after, script)
+    assert "daemon.store" in modules
+    assert not modules & (_HEAVY | {"pydantic"})
 
 
 async def _recovered(store: Store) -> None:

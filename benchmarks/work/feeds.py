@@ -21,8 +21,11 @@ import anyio
 from benchmarks.accounts import LEWIS, MOMENT, NOW, johnlewis, laredoute
 from benchmarks.pairs import Bench, Measure, Pair
 from benchmarks.peers import PEERS
-from daemon.marketplaces import Marketplace
-from daemon.marketplaces.dialects import DIALECTS
+from daemon.marketplaces import FeedFile
+from daemon.marketplaces.edge.inventory import InventoryFile
+from daemon.marketplaces.edge.settings import EdgeSettings
+from daemon.marketplaces.sellr.offers import SellerOfferRequest
+from daemon.marketplaces.sellr.settings import SellrSettings
 from daemon.model import AccountName, AnswerLine, Feed, FeedId, FeedKind, FeedState, Moment, Sku
 from daemon.settings import AccountSettings
 from daemon.store import Store, open_store
@@ -34,6 +37,7 @@ LISTINGS, FEW = 1_000_000, 1_000
 CHANGES, FIRST = 50, 10
 #: what an item of La Redoute holds, about
 ITEM = '{"title": "Lampe de bureau", "description": "' + "Une lampe de bureau en laiton. " * 8 + '"}'
+Settings = EdgeSettings | SellrSettings
 OURS = [sys.executable, "-m", "benchmarks.work.feeds"]
 EVERY_HOUR = timedelta(hours=1, minutes=1)
 
@@ -98,14 +102,21 @@ def _run(*arguments: str) -> str:
     return subprocess.run([*OURS, *arguments], check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
-def _account(wire: str) -> tuple[AccountName, AccountSettings, Marketplace]:
-    settings: AccountSettings = johnlewis() if wire == "edge" else laredoute()
-    return AccountName(settings.name), settings, DIALECTS[wire].open(settings, {})
+def _account(wire: str) -> tuple[AccountName, Settings]:
+    settings = johnlewis() if wire == "edge" else laredoute()
+    return AccountName(settings.name), settings
+
+
+def _file(settings: Settings, feed: Feed) -> FeedFile:
+    """The feed as its marketplace writes it; with no way into the marketplace, which has nothing to do with that."""
+    if isinstance(settings, EdgeSettings):
+        return InventoryFile(settings, feed.opened_at)
+    return SellerOfferRequest(settings, feed)
 
 
 async def fill(wire: str, database: Path, count: int) -> None:
     """Make a store of listings whose first offer waits."""
-    account, _, marketplace = _account(wire)
+    account, _ = _account(wire)
     async with open_store(database) as store:
         await store.accounts.configure(account, "made up", "f", NOW)
         await store.database.write(
@@ -126,41 +137,37 @@ async def fill(wire: str, database: Path, count: int) -> None:
                 ).rowcount
             )
         )
-    await marketplace.aclose()
 
 
 async def claim(wire: str, database: Path) -> None:
     """Open one feed of everything."""
-    account, settings, marketplace = _account(wire)
+    account, settings = _account(wire)
     async with open_store(database) as store:
         await _open(store, account, settings, MOMENT)
-    await marketplace.aclose()
 
 
 async def write(wire: str, database: Path) -> None:
     """Write the feed that was opened last."""
-    account, settings, marketplace = _account(wire)
+    account, settings = _account(wire)
     async with open_store(database) as store:
         last, size = await store.database.read(
             lambda db: tuple(db.execute("SELECT id, size FROM feeds ORDER BY id DESC").fetchone())
         )
         feed = Feed(FeedId(last), account, FeedKind.OFFER, FeedState.SENDING, NOW, size)
-        await _spool(store, feed, settings, marketplace)
-    await marketplace.aclose()
+        await _spool(store, feed, settings)
 
 
 async def both(wire: str, database: Path) -> None:
     """Open one feed of everything and write it."""
-    account, settings, marketplace = _account(wire)
+    account, settings = _account(wire)
     async with open_store(database) as store:
         feed = await _open(store, account, settings, MOMENT)
-        await _spool(store, feed, settings, marketplace)
-    await marketplace.aclose()
+        await _spool(store, feed, settings)
 
 
 async def change(database: Path) -> None:
     """Change the stock of one listing after the other, each for a feed of its own that is then answered."""
-    account, settings, marketplace = _account("sellr")
+    account, settings = _account("sellr")
     taken: list[float] = []
     async with open_store(database) as store:
         now = await _settled(store)
@@ -170,14 +177,13 @@ async def change(database: Path) -> None:
             started = time.perf_counter()
             await store.listings.put_stock(account, [StockRow(sku, 1_000 + now.at.hour)], now.at)
             feed = await _open(store, account, settings, now)
-            feed = await _spool(store, feed, settings, marketplace)
+            feed = await _spool(store, feed, settings)
             taken.append(time.perf_counter() - started)
             if feed.size != 1:
                 raise SystemExit(f"{feed.size} listings in the feed of one change")
             await store.feeds.sent(feed, settings.feed_rules[FeedKind.OFFER], "", now)
             answer = AnswerLine(accepted=True, feed_name=feed.name, sku=sku)
             await store.answers.apply(account, [answer], now.at)
-    await marketplace.aclose()
     print(statistics.median(taken[FIRST:]))
 
 
@@ -203,15 +209,13 @@ async def _open(store: Store, account: AccountName, settings: AccountSettings, n
     return feed
 
 
-async def _spool(store: Store, feed: Feed, settings: AccountSettings, marketplace: Marketplace) -> Feed:
-    payload, _ = await store.payloads.write(_written(store, feed, settings, marketplace), feed.opened_at)
-    return await store.feeds.spooled(feed, marketplace.feed_name(feed), payload, feed.opened_at)
+async def _spool(store: Store, feed: Feed, settings: Settings) -> Feed:
+    payload, _ = await store.payloads.write(_written(store, feed, settings), feed.opened_at)
+    return await store.feeds.spooled(feed, f"feed-{feed.id}", payload, feed.opened_at)
 
 
-async def _written(
-    store: Store, feed: Feed, settings: AccountSettings, marketplace: Marketplace
-) -> AsyncIterator[bytes]:
-    file = marketplace.write_feed(feed)
+async def _written(store: Store, feed: Feed, settings: Settings) -> AsyncIterator[bytes]:
+    file = _file(settings, feed)
     yield file.head()
     async for piece in store.feeds.rows(feed, settings.currency, file.usual, file.rows):
         yield piece

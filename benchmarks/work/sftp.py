@@ -39,7 +39,7 @@ class Once(Pair):
 def rows(bench: Bench) -> Iterator[Pair]:
     """Fetching and polling, on loopback and at 20 ms, from OpenSSH's own server."""
     with serving(bench.folder) as server, delayed(server.port) as far_port:
-        near, far = Way(bench, server, server.port, "loopback"), Way(bench, server, far_port, "20 ms round trip", 128)
+        near, far = Way(bench, server, server.port, "loopback"), Way(bench, server, far_port, "20 ms round trip")
         orders, seen = server.root / "orders", server.root / "seen"
         count, many = bench.size(FILES), bench.size(SEEN)
         write_orders(orders, count)

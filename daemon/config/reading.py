@@ -22,7 +22,6 @@ from daemon.marketplaces.edge.settings import profile_faults
 from daemon.model import AccountName
 from daemon.rules.catalogue import Catalogue, load_catalogue
 from daemon.settings import AccountSettings, SftpTable, Table
-from daemon.transports.sftp_keys import parse_private_key, parse_public_key
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _SHORTEST_EVERY = timedelta(seconds=1)
@@ -253,6 +252,11 @@ class _Reading:
                 self._tell(file, f"{key_at(place, job)} is shorter than a second; write 1s or more")
 
     def _check_keys(self, login: SftpTable, file: Path, place: str) -> None:
+        if not login.host_keys and login.private_key is None:
+            return
+        # Here and not above: whoever has no key in the configuration need not wait for asyncssh.
+        from daemon.transports.sftp_keys import parse_private_key, parse_public_key
+
         for number, key in enumerate(login.host_keys):
             try:
                 parse_public_key(key)

@@ -1,13 +1,17 @@
-"""Which wires are spoken here, which marketplaces speak them, and how an account's way into one is opened."""
+"""Which wires are spoken here, which marketplaces speak them, and how an account's way into one is opened.
+
+Who only reads a configuration opens none: what speaks a wire is imported where it is opened, because asyncssh and the
+HTTP client take longer to import than all the rest.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from daemon.marketplaces import Marketplace
-from daemon.marketplaces.edge import Edge, EdgeSettings
-from daemon.marketplaces.sellr import Sellr, SellrSettings
+from daemon.marketplaces.edge.settings import EdgeSettings
 from daemon.marketplaces.sellr.errors import shipped
+from daemon.marketplaces.sellr.settings import SellrSettings
 from daemon.rules.catalogue import Catalogue
 from daemon.settings import AccountSettings
 
@@ -28,17 +32,29 @@ class Dialect:
     errors: Callable[[], Catalogue] = Catalogue
 
 
+def _sellr(settings: SellrSettings, keys: Mapping[str, Sequence[str]]) -> Marketplace:
+    from daemon.marketplaces.sellr.marketplace import Sellr
+
+    return Sellr(settings, host_keys=keys)
+
+
+def _edge(settings: EdgeSettings, keys: Mapping[str, Sequence[str]]) -> Marketplace:
+    from daemon.marketplaces.edge.marketplace import Edge
+
+    return Edge(settings, host_keys=keys)
+
+
 DIALECTS: Mapping[str, Dialect] = {
     "sellr": Dialect(
         SellrSettings,
-        lambda settings, keys: Sellr(settings, host_keys=keys),
+        _sellr,
         jobs=("items", "offers", "reports", "orders", "updates", "refunds", "exchange", "housekeeping"),
         marketplaces=("laredoute",),
         errors=shipped,
     ),
     "edge": Dialect(
         EdgeSettings,
-        lambda settings, keys: Edge(settings, host_keys=keys),
+        _edge,
         jobs=("offers", "reports", "orders", "updates", "claims", "refunds", "exchange", "housekeeping"),
         marketplaces=("johnlewis", "argos"),
     ),

@@ -11,6 +11,9 @@ Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 #: as `date.weekday` counts them
 WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)
 
+#: where most sellers are: known without the library, which reads the calendars of all countries to say so
+SURELY_KNOWN = frozenset({"FR", "GB", "GB-ENG", "GB-NIR", "GB-SCT", "GB-WLS"})
+
 _DAY = timedelta(days=1)
 
 
@@ -54,6 +57,14 @@ class Calendar:
     @property
     def _holidays(self) -> Container[date]:
         return _holidays(self.country, self.subdivision) if self.country else ()
+
+
+def place_fault(place: str) -> str:
+    """What is wrong with a country, or a part of one such as GB-ENG, whose holidays are wanted; empty when nothing."""
+    country, _, part = place.partition("-")
+    if place in SURELY_KNOWN:
+        return ""
+    return country_fault(country) or (subdivision_fault(country, part) if part else "")
 
 
 def country_fault(country: str) -> str:

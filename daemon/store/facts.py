@@ -5,14 +5,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from typing import TYPE_CHECKING
 
 from daemon.model import AccountName, FeedKind, FeedRule, OfferTerms
-from daemon.settings import AccountSettings
 from daemon.store.database import Database
 from daemon.store.feeds import due_condition
 from daemon.store.guard import GuardRule
 from daemon.store.times import from_us, to_us
 from daemon.store.values import named_terms
+
+if TYPE_CHECKING:
+    # The store needs no pydantic: whoever only asks it something need not wait for that.
+    from daemon.settings import AccountSettings
 
 #: how far back lapsed feeds and rejections are counted
 WINDOW = timedelta(days=1)
@@ -54,7 +58,7 @@ class Facts:
         """How one account stands, whose feeds go by these rules and terms."""
         return await self._database.read(lambda db: _facts(db, account, list(rules), terms, at))
 
-    async def of_all(self, accounts: Iterable[AccountSettings], at: datetime) -> dict[AccountName, AccountFacts]:
+    async def of_all(self, accounts: "Iterable[AccountSettings]", at: datetime) -> dict[AccountName, AccountFacts]:
         """How many accounts stand, some in a read, so that none of the reads is long."""
         found: dict[AccountName, AccountFacts] = {}
         waiting = list(accounts)
@@ -64,7 +68,7 @@ class Facts:
 
 
 def _facts_of(
-    db: sqlite3.Connection, accounts: Sequence[AccountSettings], at: datetime
+    db: sqlite3.Connection, accounts: "Sequence[AccountSettings]", at: datetime
 ) -> dict[AccountName, AccountFacts]:
     return {
         AccountName(each.name): _facts(db, AccountName(each.name), list(each.feed_rules.values()), each.offer_terms, at)

@@ -40,7 +40,7 @@ from daemon.store.guard import claimed, guard, not_held
 from daemon.store.listings import extras_of, item_from_json, vat_rate_of
 from daemon.store.prices import judge
 from daemon.store.promotions import begin_and_end
-from daemon.store.rows import RowForm
+from daemon.store.rows import RowForm, is_plain
 from daemon.store.settling import Settlement, close_feed, settle_silent
 from daemon.store.stock import follow_form
 from daemon.store.times import from_us, to_us
@@ -506,6 +506,8 @@ _OBJECT = (
     " o.price_minor, o.rrp_minor, o.ended, l.handling_days, l.vat_bp, l.stock_extras, p.starts_at, p.ends_at, p.nature,"
     " p.sale"
 )
+#: what stands before those, where each row becomes an object
+_UNWRITTEN = "0 AS usual, '' AS written, '' AS words"
 _PARTS = {carried: frozenset(compress(Part, carried)) for carried in product((0, 1), repeat=len(Part))}
 
 
@@ -513,7 +515,7 @@ def _page(
     db: sqlite3.Connection, feed: int, after: int, limit: int = _PAGE, form: RowForm | None = None
 ) -> Sequence[sqlite3.Row]:
     return db.execute(
-        f"SELECT o.listing, {form.expression if form else 'NULL'}, {_OBJECT} FROM {RowForm.source}"  # noqa: S608
+        f"SELECT o.listing, {form.columns if form else _UNWRITTEN}, {_OBJECT} FROM {RowForm.source}"  # noqa: S608
         " WHERE o.feed = :feed AND o.listing > :after ORDER BY o.listing LIMIT :limit",
         {"feed": feed, "after": after, "limit": limit, **(form.named if form else {})},
     ).fetchall()
@@ -545,22 +547,24 @@ def _rows(
 ) -> bytes:
     """The rows of one page as bytes."""
     after, last = page
-    usual, written = db.execute(
-        "SELECT min(written IS NOT NULL), CAST(group_concat(written, '') AS BLOB) FROM ("  # noqa: S608 - our own words
-        f" SELECT {form.expression} AS written FROM {form.source}"
+    usual, written, words = db.execute(
+        "SELECT min(usual), CAST(group_concat(written, '') AS BLOB), CAST(group_concat(words, '') AS BLOB) FROM ("  # noqa: S608 - our own words
+        f" SELECT {form.columns} FROM {form.source}"
         " WHERE o.feed = :feed AND o.listing > :after AND o.listing <= :last ORDER BY o.listing LIMIT :limit)",
         {"feed": feed, "after": after, "last": last, "limit": form.page, **form.named},
     ).fetchone()
-    if usual:
+    if usual and is_plain(words):
         return bytes(written)
-    rows = _page(db, feed, after, form.page, form)
     # In order, each as it is to be written.
-    return b"".join(write([_object(row, currency)]) if row[1] is None else row[1].encode() for row in rows)
+    return b"".join(
+        row["written"].encode() if row["usual"] and is_plain(row["words"].encode()) else write([_object(row, currency)])
+        for row in _page(db, feed, after, form.page, form)
+    )
 
 
 def _object(row: sqlite3.Row, currency: str) -> FeedObject:
-    _, _, sku, ean, channel_item_id, *carried, item, stock, price_minor, rrp_minor = row[:13]
-    ended, days, vat_bp, extras, starts_at, ends_at, nature, sale = row[13:]
+    sku, ean, channel_item_id, *carried, item, stock, price_minor, rrp_minor = row[4:15]
+    ended, days, vat_bp, extras, starts_at, ends_at, nature, sale = row[15:]
     price = None if price_minor is None else Money(price_minor, currency)
     return FeedObject(
         sku=sku,

@@ -12,34 +12,18 @@ from datetime import datetime
 from email.message import EmailMessage
 from email.policy import SMTP as WIRE
 from email.utils import format_datetime
-from pathlib import Path
-from typing import Literal
 
 import aiosmtplib
 import anyio
 
 from daemon.errors import AccessDenied, Refused, Unconfirmed, Unreachable
 from daemon.transports.calls import counted
+from daemon.transports.mailserver import MailServer
 from daemon.transports.tls import trusting
-
-Security = Literal["tls", "starttls", "none"]
 
 #: the sign-in is wrong, or asked for
 _DENIED = {454, 530, 534, 535, 538}
 _CLOSE_SECONDS = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class MailServer:
-    """Where mail is handed in: `tls` from the first byte, `starttls` before anything is said, `none` unprotected."""
-
-    host: str
-    port: int
-    security: Security = "starttls"
-    user: str = ""
-    password: str = ""
-    authority: Path | None = None
-    timeout: float = 30
 
 
 @dataclass(frozen=True, slots=True)

@@ -256,7 +256,7 @@ async def test_thousands_of_files_are_kept_in_one_turn_batch_by_batch(lewis: Sce
     assert outcome.done == count
     assert len(await lewis.all("orders", "id")) == count
     assert (sum(batches.sizes), max(batches.sizes)) == (count + 1, 200)
-    # Held are the listing, what is known of it, and one batch: not the thousands.
+    # Held are the listing, what is known of it, a run of files and the batches before it: not the thousands.
     assert peak < 24 << 20, f"{peak:,} bytes"
     assert names(lewis) == {"order-20240115101400000000.txt", "order-20240115101400000000.txt.DONE"}
     assert (await lewis.turn(download_orders, 20 * MINUTE)).done == 0

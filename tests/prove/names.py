@@ -17,8 +17,8 @@ from tempfile import TemporaryDirectory
 
 import anyio
 
-from daemon.marketplaces.edge import Edge
-from daemon.marketplaces.sellr import Sellr
+from daemon.marketplaces.edge.marketplace import Edge
+from daemon.marketplaces.sellr.marketplace import Sellr
 from daemon.model import (
     AccountName,
     ChannelStatus,

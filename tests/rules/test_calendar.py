@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.rules.calendar import WEEKDAYS, Calendar, country_fault, subdivision_fault
+from daemon.rules.calendar import SURELY_KNOWN, WEEKDAYS, Calendar, country_fault, place_fault, subdivision_fault
 
 LONDON = ZoneInfo("Europe/London")
 WORKING = frozenset(WEEKDAYS[:5])
@@ -103,3 +103,16 @@ def test_a_part_that_is_not_known_is_told_with_those_that_are() -> None:  # D3
     assert "there are ENG, NIR, SCT, WLS" in subdivision_fault("GB", "ZZZ")
     assert "leave it out" in subdivision_fault("MC", "X")
     assert subdivision_fault("GB", "ENG") == ""
+
+
+@pytest.mark.parametrize("place", sorted(SURELY_KNOWN))
+def test_what_is_known_without_the_library_is_known_to_it(place: str) -> None:  # D3
+    country, _, part = place.partition("-")
+    assert place_fault(place) == country_fault(country) == ""
+    assert not part or subdivision_fault(country, part) == ""
+
+
+def test_a_place_is_a_country_or_a_part_of_one() -> None:  # D3
+    assert place_fault("MC") == place_fault("DE-BY") == ""
+    assert "did you mean ENG?" in place_fault("GB-ENGL")
+    assert "no holidays are known of" in place_fault("ZZ-ENG")

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from daemon.errors import AccessDenied, DaemonError, Refused, Unconfirmed, Unreachable
-from daemon.transports.mail import Mail, MailServer, Security, send_mail
+from daemon.transports.mail import Mail, send_mail
+from daemon.transports.mailserver import MailServer, Security
 from tests.smtp import mail_server
 from tests.tls import certificate_in, self_signed
 

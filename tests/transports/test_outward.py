@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from daemon.errors import AccessDenied, Unreachable
-from daemon.transports.outward import Outward, address_fault, is_public
+from daemon.transports.addresses import address_fault, is_public
+from daemon.transports.outward import Outward
 from tests.cable import raw_server
 from tests.tls import certificate_in, self_signed
 from tests.transports.test_http import read_request, serving

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from daemon.rules.calendar import WEEKDAYS, Calendar, Weekday, country_fault, subdivision_fault
+from daemon.rules.calendar import WEEKDAYS, Calendar, Weekday, place_fault
 from daemon.settings import Table
 
 
@@ -47,8 +47,7 @@ class CalendarTable(Table):
     @field_validator("holidays")
     @classmethod
     def _known_holidays(cls, holidays: str) -> str:
-        country, _, part = holidays.partition("-")
-        if holidays and (fault := country_fault(country) or (part and subdivision_fault(country, part))):
+        if holidays and (fault := place_fault(holidays)):
             raise ValueError(fault)
         return holidays
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from daemon.marketplaces.edge import EdgeSettings
+from daemon.marketplaces.edge.settings import EdgeSettings
 from daemon.model import FeedObject, Item, Part, Sku
 from daemon.settings import Secret
 

@@ -10,7 +10,7 @@ import pytest
 
 from daemon.errors import AccessDenied, Refused, Unreadable
 from daemon.marketplaces import Spool
-from daemon.marketplaces.edge import Edge
+from daemon.marketplaces.edge.marketplace import Edge
 from daemon.model import (
     AccountName,
     AnswerLine,

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.errors import Unreadable
-from daemon.marketplaces.edge import Edge
+from daemon.marketplaces.edge.marketplace import Edge
 from daemon.model import (
     AccountName,
     AnswerLine,

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from daemon.marketplaces.edge import Edge, EdgeSettings
+from daemon.marketplaces.edge.marketplace import Edge
 from daemon.marketplaces.edge.profiles import resolved, shipped
-from daemon.marketplaces.edge.settings import Label, Paths, profile_faults
+from daemon.marketplaces.edge.settings import EdgeSettings, Label, Paths, profile_faults
 from daemon.model import ChannelStatus, Deadlines, FeedKind, LineState, Part, Sku, UpdateKind
 from daemon.settings import Secret
 from tests.marketplaces.edge.account import LOGIN, account

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from daemon.marketplaces import Spool
-from daemon.marketplaces.sellr import SellrSettings
+from daemon.marketplaces.sellr.settings import SellrSettings
 from daemon.model import (
     AccountName,
     Attribute,

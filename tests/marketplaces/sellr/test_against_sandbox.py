@@ -9,7 +9,8 @@ import anyio
 import pytest
 
 from daemon.errors import AccessDenied, Refused, Unreadable
-from daemon.marketplaces.sellr import Sellr, SellrSettings
+from daemon.marketplaces.sellr.marketplace import Sellr
+from daemon.marketplaces.sellr.settings import SellrSettings
 from daemon.model import (
     AnswerLine,
     FeedKind,

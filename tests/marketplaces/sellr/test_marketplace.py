@@ -10,7 +10,7 @@ import pytest
 from anyio.abc import ByteStream
 
 from daemon.errors import AccessDenied, Refused, Unconfirmed, Unreachable, Unreadable
-from daemon.marketplaces.sellr import Sellr
+from daemon.marketplaces.sellr.marketplace import Sellr
 from daemon.model import Delivery, FeedKind, Order, RemoteFile, UpdateKind, UpdateLine, Whereabouts
 from tests.marketplaces.sellr.made_up import NOON, feed, golden, settings, spool, update
 
