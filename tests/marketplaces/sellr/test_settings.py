@@ -81,12 +81,19 @@ def test_the_sandbox_may_be_faster() -> None:
 
 
 @pytest.mark.parametrize("environment", ["uat", "sandbox"])
-def test_what_is_not_live_never_goes_to_la_redoute_itself(environment: str) -> None:  # L8
+def test_what_is_not_live_never_goes_to_la_redoute_by_an_oversight(environment: str) -> None:  # L8
     told = problem(environment=environment)
     for name in ELSEWHERE:
         assert f"{name}: " in told
     assert f'is La Redoute itself; for environment = "{environment}" write' in told
     assert settings(environment=environment, urls=ELSEWHERE).urls.items == ELSEWHERE["items"]
+
+
+def test_a_test_login_at_the_usual_addresses_has_them_written_out_and_the_sandbox_never() -> None:  # L8
+    usual = dict(settings().urls)
+    assert dict(settings(environment="uat", urls=usual).urls) == usual
+    assert "items: api-gateway.laredoute.com is La Redoute itself" in problem(environment="sandbox", urls=usual)
+    assert "offers: " in problem(environment="uat", urls={"items": usual["items"], "orders": usual["orders"]})
 
 
 @pytest.mark.parametrize(
