@@ -52,11 +52,15 @@ prove: $(VENV)/.installed
 audit: $(VENV)/.installed
 	$(BIN)/python scripts/audit.py --strict
 
+# What runs and builds sellerd is pinned apart, the same as beside the tools of who works on it.
 lock: $(VENV)/.installed
 	$(BIN)/python -m venv .cache/lock
 	.cache/lock/bin/python -m pip install --quiet pip-tools
 	.cache/lock/bin/pip-compile --quiet --extra dev --generate-hashes --no-strip-extras --allow-unsafe \
 	  --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header --output-file requirements.lock pyproject.toml
+	.cache/lock/bin/pip-compile --quiet --all-build-deps --constraint requirements.lock --generate-hashes --no-strip-extras \
+	  --allow-unsafe --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header \
+	  --output-file requirements-run.lock pyproject.toml
 
 clean:
 	rm -rf $(VENV) .cache .coverage* .mypy_cache .ruff_cache .import_linter_cache .hypothesis

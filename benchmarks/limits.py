@@ -25,8 +25,10 @@ LIMITS: Mapping[str, str] = {
         " the report, 2 us a line, goes on beside it; Python's start, half a second, does not."
     ),
     "import": (
-        "The interpreter. A row costs 5 to 6 us of Python to be taken apart, checked, compared with the rows before it"
-        " and answered for, and 6 to 7 us of SQLite for the listing, its index of what is due, and an event. The two go"
-        " on side by side, but what the interpreter does for the writer waits for what it does for the reader."
+        "SQLite's one writer. The usual rows of a file never become rows of Python: to read one takes 1.8 us beside the"
+        " writing, half of them the interpreter's. Of 4.5 us of CPU a row in the writer, 0.9 find and compare the"
+        " listing, 0.4 are its event with the index, 1.9 the listing with its checks and its index of what is due, 1.2"
+        " the log; the peer tells no event and keeps no old figure. SQLite's command line, given our statements for the"
+        " whole file at once, takes 1.25 times the peer's CPU; Python's start, half a second, comes to that."
     ),
 }

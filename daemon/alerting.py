@@ -139,7 +139,7 @@ class PingTable(_Address):
 class WebhookTable(_Address):
     """`[[webhooks]]`: somebody who is told what happens, by signed messages (docs/rest-and-webhooks.md).
 
-    `events` and `accounts` say what he hears of; without them it is everything. The key of the signature is `secret`,
+    `events` and `accounts` say what is told; without them it is everything. The key of the signature is `secret`,
     as Standard Webhooks has it. `url`, `allow_private` and `authority` are those of `[alerts.webhook]`.
     """
 

@@ -74,7 +74,7 @@ async def change(site: Site, *, name: str, role: str | None, personal: bool | No
 @click.pass_obj
 @asynchronous
 async def passwd(site: Site, *, name: str, from_stdin: bool) -> None:
-    """Give NAME another password, and sign him out everywhere."""
+    """Give NAME another password, and end every session under it."""
     password = _password(from_stdin=from_stdin)
     async with site.control() as control:
         await control.tell(address("users", name, "password"), {"password": password})
@@ -86,7 +86,7 @@ async def passwd(site: Site, *, name: str, from_stdin: bool) -> None:
 @click.pass_obj
 @asynchronous
 async def remove(site: Site, name: str) -> None:
-    """Let NAME sign in no more, and sign him out everywhere."""
+    """Let NAME sign in no more, and end every session under it."""
     async with site.control() as control:
         await control.tell(address("users", name, "remove"))
     click.echo(f"{name} may sign in no more.")

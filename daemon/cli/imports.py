@@ -12,7 +12,7 @@ from daemon.cli.files import blocks, columns_option, private_target
 from daemon.cli.noun import examples
 from daemon.cli.output import json_option, print_json, print_table, shown
 from daemon.cli.progress import counted, working
-from daemon.cli.site import Site, address, asynchronous
+from daemon.cli.site import Site, account_option, address, asynchronous
 
 if TYPE_CHECKING:
     from daemon.seller.columns import Column
@@ -38,7 +38,7 @@ def _columns() -> "Mapping[Any, Sequence[Column]]":
 )
 @click.argument("kind", type=click.Choice(["listings", "stock", "prices", "promotions", "dispatches"]))
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE")
-@click.option("--account", required=True, help="The account.")
+@account_option
 @click.option(
     "--bad-rows",
     type=click.Path(dir_okay=False, path_type=Path),

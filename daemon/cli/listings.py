@@ -202,7 +202,10 @@ def _print_listing(listing: dict[str, Any]) -> None:
         ]
         print_table(["promotion", "from", "until", "nature", "sale"], windows, empty="")
     click.echo()
-    events = [(event["at"], event["what"], event["from"], event["to"], event["why"]) for event in listing["timeline"]]
+    events = [
+        (event["at"], event["what"], *(_moved(event, end) for end in ("from", "to")), event["why"])
+        for event in listing["timeline"]
+    ]
     print_table(["at", "what", "from", "to", "why"], events, empty="Nothing happened yet.")
     click.echo()
     carried = [
@@ -214,6 +217,12 @@ def _print_listing(listing: dict[str, Any]) -> None:
     ]
     columns = ["feed", "kind", "opened_at", "parts", "sent", "state", "code", "text", "received"]
     print_table(columns, carried, empty="No feed carried it yet.")
+
+
+def _moved(event: Mapping[str, str], end: str) -> str:
+    """What an event moved from or to; a price is noted in minor units."""
+    value = event[end]
+    return amount(int(value)) if event["what"] == "price" and value.isdecimal() else value
 
 
 @listings.command("explain", epilog=examples("sellerd listings explain --account laredoute-fr LAMP-1"))

@@ -383,7 +383,7 @@ async def resolve(site: Site, *, account: str, number: str, arrived: bool) -> No
 @click.pass_obj
 @asynchronous
 async def erase(site: Site, *, account: str, number: str, reason: str, although_open: bool, yes: bool) -> None:
-    """Forget the customer of an order for good, when he asks for it; the figures of the order stay.
+    """Forget the customer of an order for good, on request; the figures of the order stay.
 
     Names, addresses, unknown fields, reasons and tracking numbers go, and the kept bytes of what brought the order. A
     proof stays, with when and why. What lies at the marketplace, in exports, in outgoing folders and in backups is not

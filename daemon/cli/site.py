@@ -264,4 +264,19 @@ def _fail(status: int, problem: Answer) -> NoReturn:
     raise Failure(detail, UNREACHABLE if status >= _SERVER_ERROR else REFUSED)
 
 
-account_option = click.option("--account", required=True, help="The account.")
+def _only_account(context: click.Context, _: click.Parameter, given: str | None) -> str | None:
+    if given is not None or context.resilient_parsing:
+        return given
+    site: Site = context.obj
+    match site.account_names:
+        case [only]:
+            return only
+        case []:
+            raise Failure(f"{site.config_path} has no account; see: sellerd check-config", CONFIG)
+        case names:
+            raise click.UsageError(f"say which account it is about: --account {' or '.join(names)}", context)
+
+
+account_option = click.option(
+    "--account", callback=_only_account, help="The account; may be left out where there is but one."
+)

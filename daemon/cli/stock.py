@@ -4,7 +4,7 @@ import click
 
 from daemon.cli.noun import examples
 from daemon.cli.output import json_option, print_json
-from daemon.cli.site import Site, address, asynchronous
+from daemon.cli.site import Site, account_option, address, asynchronous
 
 
 @click.group()
@@ -15,7 +15,7 @@ def stock() -> None:
 @stock.command(
     epilog=examples("sellerd stock push --account johnlewis-gb", "sellerd stock push --account johnlewis-gb --full")
 )
-@click.option("--account", required=True, help="The account.")
+@account_option
 @click.option("--full", is_flag=True, help="Send the stock of every listing, not only what has changed.")
 @json_option
 @click.pass_obj

@@ -57,7 +57,7 @@ async def messages(site: Site, *, name: str, state: str | None, limit: int, befo
         print_json(messages=found)
         return
     columns = ["id", "created_at", "type", "account", "state", "attempts", "settled_at", "last_error"]
-    print_table(columns, [[each[column] for column in columns] for each in found], empty="He was told nothing yet.")
+    print_table(columns, [[each[column] for column in columns] for each in found], empty="Nothing was told yet.")
 
 
 @webhooks.command("replay")
@@ -69,4 +69,4 @@ async def replay(site: Site, *, name: str, since: datetime) -> None:
     """Tell the receiver NAME everything since an instant once more; each message keeps its id."""
     async with site.control() as control:
         done = await control.tell(address("webhooks", name, "replay"), {"since": since.isoformat()})
-    click.echo(f"{name} is told of {done['events']} events once more, as far as he wants to hear of them.")
+    click.echo(f"{name} is told of {done['events']} events once more, as far as its events and accounts go.")

@@ -43,7 +43,12 @@ class Setup:
                 fingerprints[name] = fingerprint(account, keys)
                 if account.active:
                     ways[name] = opens(account, keys)
-            except (OSError, ValueError, DaemonError) as error:
+            except OSError as error:
+                problems.append(
+                    f"{path}: account {name}: {error.filename} cannot be read: {error.strerror};"
+                    " the daemon's user must be able to read it"
+                )
+            except (ValueError, DaemonError) as error:
                 problems.append(f"{path}: account {name} cannot be opened: {error}")
         if problems:
             raise ConfigError(problems)

@@ -106,7 +106,7 @@ ABOUT: Mapping[CauseKind, About] = {
     CauseKind.PENDING_TOO_LONG: About(
         _CRITICAL,
         "Changes are due and have not left: the marketplace shows old stock or prices.",
-        "Look why no feed leaves: sellerd gate, and sellerd listings explain SKU",
+        "Look why no feed leaves: sellerd gate, and sellerd listings explain --account ACCOUNT SKU",
     ),
     CauseKind.REJECTIONS: About(
         _WARNING,
@@ -116,7 +116,8 @@ ABOUT: Mapping[CauseKind, About] = {
     CauseKind.IN_DOUBT: About(
         _CRITICAL,
         "Something may or may not have arrived, and the marketplace cannot be asked.",
-        "See the marketplace's own pages, then say what you saw: sellerd orders resolve NUMBER --arrived (or --again)",
+        "See the marketplace's own pages, then say what you saw: sellerd orders resolve --account ACCOUNT NUMBER"
+        " --arrived (or --again)",
     ),
     CauseKind.ORDERS_LATE: About(
         _CRITICAL,

@@ -177,6 +177,8 @@ def hindrance(line: Standing, kind: UpdateKind, legal: LegalMoves) -> str:
     states = legal.from_states.get(kind, frozenset())
     if line.state in states:
         return ""
+    if not states:
+        return f"this marketplace knows no {kind}; {now_possible(line.state, legal)}"
     return f"{kind} is possible only when it is {' or '.join(sorted(states))}; {now_possible(line.state, legal)}"
 
 

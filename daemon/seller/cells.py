@@ -24,6 +24,11 @@ _YES = frozenset({"yes", "y", "true", "1", "oui"})
 _NO = frozenset({"no", "n", "false", "0", "non"})
 _LONGEST_SKU = 100
 
+#: patterns of the cells that most files consist of, which mean what stands there: a SKU of printable ASCII without what
+#: has a meaning to CSV, to us (') or to strip(), and a number without a point (`columns.py`); nothing is taken back
+USUAL_SKU = rf"(?! )[ !#-&(-+\-.-:<-~]{{1,{_LONGEST_SKU}}}+(?<! )"
+USUAL_NUMBER = r"[0-9]{1,9}+"
+
 R = TypeVar("R")
 
 

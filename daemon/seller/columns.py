@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import BinaryIO
 
 from daemon.rules import listing as rules
+from daemon.seller import cells
 from daemon.seller.ndjson import NdjsonTable
 from daemon.seller.rows import Table
 from daemon.seller.sheets import open_table
@@ -31,12 +32,15 @@ class Column:
     required: bool = False
     #: what other systems call it
     also: tuple[str, ...] = ()
+    #: a pattern of the cells that need no second look, in a file whose columns all have one
+    usual: str = ""
 
 
 SKU = Column(
     *("sku", "the seller's own number of the listing", "LAMP-01"),
     required=True,
     also=("seller_sku", "partner_sku", "supplier_sku"),
+    usual=cells.USUAL_SKU,
 )
 #: what retailers on The Edge, and clients of theirs, call their article number
 _STOCK_NUMBER = (
@@ -98,7 +102,7 @@ COLUMNS: Mapping[ImportKind, tuple[Column, ...]] = {
         Column("eco_contribution", "the eco-contribution of one unit; empty for none", "0.60"),
         Column("epr_code", "the French EPR category that asks for it, beside every eco_contribution", "FR-DEA"),
     ),
-    ImportKind.STOCK: (SKU, Column("stock", "units in stock", "12", required=True)),
+    ImportKind.STOCK: (SKU, Column("stock", "units in stock", "12", required=True, usual=cells.USUAL_NUMBER)),
     ImportKind.PRICES: (
         SKU,
         Column("price", "the selling price, dot or comma, in the account's currency", "49,90", required=True),
@@ -133,7 +137,8 @@ _MANY_LINES = ("description", "manufacturer_address", "responsible_address", "sa
 def open_import(kind: ImportKind, file: BinaryIO) -> Table:
     """A CSV or XLSX file of this kind at its first row; raises Unreadable when it is none."""
     also = {name: column.name for column in COLUMNS[kind] for name in column.also}
-    return open_table(file, *_known(kind), _MANY_LINES, also)
+    usual = {column.name: column.usual for column in COLUMNS[kind] if column.usual}
+    return open_table(file, *_known(kind), _MANY_LINES, also, usual)
 
 
 def open_lines(kind: ImportKind, file: BinaryIO) -> Table:

@@ -194,12 +194,20 @@ def _promotion(announced: Announced) -> View:
     }
 
 
+#: why a part that does not wait is not sent
+_UNMOVED = {
+    SyncState.NOT_NEEDED: "nothing of it has changed",
+    SyncState.SENT: "it has been sent, and the answer has not come yet",
+    SyncState.ERROR: "it is in error: mend it, or try it again",
+}
+
+
 def _part(inputs: Inputs, part: Part, rule: FeedRule) -> View:
     """How a part stands, and whether the next feed of its kind takes the listing along, and why not."""
     state = inputs.standing.states[part]
     why = obstacles(rule, inputs.standing)
     if state is not SyncState.PENDING:
-        why = [f"it is {state}, not pending"]
+        why = [_UNMOVED[state]]
     return {"part": part, "state": state, "error": inputs.errors[part], "due": not why, "why": "; ".join(why)}
 
 

@@ -2,33 +2,31 @@
 
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import partial
-from itertools import islice
-from operator import attrgetter
-from typing import Any, BinaryIO, NamedTuple, TypeVar
+from typing import Any, BinaryIO, NamedTuple
 
 from anyio import create_task_group, to_thread
 
 from daemon.errors import DaemonError, NotAllowed
 from daemon.model import AccountName, ListingFault, Part, Sku
-from daemon.seller.cells import Cells, fault_at
+from daemon.seller.batches import Batch, ReadBatch, RowResult, Rows
+from daemon.seller.cells import fault_at
 from daemon.seller.columns import SKU, ImportKind, open_import
 from daemon.seller.differences import Difference, changes
 from daemon.seller.dispatches import Dispatches
 from daemon.seller.intakes import NO_VERDICT, SMALL_BATCH, Intake, Listings, Prices, Promotions, Stock, Took
-from daemon.seller.rows import BrokenRow, Fault, FaultCode, Row, Seen, Table
+from daemon.seller.rows import Fault, FaultCode, Table
 from daemon.settings import AccountSettings
 from daemon.store import Store
 from daemon.store.changes import Change
+from daemon.store.seen import Seen
 from daemon.store.snapshots import Rehearsal
 
 #: Faults told one by one; a file with more of them is mended in portions.
 MOST_TOLD = 10_000
-
-R = TypeVar("R")
-S = TypeVar("S")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,26 +46,6 @@ class Doubtful:
     line: int
     sku: str
     warnings: Sequence[ListingFault]
-
-
-class RowResult(NamedTuple):
-    """What one row did: `change` is None where it was refused, and `faults` say why.
-
-    `key` is its SKU, or the order's number; `reason` is why its listing cannot be sent as it is.
-    """
-
-    line: int
-    key: str
-    change: Change | None
-    faults: Sequence[Fault] = ()
-    reason: str = ""
-    not_ready: Sequence[ListingFault] = ()
-    warnings: Sequence[ListingFault] = ()
-    differences: Sequence[Difference] = ()
-
-
-_TOLD_FROM = RowResult._fields.index("faults")
-_NOTHING_TOLD = RowResult(0, "", None)[_TOLD_FROM:]
 
 
 @dataclass(slots=True)
@@ -95,9 +73,10 @@ class ImportReport:
     doubtful: list[Doubtful] = field(default_factory=list)
     differences: list[Difference] = field(default_factory=list)
 
-    def add(self, batch: Sequence[RowResult]) -> None:
+    def add(self, batch: Batch) -> None:
         """Count the rows of a batch by what they did, and keep what there is to tell of them."""
-        for row in self.count(batch):
+        self.count(batch)
+        for row in batch.told.values():
             if len(self.faults) < MOST_TOLD:
                 self.faults.extend(row.faults)
             if row.reason and len(self.incomplete) < MOST_TOLD:
@@ -106,19 +85,16 @@ class ImportReport:
                 self.doubtful.append(Doubtful(row.line, row.key, row.warnings))
             self.differences += row.differences[: MOST_TOLD - len(self.differences)]
 
-    def count(self, batch: Sequence[RowResult]) -> list[RowResult]:
-        """Count the rows of a batch by what they did; returns those of which there is more to tell."""
+    def count(self, batch: Batch) -> None:
+        """Count the rows of a batch by what they did."""
         self.rows += len(batch)
-        for change, rows in Counter(map(attrgetter("change"), batch)).items():
+        for change, rows in Counter(batch.changes).items():
             what = change or "refused"
             setattr(self, what, getattr(self, what) + rows)
-        # A few of a million, mostly: so they are found by what they are not.
-        telling = [row for row in batch if row[_TOLD_FROM:] != _NOTHING_TOLD]
-        for row in telling:
+        for row in batch.told.values():
             self.not_ready += bool(row.reason)
             self.warned += bool(row.warnings)
             self.differing += len(row.differences)
-        return telling
 
     def as_dict(self) -> dict[str, Any]:
         """The report for programs."""
@@ -151,7 +127,7 @@ def check_kind(account: AccountSettings, kind: ImportKind) -> None:
 
 async def import_rows(
     store: Store, account: AccountSettings, kind: ImportKind, table: Table, at: datetime, *, dry_run: bool = False
-) -> AsyncIterator[list[RowResult]]:
+) -> AsyncIterator[Batch]:
     """Take over the rows of an open table: what each did, in their order, a batch after its transaction has ended.
 
     Raises StoreError when the database fails: the batches before that stay.
@@ -161,20 +137,21 @@ async def import_rows(
     intake = _intake(kind, into, account, at)
     # What a dry run compares are whole listings.
     size = SMALL_BATCH if dry_run else intake.batch
-    read = partial(to_thread.run_sync, _next_batch, intake, iter(table), Seen(), size)
-    batch = await read()
-    while batch:
-        done, batch, fault = await _while_reading(read, partial(_put, store, intake, batch, rehearsal))
-        yield done
-        if fault is not None:
-            raise fault
+    with closing(Seen()) as seen:
+        read = partial(to_thread.run_sync, Rows(intake, table, seen).next_batch, size)
+        batch = await read()
+        while batch.lines:
+            done, batch, fault = await _while_reading(read, partial(_put, store, intake, batch, rehearsal))
+            yield done
+            if fault is not None:
+                raise fault
 
 
 async def _while_reading(
-    read: Callable[[], Awaitable[list[R]]], put: Callable[[], Awaitable[S]]
-) -> tuple[S, list[R], DaemonError | None]:
+    read: Callable[[], Awaitable[ReadBatch]], put: Callable[[], Awaitable[Batch]]
+) -> tuple[Batch, ReadBatch, DaemonError | None]:
     """Store a batch and read the next at the same time; what is wrong with the next stops nothing of this one."""
-    following: list[R] = []
+    following = ReadBatch()
     fault: DaemonError | None = None
 
     async def read_on() -> None:
@@ -216,40 +193,27 @@ class _Good(NamedTuple):
     value: Any
 
 
-def _next_batch(intake: Intake[Any], rows: Iterator[Row | BrokenRow], seen: Seen, size: int) -> list[_Good | RowResult]:
-    return [_read(intake, row, seen) for row in islice(rows, size)]
-
-
-def _read(intake: Intake[Any], row: Row | BrokenRow, seen: Seen) -> _Good | RowResult:
-    if isinstance(row, BrokenRow):
-        return RowResult(row.fault.line, row.fault.sku or row.fault.order, None, [row.fault])
-    cells = Cells(row, intake.key)
-    intake.check_key(cells)
-    value = intake.value(cells)
-    unique = "\0".join(map(cells.given, intake.unique))
-    if unique and not cells.faults and (line := seen.before(unique, row.line)):
-        same = " and ".join("SKU" if name == SKU.name else name for name in intake.unique)
-        problem = f"the same {same} is on line {line} already, which was taken"
-        cells.fault(intake.key, problem, "keep one of the two rows", "duplicate")
-    if cells.faults:
-        return RowResult(row.line, cells.key, None, cells.faults)
-    return _Good(row.line, cells.key, value)
-
-
-async def _put(
-    store: Store, intake: Intake[Any], batch: Sequence[_Good | RowResult], rehearsal: Rehearsal | None
-) -> list[RowResult]:
-    good = [row for row in batch if isinstance(row, _Good)]
+async def _put(store: Store, intake: Intake[Any], read: ReadBatch, rehearsal: Rehearsal | None) -> Batch:
+    good = read.good()
     async with store.importing(intake.name):
         if rehearsal is not None:
-            rehearsal.skus = list({Sku(row.key) for row in good}) if intake.key == SKU.name else []
-        took = iter(await intake.put([row.value for row in good]) if good else [])
-    return [row if isinstance(row, RowResult) else _result(intake, row, next(took), rehearsal) for row in batch]
+            rehearsal.skus = list({Sku(read.keys[place]) for place in good}) if intake.key == SKU.name else []
+        took = await intake.put(read.ready) if read.values else []
+    if rehearsal is None and took and not read.refused and _is_plain(took[0]) and took == took[:1] * len(took):
+        # In most batches all do the same.
+        return Batch(read.lines, read.keys, [took[0].change] * len(took), {})
+    changes: list[Change | None] = [None] * len(read.lines)
+    told = dict(read.refused)
+    for place, each, value in zip(good, took, read.values, strict=True):
+        changes[place] = each.change
+        if rehearsal is None and _is_plain(each):
+            continue
+        told[place] = result = _result(intake, _Good(read.lines[place], read.keys[place], value), each, rehearsal)
+        changes[place] = result.change
+    return Batch(read.lines, read.keys, changes, dict(sorted(told.items())))
 
 
 def _result(intake: Intake[Any], row: _Good, took: Took, rehearsal: Rehearsal | None) -> RowResult:
-    if rehearsal is None and took.change in _PLAIN and took.verdict is NO_VERDICT and not took.reason:
-        return RowResult(row.line, row.key, took.change)
     fault = _refusals(intake, row, took)
     if fault:
         return RowResult(row.line, row.key, None, fault)
@@ -267,8 +231,10 @@ def _result(intake: Intake[Any], row: _Good, took: Took, rehearsal: Rehearsal | 
     )
 
 
-#: what most rows do, of which there is no more to tell
-_PLAIN = frozenset({Change.CREATED, Change.CHANGED, Change.UNCHANGED})
+def _is_plain(took: Took) -> bool:
+    """Whether there is no more to tell of what a row did."""
+    plain = took.change in (Change.CHANGED, Change.UNCHANGED, Change.CREATED)
+    return plain and took.verdict is NO_VERDICT and not took.reason
 
 
 def _refusals(intake: Intake[Any], row: _Good, took: Took) -> list[Fault]:

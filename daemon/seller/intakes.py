@@ -31,7 +31,8 @@ from daemon.seller.levies import levies, sale
 from daemon.settings import AccountSettings
 from daemon.store import Store
 from daemon.store.changes import Change
-from daemon.store.listings import ItemRow, PriceRow, StockRow
+from daemon.store.figures import Figures
+from daemon.store.listings import ItemRow, PriceRow
 from daemon.store.promotions import PromotionRow
 from daemon.store.views import Known
 
@@ -93,24 +94,40 @@ class Intake(Generic[R]):
         """The value of a row; faults are left in `cells`, and then the value is not used."""
         raise NotImplementedError
 
-    async def put(self, values: Sequence[R]) -> list[Took]:
-        """Store a batch: what each did."""
+    def usual(self, cells: Mapping[str, Sequence[str]]) -> Sequence[R]:
+        """The values of rows whose cells, by column, need no second look (`Column.usual`); the key alone is unique."""
+        raise NotImplementedError
+
+    def ready(self, keys: Sequence[str], values: Sequence[R]) -> Any:  # noqa: ARG002 - most values have theirs
+        """What `put` takes of the rows of a batch; this is done while the batch before it is stored."""
+        return values
+
+    async def put(self, ready: Any) -> list[Took]:
+        """Store a batch: what each of its values did."""
         raise NotImplementedError
 
 
-class Stock(Intake[StockRow]):
+class Stock(Intake[int]):
     """Units in stock (L6)."""
 
     kind = ImportKind.STOCK
     batch = LARGE_BATCH
 
-    def value(self, cells: Cells) -> StockRow:
+    def value(self, cells: Cells) -> int:
         """The value of a row; faults are left in `cells`, and then the value is not used."""
-        return StockRow(Sku(cells.key), cells.read("stock", parse.stock) or 0)
+        return cells.read("stock", parse.stock) or 0
 
-    async def put(self, values: Sequence[StockRow]) -> list[Took]:
+    def usual(self, cells: Mapping[str, Sequence[str]]) -> Sequence[int]:
+        """The values of rows whose cells need no second look."""
+        return list(map(int, cells["stock"]))
+
+    def ready(self, keys: Sequence[str], values: Sequence[int]) -> Figures:
+        """What `put` takes of the rows of a batch, in which no SKU comes twice."""
+        return Figures(dict(zip(keys, values, strict=True)))
+
+    async def put(self, ready: Figures) -> list[Took]:
         """Store a batch: what each did."""
-        return [_TOOK[change] for change in await self.store.listings.put_stock(self.name, values, self.at)]
+        return [_TOOK[change] for change in await self.store.listings.put_stocks(self.name, ready, self.at)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ Where the rows come from is another module's: `tables.py` reads CSV, `sheets.py`
 """
 
 import re
-from array import array
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -18,9 +17,9 @@ FAULT_COLUMN = "fault"
 #: the signs with which a formula begins, the wide ones of East Asian spreadsheets among them
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 #: what most rows hold none of: a control character, a line break, or the ' that `_as_meant` takes away
-_UNUSUAL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f']")
+_UNUSUAL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f'\ud800-\udfff]")
 _SHOWN = 500  # characters of a header line, where it is told
 
 
@@ -62,6 +61,13 @@ class Row(NamedTuple):
     line: int
     raw: tuple[str, ...]
     cells: Mapping[str, str]
+
+
+class UsualRows(NamedTuple):
+    """Rows of one line each, the first of them on `line`, of whose cells none needs a second look: by column."""
+
+    line: int
+    cells: Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +141,10 @@ class Table:
         """The next row, an empty one too; None at the end."""
         raise NotImplementedError
 
+    def usual_rows(self, most: int) -> UsualRows | None:  # noqa: ARG002 - of those that have some
+        """The next rows, `most` at most, as long as they are usual ones; None where the next one is not."""
+        return None
+
     def _row(self, line: int, cells: Sequence[str]) -> Row | BrokenRow:
         named = {name: cell.strip() for name, cell in zip(self._known, cells, strict=False) if name}
         if not _UNUSUAL.search("".join(named.values())):
@@ -148,44 +158,6 @@ class Table:
                 fault = Fault(line, problem, "type the text once more", name, repr(cell), code="broken_row")
                 return BrokenRow(tuple(cells), fault)
         return Row(line, tuple(cells), named)
-
-
-class Seen:
-    """The keys of the rows already taken and their lines: 32 to 64 bytes a row, so that a million rows stay small.
-
-    Of a key 64 bits are kept, salted anew by each process: of a million rows, two different ones are taken for the same
-    once in forty million files.
-    """
-
-    def __init__(self) -> None:
-        self._resize(1 << 10)
-
-    def _resize(self, capacity: int) -> None:
-        self._hashes = array("q", bytes(8 * capacity))
-        self._at = array("Q", bytes(8 * capacity))
-        self._count = 0
-
-    def before(self, key: str, line: int) -> int:
-        """The line on which `key` came before, or 0, and then it is noted to have come on `line`."""
-        if 2 * self._count >= len(self._at):
-            old = zip(self._hashes, self._at, strict=True)
-            self._resize(2 * len(self._at))
-            for known, was in old:
-                if was:
-                    self._put(known, was)
-        return self._put(hash(key), line)
-
-    def _put(self, known: int, line: int) -> int:
-        at = self._at
-        mask = len(at) - 1
-        place = known & mask
-        while at[place]:
-            if self._hashes[place] == known:
-                return at[place]
-            place = (place + 1) & mask
-        self._hashes[place], at[place] = known, line
-        self._count += 1
-        return 0
 
 
 def _as_meant(cell: str) -> str:

@@ -55,13 +55,14 @@ def open_table(
     required: Collection[str],
     many_lines: Collection[str] = (),
     also: Mapping[str, str] | None = None,
+    usual: Mapping[str, str] | None = None,
 ) -> Table:
     """A CSV or XLSX file at its first row, whichever it is; raises Unreadable when it is no such table.
 
     `file` must be able to seek. Only the cells of `many_lines` may hold line breaks. `also` are other names of
-    columns.
+    columns, `usual` patterns of cells that need no second look (`tables.py`).
     """
     file.seek(0)
     if is_workbook(file.read(4)):
         return SheetTable(file, columns, required, many_lines, also)
-    return CsvTable(file, columns, required, many_lines, also)
+    return CsvTable(file, columns, required, many_lines, also, usual)

@@ -9,14 +9,16 @@ from io import TextIOWrapper
 from typing import BinaryIO, TextIO
 
 from daemon.errors import Unreadable
-from daemon.seller.rows import BrokenRow, Fault, Row, Table, column_name
+from daemon.seller.rows import BrokenRow, Fault, Row, Table, UsualRows, column_name
 
 _DELIMITERS = (",", ";", "\t")
 _MOST_LINES = 500  # of one row: longer than any description, short enough to notice a quotation mark left open
 _MOST_CHARACTERS = 1 << 20  # of one line
 _MOST_COLUMNS = 1_000
 _LONGEST_CELL = 131_072  # as csv has it
+_LONGEST_IGNORED = 100  # of the cells of a usual row that nobody asks for: the more, the longer is each look
 _BLOCK = 1 << 16
+_LINE = re.compile(r"[^\r\n]*+(?:\r\n?|\n)?")
 _SEP_LINE = re.compile(r"sep=.[\r\n]*", re.IGNORECASE)
 _CSV_ERRORS = (
     ("unexpected end", "a quotation mark is opened and never closed", 'close it, or write "" for one inside a text'),
@@ -36,10 +38,13 @@ class CsvTable(Table):
         required: Collection[str],
         many_lines: Collection[str] = (),
         also: Mapping[str, str] | None = None,
+        usual: Mapping[str, str] | None = None,
     ) -> None:
         """Read up to the header; raises Unreadable when the file is no such table. `file` must be able to seek.
 
         Of the known columns, only the cells of `many_lines` may hold line breaks. `also` are other names of columns.
+        `usual` are patterns of the cells of each column that need no second look: without quotation marks, delimiters
+        and line breaks in them, and nothing round them that is not part of the value.
         """
         self._text = TextIOWrapper(file, _encoding(file), newline="")
         try:
@@ -47,6 +52,7 @@ class CsvTable(Table):
             self.delimiter, header = _header(self._lines, columns, {*columns, *(also or ())})
             super().__init__(self._lines.number, header, columns, required, also)
             self.many_lines = frozenset(many_lines)
+            self._usual = self._usual_lines(usual or {})
         except BaseException:
             self._text.detach()
             raise
@@ -82,6 +88,25 @@ class CsvTable(Table):
         self._lines.give_back(more)
         return BrokenRow(((first or "").rstrip("\r\n"),) if more else tuple(cells), fault)
 
+    def usual_rows(self, most: int) -> UsualRows | None:
+        """The next rows, `most` at most, as long as they are usual ones; None where the next one is not."""
+        if self._usual is None:
+            return None
+        line, text = self._lines.take_all(self._usual, most)
+        if not text:
+            return None
+        cells = text.replace("\r\n", "\n").replace("\n", self.delimiter).split(self.delimiter)[:-1]
+        width = len(self.header)
+        return UsualRows(line, {name: cells[place::width] for place, name in enumerate(self._known) if name})
+
+    def _usual_lines(self, usual: Mapping[str, str]) -> re.Pattern[str] | None:
+        if not self.columns <= usual.keys():
+            return None
+        # What is never taken back is never tried in another way: a long run of lines costs no memory.
+        ignored = f'[^"\\r\\n{self.delimiter}]{{0,{_LONGEST_IGNORED}}}+'
+        cells = self.delimiter.join(usual[name] if name else ignored for name in self._known)
+        return re.compile(rf"(?:{cells}\r?+\n)++")
+
     def _misshapen(self, line: int, cells: list[str], *, many_lines: bool) -> Fault | None:
         if len(cells) != len(self.header) and (many_lines or any(cell.strip() for cell in cells)):
             return Fault(
@@ -108,6 +133,7 @@ class _Lines:
 
     def __init__(self, text: TextIO) -> None:
         self._text = text
+        self._block, self._at = "", 0
         self._waiting: deque[tuple[int, str | None]] = deque()
         self._read = 0
         self.number = 0
@@ -117,20 +143,50 @@ class _Lines:
         if self._waiting:
             taken = self._waiting.popleft()
         else:
-            line = self._text.readline(_MOST_CHARACTERS)
+            line = self._match(_LINE)
             if not line:
                 return None
             self._read += 1
-            taken = (self._read, line if line[-1] in "\r\n" else self._whole(line))
+            taken = (self._read, line if len(line) <= _MOST_CHARACTERS else None)
         self.number = taken[0]
         return taken
 
-    def _whole(self, line: str) -> str | None:
-        whole = True
-        while line and line[-1] not in "\r\n" and len(line) >= _MOST_CHARACTERS:
-            whole = False
-            line = self._text.readline(_MOST_CHARACTERS)
-        return line if whole else None
+    def take_all(self, lines: re.Pattern[str], most: int) -> tuple[int, str]:
+        """The number of the next line, and as many of such lines as come now, `most` at most; none while others wait.
+
+        `lines` is a pattern of whole lines, each of which ends in a line feed.
+        """
+        first = self._read + 1
+        if self._waiting:
+            return first, ""
+        taken = self._match(lines)
+        count = taken.count("\n")
+        if count > most:
+            further = taken.split("\n", most)[-1]
+            taken, count = taken[: -len(further)], most
+            self._at -= len(further)
+        self._read += count
+        return first, taken
+
+    def _match(self, lines: re.Pattern[str]) -> str:
+        if self._at == len(self._block):
+            self._block, self._at = self._next_block(), 0
+        found = lines.match(self._block, self._at)
+        taken = found[0] if found else ""
+        self._at += len(taken)
+        return taken
+
+    def _next_block(self) -> str:
+        """Whole lines; the last one may be too long, and then what is more of it is passed over."""
+        block = self._text.read(_BLOCK)
+        while block.endswith("\r") and (more := self._text.read(1)):
+            block += more
+        if block and block[-1] not in "\r\n":
+            more = self._text.readline(_MOST_CHARACTERS)
+            block += more
+            while len(more) == _MOST_CHARACTERS and more[-1] not in "\r\n":
+                more = self._text.readline(_MOST_CHARACTERS)
+        return block
 
     def give_back(self, lines: list[tuple[int, str | None]]) -> None:
         """Put lines before those still to come."""
@@ -205,13 +261,12 @@ def _encoding(file: BinaryIO) -> str:
     start = file.read(4)
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise Unreadable("line 1: the file is UTF-16 (“Unicode text”); save it as “CSV UTF-8”")
-    encodings = ("utf-8-sig", "cp1252")
-    lines = [_undecodable(file, encoding) for encoding in encodings]
+    wrong = _undecodable(file, "utf-8-sig")
+    encoding = "cp1252" if wrong else "utf-8-sig"
+    if wrong and _undecodable(file, encoding):
+        raise Unreadable(f"line {wrong}: the letters are neither UTF-8 nor cp1252; save the file as “CSV UTF-8”")
     file.seek(0)
-    for encoding, line in zip(encodings, lines, strict=True):
-        if not line:
-            return encoding
-    raise Unreadable(f"line {lines[0]}: the letters are neither UTF-8 nor cp1252; save the file as “CSV UTF-8”")
+    return encoding
 
 
 def _undecodable(file: BinaryIO, encoding: str) -> int:

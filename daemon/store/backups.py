@@ -198,7 +198,7 @@ def _examined(path: Path) -> Examined:
     if not path.is_file():
         return Examined(None, (f"{path} is no file",))
     try:
-        backup = _manifest(path)
+        backup = _as_it_is(path) if _is_kept_aside(path) else _manifest(path)
     except StoreError as error:
         return Examined(None, (str(error),))
     problems = []
@@ -213,6 +213,21 @@ def _examined(path: Path) -> Examined:
     except sqlite3.Error as error:
         problems.append(f"{path} cannot be opened: {error}")
     return Examined(backup, tuple(problems))
+
+
+def _is_kept_aside(path: Path) -> bool:
+    """Whether it is what was kept before a migration or a restore, beside which no manifest stands."""
+    return ".before-" in path.name and not _manifest_of(path).exists()
+
+
+def _as_it_is(path: Path) -> Backup:
+    if path.with_name(f"{path.name}-wal").exists():
+        raise StoreError(f"{path} was damaged, and what its log beside it holds would be missing")
+    made_at, size = datetime.fromtimestamp(path.stat().st_mtime, UTC), path.stat().st_size
+    try:
+        return Backup(path, made_at, size, _digest(path), _schema(path))
+    except sqlite3.Error as error:
+        raise StoreError(f"{path} cannot be opened: {error}") from error
 
 
 def _faults(connection: sqlite3.Connection) -> list[str]:

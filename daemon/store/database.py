@@ -26,6 +26,12 @@ R = TypeVar("R")
 
 #: Raised by SQLite when the file or the disk fails; what was in flight is unknown, not undone (promise P16).
 _FATAL = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FULL)
+_DAMAGED = "put a backup in its place: sellerd restore FILE"
+_ADVICE = {
+    sqlite3.SQLITE_CORRUPT: _DAMAGED,
+    sqlite3.SQLITE_NOTADB: _DAMAGED,
+    sqlite3.SQLITE_FULL: "make room on its disk",
+}
 
 #: questions that can be answered at once
 READERS = 2
@@ -125,6 +131,15 @@ def _in_transaction(connection: sqlite3.Connection, work: Callable[[sqlite3.Conn
     return result
 
 
+def _code(error: sqlite3.Error) -> int:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
+def _sentence(path: Path, error: sqlite3.Error) -> str:
+    advice = _ADVICE.get(_code(error), "")
+    return f"{path}: {error}{advice and f'; {advice}'}"
+
+
 class Database:
     """The open database: `write` for transactions, `read` for questions. One event loop owns it."""
 
@@ -214,10 +229,10 @@ class Database:
             raise self._named(error) from error
 
     def _named(self, error: sqlite3.Error) -> StoreError:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        code = _code(error)
         if code == sqlite3.SQLITE_CONSTRAINT:
             raise error
-        text = f"{self.path}: {error}"
+        text = _sentence(self.path, error)
         if code in _FATAL and self._writer is not None:
             self.fault = text
         return StoreError(text)
@@ -270,7 +285,7 @@ async def _connect(path: Path, *, writable: bool) -> Database:
             for connection in opened:
                 await connection.close()
             if isinstance(error, sqlite3.Error):
-                raise StoreError(f"{path}: {error}") from error
+                raise StoreError(_sentence(path, error)) from error
             raise
     database = Database(path, opened[0] if writable else None, opened[1:] if writable else opened)
     database.restored = restored

@@ -1,104 +1,136 @@
 """Stock and prices of many listings at once: found, compared, changed and told in sets (L6, L7, D8)."""
 
+import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from daemon.model import AccountName, Part
 from daemon.store.changes import Change
-from daemon.store.filling import fill
 from daemon.store.times import to_us
 
-#: a SKU, and one or two figures
-Given = tuple[str, int, int | None]
+#: what a listing gets: its stock, or its price and what stands beside that
+Figure = int | tuple[int, int | None]
+
+
+class Figures:
+    """New figures by SKU, none of which comes twice, made ready for SQLite: one text, whatever their number.
+
+    SQLite takes JSON apart without the interpreter. A parameter for each figure takes longer, and hands the interpreter
+    to and fro with every statement of some hundreds: a thread that reads the next rows meanwhile gets in between each
+    time.
+    """
+
+    __slots__ = ("skus", "text")
+
+    def __init__(self, figures: Mapping[str, Figure]) -> None:
+        self.skus = list(figures)
+        self.text = _JSON.encode(figures)
+
+
+_JSON = json.JSONEncoder(check_circular=False, separators=(",", ":"))
+
+
+class Done(NamedTuple):
+    """What new figures did: all have changed their listings but those that are named here by their SKUs."""
+
+    unchanged: Collection[str] = ()
+    unknown: Collection[str] = ()
+
+    def of(self, skus: Sequence[str]) -> list[Change]:
+        """What the figure of each of these did."""
+        if not self.unchanged and not self.unknown:
+            return [Change.CHANGED] * len(skus)
+        others = dict.fromkeys(self.unchanged, Change.UNCHANGED) | dict.fromkeys(self.unknown, Change.UNKNOWN)
+        return [others.get(sku, Change.CHANGED) for sku in skus]
 
 
 @dataclass(frozen=True, slots=True)
 class _Columns:
-    """Where the figures of a part stand in a listing; the first is the one that events tell."""
+    """Where the figures of a part stand in a listing, and in the JSON; the first is the one that events tell."""
 
     first: str
+    given: str
     second: str = ""
+    given_second: str = "NULL"
 
     @property
     def alike(self) -> str:
         """Whether a listing has these figures already."""
-        same = f"l.{self.first} IS g.first"
-        return f"{same} AND l.{self.second} IS g.second" if self.second else same
+        same = f"l.{self.first} IS {self.given}"
+        return f"{same} AND l.{self.second} IS {self.given_second}" if self.second else same
 
     @property
     def taken_over(self) -> str:
-        """The assignments."""
-        assigned = f"{self.first} = t.first"
-        return f"{assigned}, {self.second} = t.second" if self.second else assigned
+        """The assignment; `id` is the listing's."""
+        columns, values = (f"({self.first}, {self.second})", "first, second") if self.second else (self.first, "first")
+        return f"{columns} = (SELECT {values} FROM temp.differing WHERE listing = id)"  # noqa: S608 - our own words
 
 
-_COLUMNS = {Part.STOCK: _Columns("stock"), Part.PRICE: _Columns("price_minor", "rrp_minor")}
+_COLUMNS = {
+    Part.STOCK: _Columns("stock", "g.value"),
+    Part.PRICE: _Columns(
+        *("price_minor", "json_extract(g.value, '$[0]')"), *("rrp_minor", "json_extract(g.value, '$[1]')")
+    ),
+}
+#: the figures with their listings; in this order, because SQLite knows nothing of what the JSON holds
+_FOUND = "json_each(:figures) g CROSS JOIN listings l ON l.account = :account AND l.sku = g.key"
 
 
-def put_figures(
-    db: sqlite3.Connection, account: AccountName, part: Part, rows: Sequence[Given], at: datetime
-) -> list[Change]:
-    """Give listings new figures, which makes the part Pending; one that has them already stays as it is."""
-    changes: list[Change] = []
-    for some in _without_repeats(rows):
-        changes += _put(db, account, part, some, at)
-    return changes
-
-
-def _without_repeats(rows: Sequence[Given]) -> Iterator[Sequence[Given]]:
+def without_repeats(rows: Iterable[tuple[str, Figure]]) -> Iterator[Figures]:
     """The rows in their order, cut where a SKU comes once more: of those, each counts after the other."""
-    seen: set[str] = set()
-    start = 0
-    for place, row in enumerate(rows):
-        if row[0] in seen:
-            yield rows[start:place]
-            start = place
-            seen.clear()
-        seen.add(row[0])
-    yield rows[start:]
+    some: dict[str, Figure] = {}
+    for sku, figure in rows:
+        if sku in some:
+            yield Figures(some)
+            some = {}
+        some[sku] = figure
+    yield Figures(some)
 
 
-def _put(db: sqlite3.Connection, account: AccountName, part: Part, rows: Sequence[Given], at: datetime) -> list[Change]:
+def put_figures(db: sqlite3.Connection, account: AccountName, part: Part, figures: Figures, at: datetime) -> Done:
+    """Give listings new figures, which makes the part Pending; one that has them already stays as it is."""
     columns = _COLUMNS[part]
-    named = {"account": account, "at": to_us(at)}
-    _prepare(db)
-    fill(db, "temp.given", ("sku", "first", "second"), rows)
-    changes = [Change.CHANGED] * len(rows)
-    # In this order, and with a plus below: SQLite knows nothing of tables that were made a moment ago.
-    found = db.execute(
-        f"INSERT INTO temp.found SELECT l.id, g.n, g.first, g.second, l.{columns.first}, {columns.alike}"  # noqa: S608
-        " FROM temp.given g CROSS JOIN listings l ON l.account = :account AND l.sku = g.sku",
+    named = {"account": account, "at": to_us(at), "figures": figures.text}
+    db.execute(
+        "CREATE TEMP TABLE IF NOT EXISTS differing (listing INTEGER PRIMARY KEY, first INTEGER NOT NULL,"
+        " second INTEGER, before INTEGER)"
+    )
+    differing = db.execute(
+        f"INSERT INTO temp.differing SELECT l.id, {columns.given}, {columns.given_second}, l.{columns.first}"  # noqa: S608 - our own words
+        f" FROM {_FOUND} WHERE NOT ({columns.alike})",
         named,
     ).rowcount
-    if found < len(rows):
-        missing = db.execute("SELECT n FROM temp.given WHERE n NOT IN (SELECT n FROM temp.found)").fetchall()
-        for (n,) in missing:
-            changes[n - 1] = Change.UNKNOWN
-    for (n,) in db.execute("DELETE FROM temp.found WHERE alike RETURNING n").fetchall():
-        changes[n - 1] = Change.UNCHANGED
-    db.execute(
-        f"UPDATE listings SET {columns.taken_over}, {part}_state = 'pending', {part}_error = '',"  # noqa: S608
-        f" {part}_revision = {part}_revision + 1, changed_at = :at FROM temp.found t WHERE listings.id = +t.listing",
-        named,
-    )
+    done = Done() if differing == len(figures.skus) else _others(db, columns, named, len(figures.skus) - differing)
     db.execute(
         'INSERT INTO events (at, account, subject, subject_id, what, "from", "to")'  # noqa: S608 - our own enum
-        f" SELECT :at, :account, 'listing', listing, '{part}', coalesce(before, ''), first FROM temp.found",
+        f" SELECT :at, :account, 'listing', listing, '{part}', coalesce(before, ''), first FROM temp.differing",
         named,
     )
-    return changes
+    # By the listings' own order, in which the pages are: any other takes twice as long.
+    db.execute(
+        f"UPDATE listings SET {columns.taken_over}, {part}_state = 'pending', {part}_error = '',"  # noqa: S608
+        f" {part}_revision = {part}_revision + 1, changed_at = :at WHERE id IN (SELECT listing FROM temp.differing)",
+        named,
+    )
+    db.execute("DELETE FROM temp.differing")
+    return done
 
 
-def _prepare(db: sqlite3.Connection) -> None:
-    db.execute(
-        "CREATE TEMP TABLE IF NOT EXISTS given"
-        " (n INTEGER PRIMARY KEY, sku TEXT NOT NULL, first INTEGER NOT NULL, second INTEGER)"
+def _others(db: sqlite3.Connection, columns: _Columns, named: Mapping[str, object], count: int) -> Done:
+    """Those that change nothing: asked for only where there are any, as one text too."""
+    unchanged = _skus(db, f"SELECT json_group_array(l.sku) FROM {_FOUND} WHERE {columns.alike}", named)  # noqa: S608
+    if len(unchanged) == count:
+        return Done(unchanged)
+    unknown = (
+        "SELECT json_group_array(g.key) FROM json_each(:figures) g"
+        " WHERE NOT EXISTS (SELECT 1 FROM listings l WHERE l.account = :account AND l.sku = g.key)"
     )
-    db.execute(
-        "CREATE TEMP TABLE IF NOT EXISTS found (listing INTEGER PRIMARY KEY, n INTEGER NOT NULL,"
-        " first INTEGER NOT NULL, second INTEGER, before INTEGER, alike INTEGER NOT NULL)"
-    )
-    db.execute("DELETE FROM temp.given")
-    db.execute("DELETE FROM temp.found")
+    return Done(unchanged, _skus(db, unknown, named))
+
+
+def _skus(db: sqlite3.Connection, question: str, named: Mapping[str, object]) -> list[str]:
+    found: list[str] = json.loads(db.execute(question, named).fetchone()[0])
+    return found

@@ -261,6 +261,14 @@ _RECENT = (
     " AND NOT EXISTS (SELECT 1 FROM guard_holds h WHERE h.listing = o.listing AND h.state IN ('left', 'expired'))"
 )
 
+#: the listings that sell and are no suspects; those that do not sell are counted, because an index has them alone
+_STAYING = (
+    "SELECT (SELECT count(*) FROM listings WHERE account = :account)"
+    " - (SELECT count(*) FROM listings WHERE account = :account AND (stock IS NULL OR stock = 0 OR ended = 1))"
+    " - (SELECT count(*) FROM listings WHERE id IN (SELECT listing FROM temp.suspects WHERE rule = :rule)"
+    "  AND account = :account AND stock > 0 AND ended = 0)"
+)
+
 
 def _suspect_absence(db: sqlite3.Connection, named: Mapping[str, object], limits: GuardTerms) -> None:
     """Stocks that go to zero, and listings that end, where they are too many of those that sell; a few go at once."""
@@ -292,11 +300,7 @@ def _too_many(db: sqlite3.Connection, named: Mapping[str, object], share: int, l
     gone = db.execute(_RECENT, named).fetchone()[0]
     if going + gone < least:
         return False
-    staying = db.execute(
-        "SELECT count(*) FROM listings WHERE account = :account AND stock > 0 AND ended = 0"
-        " AND id NOT IN (SELECT listing FROM temp.suspects WHERE rule = :rule)",
-        named,
-    ).fetchone()[0]
+    staying = db.execute(_STAYING, named).fetchone()[0]
     # What a person has let go of an open case still counts: the rest of it is no less suspicious for that.
     return bool((going + gone) * 100 > share * (going + gone + staying)) or _is_partly_decided(db, named)
 

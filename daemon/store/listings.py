@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -28,7 +28,7 @@ from daemon.rules.listing import immutable_changes
 from daemon.store.changes import Change
 from daemon.store.database import Database
 from daemon.store.events import tell
-from daemon.store.figures import put_figures
+from daemon.store.figures import Figures, put_figures, without_repeats
 from daemon.store.orders import match_lines
 from daemon.store.times import to_us
 
@@ -171,15 +171,26 @@ class Listings:
 
         return await self._database.write(work)
 
-    async def put_stock(self, account: AccountName, rows: Sequence[StockRow], at: datetime) -> list[Change]:
+    async def put_stock(self, account: AccountName, rows: Iterable[StockRow], at: datetime) -> list[Change]:
         """Set stock; a new figure makes the stock part Pending (L6)."""
-        given = [(row.sku, row.stock, None) for row in rows]
-        return await self._database.write(lambda db: put_figures(db, account, Part.STOCK, given, at))
+        return await self._put(account, Part.STOCK, without_repeats(rows), at)
 
-    async def put_prices(self, account: AccountName, rows: Sequence[PriceRow], at: datetime) -> list[Change]:
+    async def put_stocks(self, account: AccountName, figures: Figures, at: datetime) -> list[Change]:
+        """Set the stock of many listings, made ready before."""
+        return await self._put(account, Part.STOCK, [figures], at)
+
+    async def put_prices(self, account: AccountName, rows: Iterable[PriceRow], at: datetime) -> list[Change]:
         """Set prices; a new figure makes the price part Pending (L7)."""
-        given = [(row.sku, row.price.minor, row.rrp.minor if row.rrp else None) for row in rows]
-        return await self._database.write(lambda db: put_figures(db, account, Part.PRICE, given, at))
+        given = ((row.sku, (row.price.minor, row.rrp.minor if row.rrp else None)) for row in rows)
+        return await self._put(account, Part.PRICE, without_repeats(given), at)
+
+    async def _put(self, account: AccountName, part: Part, sets: Iterable[Figures], at: datetime) -> list[Change]:
+        def work(db: sqlite3.Connection) -> list[Change]:
+            return [
+                change for figures in sets for change in put_figures(db, account, part, figures, at).of(figures.skus)
+            ]
+
+        return await self._database.write(work)
 
     async def retry(self, account: AccountName, sku: Sku, at: datetime) -> Retried:
         """Make the parts of a listing that the marketplace rejected Pending again, but for those that are blocked."""

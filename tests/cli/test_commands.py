@@ -34,7 +34,7 @@ from daemon.model import (
 )
 from daemon.seller.columns import COLUMNS
 from daemon.store import Store, open_store
-from tests.cli.conftest import CATALOGUE, RunningDaemon, Say, answer
+from tests.cli.conftest import CATALOGUE, CONFIG, RunningDaemon, Say, answer
 from tests.seller.conftest import NOON
 
 SECRET = "Made Up Lane 5"
@@ -133,6 +133,33 @@ def test_the_columns_are_printed(say: Say) -> None:  # S1
         assert all(f"\t{column.name}\t" in result.output for column in columns)
 
 
+def test_the_only_account_need_not_be_named(say: Say, config_path: Path) -> None:  # S3
+    shop, _ = CONFIG.split("[accounts.lewis]")
+    config_path.write_text(shop)
+    assert "account redoute has no order NONE" in say("orders", "accept", "NONE").output
+
+    name, rest = "accounts.redoute", config_path.parent / "accounts.d"
+    rest.mkdir()
+    (rest / "shop.toml").write_text(shop.partition(f"[{name}]")[2].replace(f"{name}.", ""))
+    config_path.write_text(shop.partition(f"[{name}]")[0])
+    assert "account shop has no order NONE" in say("orders", "accept", "NONE").output
+
+    (rest / "shop.toml").unlink()
+    nobody = say("orders", "accept", "NONE")
+    assert (nobody.exit_code, nobody.stderr) == (
+        78,
+        f"Error: {config_path} has no account; see: sellerd check-config\n",
+    )
+
+
+def test_a_file_of_the_state_folder_that_cannot_be_read_is_named(say: Say, config_path: Path) -> None:  # D3
+    keys = config_path.parent / "state" / "known_hosts"
+    keys.mkdir(parents=True)
+    told = say("run")
+    assert told.exit_code == 78
+    assert f"account lewis: {keys} cannot be read: Is a directory; the daemon's user must be able to" in told.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
@@ -151,6 +178,7 @@ def test_the_columns_are_printed(say: Say) -> None:  # S1
         (["jobs", "run", "housekeeping"], 1, "no daemon runs, so housekeeping of the site cannot"),
         (["listings", "list", "--account", "redoute"], 75, "does not exist yet"),
         (["orders", "accept"], 2, "Missing"),
+        (["orders", "accept", "NONE"], 2, "say which account it is about: --account lewis or redoute"),
         (["orders", "ship", "X", "--account", "a", "--carrier", "c", "--tracking", "t", "--line", "L=0"], 2, "REF=2"),
         (["orders", "ship", "X", "--account", "a", "--carrier", "c", "--tracking", "t", "--at", "noon"], 2, "instant"),
         (["orders", "list", "--state", "lost"], 2, "there are new, accepted"),

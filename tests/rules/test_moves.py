@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.model import LegalMoves, LineState, UpdateKind
-from daemon.rules.moves import Standing, after, follow, left, now_possible, reachable, told, undone
+from daemon.rules.moves import Standing, after, follow, hindrance, left, now_possible, reachable, told, undone
 
 STATES = st.sampled_from(list(LineState))
 KINDS = list(UpdateKind)
@@ -87,6 +87,15 @@ def test_every_state_has_an_outlook() -> None:  # L12
     assert now_possible(LineState.NEW, legal) == "now possible: acceptance (it waits for the seller)"
     for state in set(LineState) - {LineState.NEW}:
         assert now_possible(state, legal).startswith("now possible: nothing (")
+
+
+def test_why_nothing_can_be_said_is_told() -> None:  # L12
+    legal = LegalMoves({UpdateKind.DISPATCH: frozenset({LineState.TO_SHIP})})
+    new = Standing(LineState.NEW, 1)
+    outlook = now_possible(LineState.NEW, legal)
+    assert hindrance(new, UpdateKind.DISPATCH, legal) == f"dispatch is possible only when it is to_ship; {outlook}"
+    assert hindrance(new, UpdateKind.ACCEPTANCE, legal) == f"this marketplace knows no acceptance; {outlook}"
+    assert hindrance(Standing(LineState.TO_SHIP, 1), UpdateKind.DISPATCH, legal) == ""
 
 
 def test_what_the_marketplace_says_speaks_of_all_units() -> None:  # L12

@@ -9,10 +9,11 @@ import xlsxwriter
 from daemon.errors import Unreadable
 from daemon.model import AccountName, Customer, Delivery, LineState, Order, OrderLine, OrderNumber, RemoteFile, Sku
 from daemon.seller.badrows import TableFormat, reasons_of, write_bad_rows
+from daemon.seller.batches import RowResult
 from daemon.seller.columns import ImportKind, open_lines
 from daemon.seller.differences import fields
 from daemon.seller.exports import LISTING_COLUMNS
-from daemon.seller.imports import ImportReport, RowResult, import_file, import_rows
+from daemon.seller.imports import ImportReport, import_file, import_rows
 from daemon.seller.intakes import LARGE_BATCH
 from daemon.seller.rows import BrokenRow, Row, Table
 from daemon.seller.spreadsheets import Cell, write_spreadsheet
@@ -141,7 +142,8 @@ async def test_lines_of_json_are_rows_and_a_misspelt_field_is_told(store: Store)
         b'{"sku": "X"}\n'
         b'{"sku": "X", "price": {"a": 1}}\n'
         b'{"sku": "LAMP-1", "price": "1e400"}\n' + b'{"sku": "' + b"x" * (1 << 20) + b'"}\n'
-        b'{"sku": "LAMP-8", "price": 1}'
+        b'{"sku": "LAMP-8", "price": 1}\n'
+        b'{"sku": "LAMP-\\ud800", "price": 1}'
     )
     with open_lines(ImportKind.PRICES, BytesIO(lines)) as table:
         batches = [batch async for batch in import_rows(store, redoute(), ImportKind.PRICES, table, NOON)]
@@ -149,6 +151,7 @@ async def test_lines_of_json_are_rows_and_a_misspelt_field_is_told(store: Store)
     assert [(row.line, row.change.value if row.change else row.faults[0].code) for row in results] == [
         *((1, "changed"), (3, "unknown_field"), (4, "broken_row"), (5, "broken_row"), (6, "missing_field")),
         *((7, "broken_row"), (8, "bad_value"), (9, "broken_row"), (10, "unknown_sku")),
+        (11, "broken_row"),
     ]
     assert "write price" in results[1].faults[0].fix
     listing = await store.views.listing(REDOUTE, Sku("LAMP-1")) or {}

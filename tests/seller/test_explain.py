@@ -124,7 +124,7 @@ async def test_what_is_due_and_what_is_not(store: Store) -> None:  # S3 L3 L8
     assert parts["item"]["due"]
     assert not parts["stock"]["due"]
     assert parts["stock"]["why"] == "it is absent at the marketplace, and must be product_integrated first"
-    assert parts["end"]["why"] == "it is not_needed, not pending"
+    assert parts["end"]["why"] == "nothing of it has changed"
     await store.database.write(
         lambda db: db.execute("UPDATE listings SET channel_status = 'offer_integrated'").rowcount
     )

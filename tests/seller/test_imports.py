@@ -1,8 +1,12 @@
 """Imports against a real store: what goes in, what is told, and that a bad row never blocks the rest."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from decimal import Decimal
 from io import BytesIO
+from itertools import product
+from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,15 +14,18 @@ from hypothesis import strategies as st
 
 from daemon.errors import NotAllowed, Unreadable
 from daemon.model import AccountName, AnswerLine, Feed, FeedKind, Levies, Photo, Sku
-from daemon.seller.columns import COLUMNS, KEYS, ImportKind
-from daemon.seller.imports import ImportReport, import_file
+from daemon.seller.columns import COLUMNS, KEYS, ImportKind, open_import
+from daemon.seller.imports import ImportReport, import_file, import_rows
+from daemon.seller.intakes import LARGE_BATCH
 from daemon.settings import AccountSettings
-from daemon.store import Store
+from daemon.store import Store, open_store
+from daemon.store.changes import Change
 from daemon.store.listings import item_from_json, item_to_json
 from tests.seller.conftest import NOON, lewis, redoute
 from tests.store.conftest import moment
 
 REDOUTE, LEWIS = AccountName("redoute"), AccountName("lewis")
+LATER = NOON + timedelta(hours=1)
 HEAD = (
     "sku;ean;category;product_id;master_sku;title;description;brand;catalogue_id;photo_1;photo_2;attributes;end;"
     "handling_days\n"
@@ -322,6 +329,65 @@ async def test_every_bad_row_is_told_once_and_every_good_row_goes_in(store: Stor
     assert [fault.line for fault in report.faults] == bad
     assert report.refused == len(bad)
     assert report.changed + report.unchanged == len(kinds) - len(bad)
+
+
+SKUS = ["SKU-1", "SKU-2", "SKU-3", "SKU 4", "NONE-1", "NONE-2", " SKU-1", "'=SKU", ""]
+STOCKS = ["1", "2", "02", "3.0", "x", " 4"]
+
+
+async def all_kept(store: Store) -> list[tuple[object, ...]]:
+    """The stocks of all listings as they stand, and what was told of them."""
+    return await store.database.read(
+        lambda db: [
+            tuple(row)
+            for question in (
+                "SELECT sku, stock, stock_state, stock_error, stock_revision, changed_at FROM listings ORDER BY id",
+                'SELECT subject_id, at, account, what, "from", "to", why FROM events ORDER BY id',
+            )
+            for row in db.execute(question)
+        ]
+    )
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+async def test_what_is_taken_in_sets_does_what_it_would_row_by_row(tmp_path: Path, seed: int) -> None:  # S1 L6 D8
+    """A cell between quotation marks takes the long way round, and says the same."""
+    lines = Random(seed).sample(list(product(SKUS, STOCKS)), 20)
+    done: list[tuple[object, ...]] = []
+    for mark in ("", '"'):
+        content = "sku,stock\n" + "".join(f"{mark}{sku}{mark},{mark}{stock}{mark}\n" for sku, stock in lines)
+        async with open_store(tmp_path / f"{len(done)}.db") as store:
+            await store.accounts.configure(REDOUTE, "laredoute", "f", NOON)
+            await taken(store, ImportKind.LISTINGS, "sku,title\nSKU-3,x\nSKU-1,x\nSKU-2,x\nSKU 4,x\n")
+            await taken(store, ImportKind.STOCK, "sku,stock\nSKU-1,1\nSKU-2,2\n")
+            with open_import(ImportKind.STOCK, BytesIO(content.encode())) as table:
+                batches = [batch async for batch in import_rows(store, redoute(), ImportKind.STOCK, table, LATER)]
+            rows = [row for batch in batches for row in batch]
+            done.append((rows, (await taken(store, ImportKind.STOCK, content)).as_dict(), await all_kept(store)))
+    assert done[0] == done[1]
+
+
+async def test_an_unusual_row_among_many_is_told_where_it_stands(store: Store) -> None:  # S1
+    count = LARGE_BATCH + 500
+    listings = "".join(f"SKU-{number},x\n" for number in range(0, count, 100))
+    await taken(store, ImportKind.LISTINGS, "sku,title\n" + listings)
+    lines = [f"SKU-{number},{number}" for number in range(count)]
+    lines[7], lines[LARGE_BATCH + 9], lines[-1] = "SKU-7,seven", "SKU-300,3", "SKU-0,1"
+    with open_import(ImportKind.STOCK, BytesIO("\n".join(["sku,stock", *lines]).encode())) as table:
+        batches = [batch async for batch in import_rows(store, redoute(), ImportKind.STOCK, table, NOON)]
+    rows = [row for batch in batches for row in batch]
+    assert [len(batch) for batch in batches] == [LARGE_BATCH, 500]
+    assert [row.line for row in rows] == list(range(2, count + 2))
+    assert [row.key for row in rows if row.change is Change.CHANGED] == [f"SKU-{n}" for n in range(0, count, 100)]
+    told = {row.line: row.faults[0] for row in rows if row.change is None and row.faults[0].code != "unknown_sku"}
+    assert {line: (fault.code, fault.column, fault.value) for line, fault in told.items()} == {
+        9: ("bad_value", "stock", "seven"),
+        LARGE_BATCH + 11: ("duplicate", "sku", "SKU-300"),
+        count + 1: ("duplicate", "sku", "SKU-0"),
+    }
+    assert "on line 302 already" in told[LARGE_BATCH + 11].problem
+    (listing,) = await store.views.listings(REDOUTE, sku="SKU-0")
+    assert listing["stock"] == 0
 
 
 async def test_vat_rate_and_eco_contribution_come_with_the_listing(store: Store) -> None:  # C4 C8 S1

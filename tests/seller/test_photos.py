@@ -20,6 +20,8 @@ from tests.seller.conftest import NOON, lewis, redoute
 from tests.transports.test_http import read_request
 
 REDOUTE = AccountName("redoute")
+#: where services that nobody asks are
+ELSEWHERE = {name: f"http://127.0.0.1:1/{name}" for name in ("items", "offers", "orders")}
 
 
 @dataclass
@@ -60,7 +62,7 @@ async def shelf() -> AsyncIterator[Shelf]:
 
 
 def looking(**changes: object) -> AccountSettings:
-    return redoute(environment="sandbox", items={"photos": {"check": True, **changes}})
+    return redoute(environment="sandbox", urls=ELSEWHERE, items={"photos": {"check": True, **changes}})
 
 
 async def wanted(store: Store, sku: str, *urls: str) -> None:
@@ -112,7 +114,7 @@ async def test_the_limits_are_settings_and_a_photo_of_many_is_asked_once(store: 
 async def test_nothing_is_asked_unless_it_is_switched_on(store: Store, shelf: Shelf) -> None:  # C6
     await wanted(store, "LAMP-1", f"{shelf.url}/good.jpg")
     with pytest.raises(NotAllowed, match="check = true"):
-        await looked(store, redoute(environment="sandbox"))
+        await looked(store, redoute(environment="sandbox", urls=ELSEWHERE))
     with pytest.raises(NotAllowed, match="takes no items"):
         await looked(store, lewis())
     assert shelf.asked == []

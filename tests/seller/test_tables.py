@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.errors import Unreadable
-from daemon.seller.rows import BrokenRow, Row, Seen
+from daemon.seller.cells import USUAL_NUMBER, USUAL_SKU
+from daemon.seller.rows import BrokenRow, Row
 from daemon.seller.tables import CsvTable as Table
 
 COLUMNS = ("sku", "stock", "title")
@@ -156,15 +157,70 @@ def test_a_line_without_quotation_marks_is_what_it_would_be_with_them(lines: lis
     assert rows(plain.getvalue()) == rows(quoted.getvalue())
 
 
-@given(st.lists(st.text(max_size=4)))
-def test_seen_is_a_dictionary(keys: list[str]) -> None:
-    seen, model = Seen(), dict[str, int]()
-    for line, key in enumerate(keys, 2):
-        assert seen.before(key, line) == model.get(key, 0)
-        model.setdefault(key, line)
+USUAL = {"sku": USUAL_SKU, "stock": USUAL_NUMBER}
+HEADERS = st.sampled_from(["sku,stock", "stock,sku", "sku,note,stock,fault", "Stock;note;SKU", "sku\tstock"])
+#: cells that are usual, cells that only look so, and such as no row may have
+CELLS = st.sampled_from(
+    [
+        *("A", "LAMP 01", "a-b_c.d:e/f", "=1", "0", "007", "999999999", "1000000000", "S" * 100, "S" * 101),
+        *(
+            "",
+            " ",
+            " A",
+            "A ",
+            "'=1",
+            "'A",
+            "É",
+            "A\u00a0",
+            "\u2003A",
+            "1.0",
+            "-1",
+            '"A"',
+            '"A',
+            '"',
+            "x\x00y",
+            "x\x0by",
+        ),
+        *("x" * 140, "A\u2028B", ",", ";", "\t"),
+    ]
+)
+ENDS = st.sampled_from(["\n", "\n", "\r\n", "\r", ",\n", "\n\n", ""])
 
 
-def test_seen_grows() -> None:
-    seen = Seen()
-    assert not any(seen.before(f"SKU-{number}", number + 2) for number in range(5_000))
-    assert [seen.before(f"SKU-{number}", 1) for number in (0, 4_999)] == [2, 5_001]
+def in_sets(content: str, most: int) -> tuple[list[tuple[int, str, str] | BrokenRow], int]:
+    """Every row of a file of which the usual ones are taken in sets, `most` at a time; and how many those were."""
+    found: list[tuple[int, str, str] | BrokenRow] = []
+    count = 0
+    with Table(BytesIO(content.encode()), list(USUAL), list(USUAL), usual=USUAL) as opened:
+        others = iter(opened)
+        while True:
+            if usual := opened.usual_rows(most):
+                together = list(zip(usual.cells["sku"], usual.cells["stock"], strict=True))
+                assert 0 < len(together) <= most
+                found += [(line, *row) for line, row in enumerate(together, usual.line)]
+                count += len(together)
+            elif (row := next(others, None)) is not None:
+                found.append(row if isinstance(row, BrokenRow) else (row.line, row.cells["sku"], row.cells["stock"]))
+            else:
+                return found, count
+
+
+@given(HEADERS, st.lists(st.tuples(st.lists(CELLS, min_size=2, max_size=4), ENDS), max_size=20), st.integers(1, 5))
+def test_usual_rows_are_what_they_would_be_one_by_one(
+    header: str, lines: list[tuple[list[str], str]], most: int
+) -> None:  # S1
+    delimiter = next(sign for sign in ",;\t" if sign in header)
+    content = f"{header}\n" + "".join(delimiter.join(cells) + end for cells, end in lines)
+    with Table(BytesIO(content.encode()), list(USUAL), list(USUAL)) as opened:
+        one_by_one = [
+            row if isinstance(row, BrokenRow) else (row.line, row.cells["sku"], row.cells["stock"]) for row in opened
+        ]
+    assert in_sets(content, most)[0] == one_by_one
+
+
+def test_most_rows_of_a_usual_file_are_taken_in_sets() -> None:  # S1
+    lines = [f"note {number},SKU {number},{number}" for number in range(20_000)]
+    lines[7_000:7_002] = ["bad,SKU 7000", 'quoted,"SKU 7001",7001']
+    found, count = in_sets("\r\n".join(["note,sku,stock", *lines, ""]), 10_000)
+    assert (len(found), count) == (20_000, 19_998)
+    assert found[19_999] == (20_001, "SKU 19999", "19999")

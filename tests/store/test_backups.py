@@ -13,8 +13,10 @@ import pytest
 from daemon.errors import StoreError, StoreInUse
 from daemon.store import Store, open_store, read_store
 from daemon.store.backups import examined, listed, put_back, rehearsed
+from daemon.store.database import migrations
 from daemon.store.generation import mark_of
 from tests.store.conftest import NOON, REDOUTE
+from tests.store.test_database import older
 
 MINUTE = timedelta(minutes=1)
 
@@ -155,6 +157,38 @@ async def test_a_backup_is_put_back_and_the_old_database_is_kept(tmp_path: Path)
         assert old.execute("SELECT count(*) FROM accounts").fetchone() == (2,)
     old.close()
     assert json.loads(backup.with_name(f"{backup.name}.json").read_text())["manifest"] == 1
+
+
+async def test_what_was_kept_before_a_restore_or_a_migration_is_put_back_as_well(tmp_path: Path) -> None:
+    path = tmp_path / "sellerd.db"
+    aside = await put_back(await a_backup(tmp_path), path, NOON)
+    assert aside is not None
+    older(tmp_path / "other.db", 20).close()
+    async with open_store(tmp_path / "other.db"):
+        pass
+    (before,) = tmp_path.glob("other.before-*.db")
+
+    for kept, schema in ((aside, len(migrations())), (before, 20)):
+        found = await examined(kept)
+        assert found.problems == ()
+        assert found.backup is not None
+        assert (found.backup.schema, found.backup.size) == (schema, kept.stat().st_size)
+        assert "accounts" in await rehearsed(kept)
+        await put_back(kept, path, NOON + MINUTE)
+        async with open_store(path) as store:
+            assert store.database.restored
+
+
+async def test_what_was_damaged_before_a_restore_is_not_taken_for_whole(tmp_path: Path) -> None:
+    aside = await put_back(await a_backup(tmp_path), tmp_path / "sellerd.db", NOON)
+    assert aside is not None
+    aside.with_name(f"{aside.name}-wal").write_bytes(b"a log that could not be folded in")
+    assert (await examined(aside)).problems == (
+        f"{aside} was damaged, and what its log beside it holds would be missing",
+    )
+    broken = aside.with_name("sellerd.before-0002.db")
+    broken.write_bytes(b"no database" * 100)
+    assert (await examined(broken)).problems == (f"{broken} cannot be opened: file is not a database",)
 
 
 async def test_a_backup_is_put_back_where_no_database_is(tmp_path: Path) -> None:

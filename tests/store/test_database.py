@@ -86,7 +86,7 @@ async def test_reading_where_there_is_no_database_says_what_to_do(tmp_path: Path
 async def test_a_damaged_file_is_an_error_that_names_it(tmp_path: Path) -> None:  # D5
     path = tmp_path / "sellerd.db"
     path.write_bytes(b"not a database at all, but long enough to be looked at" * 100)
-    with pytest.raises(StoreError, match=r"sellerd\.db: file is not a database"):
+    with pytest.raises(StoreError, match=r"sellerd\.db: file is not a database; put a backup in its place"):
         async with open_database(path):
             pass
 

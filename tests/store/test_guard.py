@@ -1,6 +1,7 @@
 """The change guard over real feeds: what looks like a mistake waits, and nothing else does."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -325,6 +326,28 @@ async def test_what_left_just_before_counts_with_what_is_going(lewis: Scene) -> 
     # An hour on it is one of a few.
     assert len(await lewis.go()) == 1
     assert await lewis.cases() == []
+
+
+@pytest.mark.parametrize(("share", "held"), [(40, 3), (50, 0)])
+async def test_what_sells_no_more_is_none_of_those_that_stay(scene: Scene, share: int, held: int) -> None:
+    switched_off = GuardTerms()
+    await scene.stock(skus(6, 7), 0)
+    await scene.end(skus(8, 9))
+    await scene.go(switched_off)
+
+    await scene.stock(skus(0, 1, 2), 0)  # three of the six that sell
+    await scene.go(replace(LIMITS, zero_share=share))
+    assert sum(count for _, count in await scene.cases()) == held
+
+
+@pytest.mark.parametrize(("share", "held"), [(25, 3), (30, 0)])
+async def test_what_goes_is_none_of_those_that_stay(scene: Scene, share: int, held: int) -> None:
+    await scene.store.database.write(
+        lambda db: db.execute("UPDATE listings SET stock_threshold = 5 WHERE sku < 'S03'").rowcount
+    )
+    await scene.stock(skus(0, 1, 2), 4)  # there are some left, but none is offered: three of ten
+    await scene.go(replace(LIMITS, zero_share=share))
+    assert sum(count for _, count in await scene.cases()) == held
 
 
 async def test_while_zeros_wait_a_new_price_goes_with_the_stock_that_the_marketplace_has(scene: Scene) -> None:

@@ -595,9 +595,9 @@ def test_one_has_another_password_and_signs_out_everywhere(stage: Stage) -> None
     stage.ask(stage.daemon.user, "mover", Role.VIEWER)
     with stage.signed_in("mover") as page:
         page.goto("/account")
-        page.get_by_label("Password of now").fill(PASSWORD)
+        page.get_by_label("Current password").fill(PASSWORD)
         page.get_by_label("New password").fill("another long one")
-        page.get_by_label("The same again").fill("another long one")
+        page.get_by_label("The new one again").fill("another long one")
         page.get_by_role("button", name="Change it").click()
         expect(page.get_by_role("status")).to_contain_text("Done")
         page.goto("/account")
@@ -675,6 +675,22 @@ def test_the_sign_in_page_says_how_the_first_user_is_made(stage: Stage) -> None:
         page.goto("/login")
         assert "sellerd users add" not in page.content()
         expect(page.get_by_label("Name")).to_be_focused()
+
+
+def test_a_name_without_end_stays_on_the_page(stage: Stage) -> None:  # S3
+    """A marketplace names its files and orders as it likes."""
+    name = "N" * 180
+    line = OrderLine("1", 1, LineState.NEW, ean="3701234567013", title=name)
+    order = Order(OrderNumber(name), (line,), ordered_at=NOON)
+    whole = Delivery(RemoteFile("orders", f"{name}.xml", 5, NOON), b"whole", (order,))
+    bad: Delivery[Order] = Delivery(RemoteFile("orders", f"{name}.txt", 3, NOON), b"bad", Unreadable(f"line 1: {name}"))
+    stage.ask(stage.daemon.store.orders.keep, REDOUTE, [whole, bad], NOON)
+    for width in (360, 1280):
+        with stage.signed_in(viewport={"width": width, "height": 740}) as page:
+            for path in ("/orders", f"/orders/redoute/{name}", "/deliveries", "/deliveries?state=set_aside"):
+                page.goto(path)
+                wide = page.evaluate("document.documentElement.scrollWidth")
+                assert wide <= width, f"{path} is {wide} wide"
 
 
 def _shipped(stage: Stage, page: Page, number: str, *, tracking: str) -> int:

@@ -51,6 +51,11 @@ def test_figures() -> None:  # S3
     assert [words.size(value) for value in (None, 0, 2048, 5 << 20, 3 << 30)] == ["", "0 B", "2 KiB", "5 MiB", "3 GiB"]
 
 
+def test_a_timeline_tells_a_price_as_people_write_it() -> None:  # S3
+    assert [words.moved(value, "price") for value in ("", "5990", "not_needed")] == ["", "59.90", "not needed"]
+    assert words.moved("5990", "stock") == "5990"
+
+
 def test_charts_tell_their_figures_in_words() -> None:  # S3
     days = ["2026-03-01", "2026-03-02"]
     chart = bars("Answers", days, [Series("accepted", "s-ok", [3, 5]), Series("<rejected>", "s-bad", [0, 1])])

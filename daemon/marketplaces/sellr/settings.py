@@ -117,7 +117,7 @@ class TokensTable(Table):
 
 
 class UrlsTable(Table):
-    """Where the services are (A2, as they were in 2017)."""
+    """Where the services are (A2, as they were in 2017); an account that is not live must say where its own are."""
 
     items: str = "https://api-gateway.laredoute.com/seller/items"
     offers: str = "https://marketplace.laredoute.com/Redcats/File/ESB-TIBCO/File/1.0"
@@ -334,7 +334,7 @@ class SellrSettings(AccountSettings):
     login: LoginTable
     tokens: TokensTable
     sftp: SftpTable
-    urls: UrlsTable = UrlsTable()
+    urls: UrlsTable = Field(default=UrlsTable(), validate_default=True)
     folders: FoldersTable = FoldersTable()
     after_keeping: Literal["leave", "archive", "delete"] = "leave"
     report: ReportTable = ReportTable()
@@ -365,11 +365,12 @@ class SellrSettings(AccountSettings):
     @field_validator("urls")
     @classmethod
     def _safe_urls(cls, urls: UrlsTable, info: ValidationInfo) -> UrlsTable:
-        sandbox = info.data.get("environment") == "sandbox"
+        environment = info.data.get("environment", "live")
         problems = [
             f"{name}: {problem}"
             for name, url in urls
-            if (problem := _url_problem(url, loopback_http=sandbox)) is not None
+            if (problem := _url_problem(url, environment=environment, written=name in urls.model_fields_set))
+            is not None
         ]
         if problems:
             raise ValueError("; ".join(problems))
@@ -499,7 +500,10 @@ def _basis_points(percentage: str) -> int:
     return int(whole) * 100 + int(fraction.ljust(2, "0"))
 
 
-def _url_problem(url: str, *, loopback_http: bool) -> str | None:
+_LIVE_HOSTS = frozenset(urlsplit(url).hostname for _, url in UrlsTable())
+
+
+def _url_problem(url: str, *, environment: str, written: bool) -> str | None:
     try:
         parts = urlsplit(url)
         host = parts.hostname
@@ -510,7 +514,10 @@ def _url_problem(url: str, *, loopback_http: bool) -> str | None:
         return "not an absolute URL; write it like https://host.example/path"
     if parts.username is not None or parts.password is not None:
         return "no user or password in a URL; they belong to login.user and login.password"
-    if parts.scheme == "https" or (parts.scheme == "http" and loopback_http and is_loopback(host)):
+    if host.rstrip(".") in _LIVE_HOSTS and (environment == "sandbox" or (environment == "uat" and not written)):
+        # A try must not reach the shop by an oversight, and never faster than its hour.
+        return f'{host} is La Redoute itself; for environment = "{environment}" write the address of that one'
+    if parts.scheme == "https" or (parts.scheme == "http" and environment == "sandbox" and is_loopback(host)):
         return None
     if parts.scheme == "http":
         return (

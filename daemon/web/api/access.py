@@ -74,7 +74,7 @@ async def change_user(name: str, change: Change, control: TheControl) -> View:
 
 @router.post("/users/{name}/password")
 async def set_password(name: str, new: NewPassword, request: Request, control: TheControl, now: Now) -> View:
-    """Give a user another password, and sign him out everywhere."""
+    """Give a user another password, and end every session of that user."""
     password = await passwords_of(request).hash(new.password.get_secret_value(), name)
     if not await control.store.users.set_password(name, password, now.at):
         raise HTTPException(404, f"there is no user {name}")
@@ -83,7 +83,7 @@ async def set_password(name: str, new: NewPassword, request: Request, control: T
 
 @router.post("/users/{name}/remove")
 async def remove_user(name: str, control: TheControl) -> View:
-    """Let a user sign in no more, and sign him out everywhere."""
+    """Let a user sign in no more, and end every session of that user."""
     if not await control.store.users.remove(name):
         raise HTTPException(404, f"there is no user {name}")
     return {"version": 1, "name": name}

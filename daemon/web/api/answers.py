@@ -305,7 +305,7 @@ class Messages(Answer):
 
 
 class Replayed(Answer):
-    """How many events a receiver is told of once more, as far as he wants to hear of them."""
+    """How many events a receiver is told of once more, as far as its events and accounts go."""
 
     webhook: str
     events: int

@@ -1,7 +1,7 @@
 """Rows in bulk: a stream of JSON lines or a table in, one line of JSON out for each row (guide S1, S3)."""
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from tempfile import TemporaryFile
 from typing import Annotated, Any, Literal
@@ -13,8 +13,9 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from daemon.errors import DaemonError
+from daemon.seller.batches import Batch, RowResult
 from daemon.seller.columns import KEYS, ImportKind, open_import, open_lines
-from daemon.seller.imports import ImportReport, RowResult, check_kind, import_rows
+from daemon.seller.imports import ImportReport, check_kind, import_rows
 from daemon.seller.rows import Table
 from daemon.settings import AccountSettings
 from daemon.store import Store
@@ -152,7 +153,7 @@ async def _answered(
     yield _line({"summary": {**end, "problem": problem} if problem else end})
 
 
-def _lines(kind: ImportKind, batch: Sequence[RowResult]) -> str:
+def _lines(kind: ImportKind, batch: Batch) -> str:
     return "".join(_line(_answer(kind, row)) for row in batch)
 
 

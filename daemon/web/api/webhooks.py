@@ -22,7 +22,7 @@ class Replay(Body):
 
 @router.get("/webhooks")
 async def webhooks(control: TheControl) -> View:
-    """Every configured receiver: what he hears of, how many messages stand how, and since when he cannot be reached."""
+    """Every configured receiver: what it hears of, how many messages stand how, and since when it cannot be reached."""
     told = {each["name"]: each for each in await control.store.webhooks.receivers()}
     return {"version": 1, "webhooks": [_shown(hook, told.get(hook.name)) for hook in control.config.webhooks]}
 

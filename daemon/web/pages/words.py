@@ -91,6 +91,11 @@ def spoken(word: str) -> str:
     return word.replace("_", " ")
 
 
+def moved(value: str, what: str) -> str:
+    """What an event moved from or to; the price of a listing is noted in minor units."""
+    return money(int(value)) if what == "price" and value.isdecimal() else spoken(value)
+
+
 def money(minor: int | None, currency: str = "") -> str:
     """Minor units as people write them; empty for none."""
     return "" if minor is None else f"{minor // 100}.{minor % 100:02d} {currency}".rstrip()
@@ -141,6 +146,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "state": state,
     "spoken": spoken,
     "money": money,
+    "moved": moved,
     "number": number,
     "plainly": plainly,
     "size": size,

@@ -11,6 +11,9 @@ from pydantic import ValidationError
 from daemon.model import ChannelStatus, Deadlines, FeedKind, LineState, OfferTerms, Part, UpdateKind
 from tests.marketplaces.sellr.made_up import settings, table
 
+#: nothing that is not live may go to La Redoute itself
+ELSEWHERE = {name: f"https://there.example.test/{name}" for name in ("items", "offers", "orders")}
+
 
 def problem(**changes: Any) -> str:
     with pytest.raises(ValidationError) as caught:
@@ -73,7 +76,24 @@ def test_less_than_an_hour_is_refused_with_the_reason(environment: str) -> None:
 
 
 def test_the_sandbox_may_be_faster() -> None:
-    assert settings(environment="sandbox", offers={"interval": "5s"}).offers.interval == timedelta(seconds=5)
+    quick = settings(environment="sandbox", offers={"interval": "5s"}, urls=ELSEWHERE)
+    assert quick.offers.interval == timedelta(seconds=5)
+
+
+@pytest.mark.parametrize("environment", ["uat", "sandbox"])
+def test_what_is_not_live_never_goes_to_la_redoute_by_an_oversight(environment: str) -> None:  # L8
+    told = problem(environment=environment)
+    for name in ELSEWHERE:
+        assert f"{name}: " in told
+    assert f'is La Redoute itself; for environment = "{environment}" write' in told
+    assert settings(environment=environment, urls=ELSEWHERE).urls.items == ELSEWHERE["items"]
+
+
+def test_a_test_login_at_the_usual_addresses_has_them_written_out_and_the_sandbox_never() -> None:  # L8
+    usual = dict(settings().urls)
+    assert dict(settings(environment="uat", urls=usual).urls) == usual
+    assert "items: api-gateway.laredoute.com is La Redoute itself" in problem(environment="sandbox", urls=usual)
+    assert "offers: " in problem(environment="uat", urls={"items": usual["items"], "orders": usual["orders"]})
 
 
 @pytest.mark.parametrize(
@@ -101,9 +121,9 @@ def test_every_bad_url_is_told_at_once() -> None:
 
 def test_plain_http_only_to_this_machine_and_only_in_the_sandbox() -> None:
     for host in ("127.0.0.1:8080", "localhost", "[::1]:80"):
-        settings(environment="sandbox", urls={"items": f"http://{host}/items"})
+        settings(environment="sandbox", urls=ELSEWHERE | {"items": f"http://{host}/items"})
         problem(environment="live", urls={"items": f"http://{host}/items"})
-    problem(environment="sandbox", urls={"items": "http://api.example.test/items"})
+    problem(environment="sandbox", urls=ELSEWHERE | {"items": "http://api.example.test/items"})
 
 
 @pytest.mark.parametrize(
