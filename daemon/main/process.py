@@ -12,7 +12,7 @@ import anyio
 
 from daemon import logs, notify
 from daemon.config import Config
-from daemon.errors import ConfigError, StoreError, StoreInUse
+from daemon.errors import ConfigError, StoreError, StoreInUse, leaves
 from daemon.main.exits import CLEAN, CONFIG, IN_USE, LAST_RESORT, STORAGE, end_in
 from daemon.main.running import SIGNALS, Daemon
 from daemon.main.setup import Opens, Setup, configure_log, open_way
@@ -67,7 +67,7 @@ async def run(
             daemon = Daemon(config_path, setup, store, opens)
             code = await daemon.live(ready, ended)
     except* (ConfigError, StoreError) as group:
-        causes = _leaves(group)
+        causes = list(leaves(group))
     finally:
         if daemon is not None:
             daemon.disarm()
@@ -83,12 +83,6 @@ def _give_up(code: int, *sentences: str) -> int:
         sys.stderr.write(f"sellerd: {sentence}\n")
     notify.notify(f"STATUS=Not running: {sentences[0]}")
     return code
-
-
-def _leaves(error: BaseException) -> list[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        return [leaf for inner in error.exceptions for leaf in _leaves(inner)]
-    return [error]
 
 
 def _make_state_folder(config: Config) -> None:

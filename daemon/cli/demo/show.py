@@ -4,7 +4,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,7 @@ from daemon.cli.demo.script import WANTED, Seller, play, prepare
 from daemon.cli.demo.stage import Stage
 from daemon.cli.demo.watch import Eyes, Watch
 from daemon.cli.failures import FINE, INTERRUPTED, REFUSED, USAGE, Failure
-from daemon.errors import DaemonError
+from daemon.errors import DaemonError, leaves
 from daemon.store import read_store
 from daemon.transports.http import HttpClient
 
@@ -53,7 +53,7 @@ async def show(*, once: bool, timeout: float, folder: Path | None) -> int:
             with screen, limit, interrupt:
                 await _perform(stage, screen, performance, once=once)
         except* (Failure, DaemonError) as group:
-            performance.failures += [str(leaf) for leaf in _leaves(group)]
+            performance.failures += [str(leaf) for leaf in leaves(group)]
         performance.interrupted = interrupt.cancelled_caught
         if limit.cancelled_caught:
             performance.failures.append(f"not everything was seen within {timeout:g} s")
@@ -135,11 +135,3 @@ def _made(folder: Path | None) -> Path:
     if len(bytes(place / "state" / "control.sock")) > _LONGEST_SOCKET:
         raise Failure(f"{place} is too long a path for the control socket in it; name a shorter one", USAGE)
     return place
-
-
-def _leaves(error: BaseException) -> Iterator[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        for inner in error.exceptions:
-            yield from _leaves(inner)
-    else:
-        yield error
