@@ -261,10 +261,12 @@ _RECENT = (
     " AND NOT EXISTS (SELECT 1 FROM guard_holds h WHERE h.listing = o.listing AND h.state IN ('left', 'expired'))"
 )
 
-#: the listings that sell and are no suspects; those that do not sell are counted, because an index has them alone
+#: the listings that sell and are no suspects; those that do not sell are counted, because an index has them alone, and
+#: in the words of that index, without which SQLite does not see it
 _STAYING = (
     "SELECT (SELECT count(*) FROM listings WHERE account = :account)"
-    " - (SELECT count(*) FROM listings WHERE account = :account AND (stock IS NULL OR stock = 0 OR ended = 1))"
+    " - (SELECT count(*) FROM listings WHERE account = :account"
+    "  AND CASE WHEN ended = 1 THEN 1 ELSE ifnull(stock, 0) = 0 END)"
     " - (SELECT count(*) FROM listings WHERE id IN (SELECT listing FROM temp.suspects WHERE rule = :rule)"
     "  AND account = :account AND stock > 0 AND ended = 0)"
 )

@@ -21,13 +21,14 @@ from tests.store.steps import steps_of
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 GUARD = GuardTerms(price_fall=30, price_rise=30, promotion_fall=75, zero_share=20, zero_least=20, end_share=20)
-#: every listing runs in a promotion of a sale, and was sent and accepted so yesterday
+#: every listing runs in a promotion of a sale, and was sent and accepted so yesterday; of ten one is sold out since, and
+#: one ended
 _FILLED = (
     (
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :many)"
-        " INSERT INTO listings (id, account, sku, ean, channel_status, stock, price_minor, promotion, created_at,"
-        " changed_at) SELECT i, 'redoute', 'SKU-' || i, printf('%013d', i), 'offer_integrated', 5, 2000, NULL, 0, 0"
-        " FROM n WHERE i > :there"
+        " INSERT INTO listings (id, account, sku, ean, channel_status, stock, price_minor, promotion, ended, created_at,"
+        " changed_at) SELECT i, 'redoute', 'SKU-' || i, printf('%013d', i), 'offer_integrated', 5 * (i % 10 <> 3),"
+        " 2000, NULL, i % 10 = 4, 0, 0 FROM n WHERE i > :there"
     ),
     (
         "INSERT INTO promotions (id, account, listing, price_minor, starts_at, ends_at, nature, imported_at, stage, sale)"
