@@ -10,11 +10,6 @@ LIMITS: Mapping[str, str] = {
         " without Python: 2.3 times the peer, which has no index, no key and no check. To parse beside it gains"
         " nothing: each row takes the interpreter's lock once, and waits until the parser lets go of it."
     ),
-    "stock-feed": (
-        "Python's start, about 0.5 s, is nearly one run of the peer. The work itself is 1.0 to 1.2 s, twice the peer:"
-        " 1 us of SQL a row, in equal parts for finding what the feed carries of it, for its text, and for seeing that"
-        " nothing in it wants quotes; hashing and compressing go on beside it."
-    ),
     "report": (
         "SQLite's one writer, and how many rows it writes. For each line the peer writes one row besides its import; we"
         " write the listing, its feed object, an event with its index, and the price charged. The sqlite3 command line"
@@ -23,12 +18,5 @@ LIMITS: Mapping[str, str] = {
         " means and whether its revision is the one that was sent, 1.5 into the listing, 0.9 each into its object and"
         " the price, 0.8 into the event, 1.0 into the commit, the rest into what is counted and into Python. Reading"
         " the report, 2 us a line, goes on beside it; Python's start, half a second, does not."
-    ),
-    "import": (
-        "SQLite's one writer. The usual rows of a file never become rows of Python: to read one takes 1.8 us beside the"
-        " writing, half of them the interpreter's. Of 4.5 us of CPU a row in the writer, 0.9 find and compare the"
-        " listing, 0.4 are its event with the index, 1.9 the listing with its checks and its index of what is due, 1.2"
-        " the log; the peer tells no event and keeps no old figure. SQLite's command line, given our statements for the"
-        " whole file at once, takes 1.25 times the peer's CPU; Python's start, half a second, comes to that."
     ),
 }
