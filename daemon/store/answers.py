@@ -44,10 +44,10 @@ class Answers:
     ) -> Answered:
         """Settle the parts that these lines of a delivery answer. The same lines again change nothing.
 
-        Another verdict on the same object counts when its delivery came in after the one whose verdict stands; which
-        bytes answered which feed is kept (L16). The same rejection `block_after` times in a row blocks a part; 0 is
-        never. What is said of a feed of a `tearable` kind whose sending was cut is said of half a file, and settles
-        nothing.
+        Another verdict on the same object counts when its delivery came in after the one whose verdict stands, and when
+        it stands further on in that one, in whichever batch; which bytes answered which feed is kept (L16). The same
+        rejection `block_after` times in a row blocks a part; 0 is never. What is said of a feed of a `tearable` kind
+        whose sending was cut is said of half a file, and settles nothing.
         """
         return await self._database.write(lambda db: _apply(db, account, lines, at, delivery, block_after, tearable))
 

@@ -157,9 +157,9 @@ def _gather(db: sqlite3.Connection, settlement: Settlement, lines: Sequence[Answ
         if way is _BY_SKU and found == left:
             # A SKU means one listing at most, so none of the lines is left.
             return 0
-        if found:
-            named = settlement.named()
-            left -= db.execute(f"DELETE FROM temp.said WHERE n IN (SELECT s.n FROM {way})", named).rowcount  # noqa: S608
+        # Those that a later line has overtaken too: what a line means, it means in the surest way alone.
+        named = settlement.named()
+        left -= db.execute(f"DELETE FROM temp.said WHERE n IN (SELECT s.n FROM {way})", named).rowcount  # noqa: S608
         if not left:
             return 0
     return left
@@ -195,14 +195,14 @@ def _gather_plain(db: sqlite3.Connection, settlement: Settlement, lines: Sequenc
 def _gather_by(db: sqlite3.Connection, settlement: Settlement, way: str, **more: Any) -> int:
     """Put into `temp.applied` what lines mean that name it in one way; of two that mean the same, the later counts."""
     # An object is answered once, but a fault that is told after silence had been taken for a yes still counts, and so
-    # does another verdict in a delivery that came after the one whose verdict stands (L17).
+    # does another verdict in a delivery that came after the one whose verdict stands, or further on in that one (L17).
     # As a CASE, because SQLite asks no further there once it knows.
     counts = (
         "CASE WHEN o.state = 'sent' OR o.state = 'lapsed' OR o.state = 'withdrawn'"
         " OR (o.state = 'accepted' AND o.code = 'silence' AND NOT s.accepted)"
         " OR (:part <> '' AND o.answered_at IS NOT NULL)"
         " OR (o.state IN ('accepted', 'rejected') AND s.accepted <> (o.state = 'accepted')"
-        " AND coalesce(:delivery > o.delivery, 0)) THEN 1 ELSE 0 END"
+        " AND coalesce(:delivery >= o.delivery, 0)) THEN 1 ELSE 0 END"
     )
     return db.execute(
         "INSERT INTO temp.applied SELECT o.listing, s.n, s.accepted, s.code, s.text, s.channel_item_id, o.state,"  # noqa: S608

@@ -5,12 +5,15 @@ from collections.abc import Sequence
 
 import pytest
 
-from daemon.model import AnswerLine, ChannelStatus, Feed
+from daemon.model import AnswerLine, ChannelStatus, Feed, RemoteFile
 from daemon.store.answers import Answered, Answers
 from daemon.store.database import Database
+from daemon.store.deliveries import Deliveries, DeliveryKind
 from daemon.store.feeds import Feeds
+from daemon.store.payloads import Payloads
 from tests.store.conftest import NOON, OFFER_RULE, REDOUTE, moment
 from tests.store.test_feeds import HOUR, MINUTE, feed_row, opened, sent
+from tests.store.test_payloads import stream
 
 
 async def fill(database: Database, listings: Sequence[tuple[str, str, str]]) -> None:
@@ -103,6 +106,34 @@ async def test_of_a_yes_and_a_no_of_a_batch_the_later_counts(database: Database)
     lines = [yes("A"), no("first", sku="B"), no("first", ean="3"), no("then", sku="A"), yes("B"), yes("Z", ean="3")]
     assert await Answers(database).apply(REDOUTE, lines, NOON + HOUR) == Answered(settled=3)
     assert await objects(database) == {"A": ("rejected", "then"), "B": ("accepted", ""), "C": ("accepted", "")}
+
+
+@pytest.mark.parametrize("size", [4, 3, 2, 1])
+async def test_of_a_yes_and_a_no_of_one_report_the_later_counts_however_it_is_cut(
+    database: Database, size: int
+) -> None:  # L17
+    await fill(database, [("A", "1", ""), ("B", "2", "")])
+    feed = await sent_feed(database)
+    payload, _ = await Payloads(database).write(stream(b"a report"), NOON)
+    file = RemoteFile("/reports", "one.csv", 8, NOON)
+    kept = await Deliveries(database).keep(REDOUTE, DeliveryKind.REPORT, file, payload, NOON)
+    lines = [yes("A"), no("then", sku="B"), no("then", sku="A"), yes("B")]
+    # Where the daemon dies meanwhile, it is all said once more.
+    for start in [*range(0, 4, size)] * 2:
+        await Answers(database).apply(REDOUTE, lines[start : start + size], NOON + HOUR, kept.id)
+    assert await objects(database) == {"A": ("rejected", "then"), "B": ("accepted", "")}
+    assert await errors(database) == {"A": "then", "B": "not_needed"}
+    row = await feed_row(database, feed)
+    assert (row["state"], row["accepted"], row["rejected"]) == ("answered", 1, 1)
+
+
+async def test_a_line_that_is_overtaken_means_no_other_listing(database: Database) -> None:  # L17
+    """Its SKU is surer than its EAN, which another listing shares, though a later line speaks of the same SKU."""
+    await fill(database, [("A", "1", ""), ("B", "1", "N2")])
+    await sent_feed(database)
+    lines = [no("KO", sku="A", ean="1"), no("KO", sku="Z", number="N2"), yes("A"), yes("B")]
+    assert await Answers(database).apply(REDOUTE, lines, NOON + HOUR) == Answered(settled=2)
+    assert await objects(database) == {"A": ("accepted", ""), "B": ("accepted", "")}
 
 
 async def test_what_stands_between_the_answered_keeps_waiting(database: Database) -> None:  # L16
