@@ -56,8 +56,11 @@ def _in_sales(db: sqlite3.Connection, account: AccountName) -> dict[int, tuple[P
     }
 
 
-def charged(db: sqlite3.Connection, feed: int) -> None:
-    """Keep the prices of those of `temp.applied` that were accepted, where they are others than those before."""
+def charged(db: sqlite3.Connection, feed: int, *, late: bool) -> None:
+    """Keep the prices of those of `temp.applied` that were accepted, where they are others than those before.
+
+    `late` says that newer feeds may have been answered: what they carried was left out where it was no other then.
+    """
     since = db.execute("SELECT coalesce(sent_at, opened_at) FROM feeds WHERE id = ?", (feed,)).fetchone()[0]
     db.execute(
         "INSERT INTO prices (listing, since, price_minor, promotion)"
@@ -69,6 +72,19 @@ def charged(db: sqlite3.Connection, feed: int) -> None:
         " ON CONFLICT (listing, since) DO UPDATE SET price_minor = excluded.price_minor,"
         " promotion = excluded.promotion",
         {"since": since},
+    )
+    if not late:
+        return
+    db.execute(
+        "INSERT INTO prices (listing, since, price_minor, promotion)"
+        " SELECT o.listing, coalesce(f.sent_at, f.opened_at), o.price_minor, o.promotion FROM temp.applied a"
+        " CROSS JOIN feed_objects o ON o.listing = a.listing AND o.feed = (SELECT min(n.feed) FROM feed_objects n"
+        "  CROSS JOIN feeds g ON g.id = n.feed AND g.kind = 'offer'"
+        "  WHERE n.listing = a.listing AND n.feed > :feed AND n.state = 'accepted' AND n.price_minor IS NOT NULL)"
+        " CROSS JOIN feeds f ON f.id = o.feed"
+        " WHERE a.accepted AND (o.price_minor <> a.price_minor OR o.promotion IS NOT a.promotion)"
+        " ON CONFLICT (listing, since) DO NOTHING",
+        {"feed": feed},
     )
 
 

@@ -256,7 +256,7 @@ def _settle(db: sqlite3.Connection, settlement: Settlement) -> int:
     count_codes(db, settlement.feed, settlement.at)
     count_rejections(db, settlement.feed, changed, settlement.at, settlement.block_after)
     if settlement.kind is FeedKind.OFFER and settlement.part in ("", Part.PRICE):
-        charged(db, settlement.feed)
+        charged(db, settlement.feed, late=not _is_newest(db, settlement))
     _count(db, settlement.feed, settlement.at)
     return settled
 

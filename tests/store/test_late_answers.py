@@ -1,18 +1,19 @@
 """Answers that come early, late, twice or out of order, and sends whose end nobody recorded, all end in one state."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import pytest
 
-from daemon.model import AccountName, AnswerLine, ChannelStatus, Feed, RemoteFile
+from daemon.model import AccountName, AnswerLine, ChannelStatus, Feed, Money, RemoteFile
 from daemon.store.answers import Answered, Answers
 from daemon.store.database import Database
 from daemon.store.deliveries import Deliveries, DeliveryKind
 from daemon.store.feeds import Feeds, GateClosed
-from daemon.store.listings import Listings, StockRow
+from daemon.store.listings import Listings, PriceRow, StockRow
 from daemon.store.payloads import Payloads
+from daemon.store.times import from_us
 from tests.store.conftest import ITEM_RULE, LEWIS, NOON, OFFER_RULE, REDOUTE, STOCK_RULE, moment
 from tests.store.steps import steps_of
 from tests.store.test_feeds import (
@@ -81,6 +82,25 @@ async def test_the_newer_feed_of_one_revision_has_the_last_word(
     listing = await row(database)
     wanted = ("error", "second") if first_accepted else ("not_needed", "")
     assert (listing["stock_state"], listing["stock_error"]) == wanted
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
+async def test_what_customers_are_charged_is_the_same_in_whatever_order_it_is_learnt(
+    database: Database, order: Sequence[int]
+) -> None:  # L11 L17
+    await a_listing(database, status=ChannelStatus.OFFER_INTEGRATED)
+    feeds, listings = Feeds(database), Listings(database)
+    for place, minor in enumerate([10000, 1000, 10000, 10000]):
+        await listings.put_prices(REDOUTE, [PriceRow(LAMP, Money(minor, "EUR"))], NOON)
+        await listings.put_stock(REDOUTE, [StockRow(LAMP, place)], NOON)
+        await sent(database, feeds, await opened(feeds, after=3 * place * HOUR), 3 * place * HOUR, f"B{place}")
+    for place in order:
+        line = AnswerLine(accepted=True, remote_ref=f"B{place}", sku=LAMP)
+        await Answers(database).apply(REDOUTE, [line], NOON + DAY)
+    rows = await database.read(lambda db: db.execute("SELECT since, price_minor FROM prices ORDER BY since").fetchall())
+    charged = [(from_us(row["since"]) - NOON, row["price_minor"]) for row in rows]
+    told = [max(row for row in charged if row[0] <= 3 * place * HOUR)[1] for place in range(4)]
+    assert told == [10000, 1000, 10000, 10000]
 
 
 @pytest.mark.parametrize("is_spooled", [True, False])
