@@ -103,7 +103,8 @@ class Deliveries:
         """Let something that was set aside, or closed, be read again from its kept bytes, at the next turn of its job.
 
         What could not be fetched has no bytes: it is forgotten, and fetched anew. Raises NotAllowed where nothing of
-        that number is set aside, or where the retention of its bytes has ended.
+        that number is set aside, where the retention of its bytes has ended, or where an update is in doubt because of
+        what was never fetched.
         """
         return await self._database.write(lambda db: _try_again(db, delivery))
 
@@ -250,10 +251,14 @@ def _try_again(db: sqlite3.Connection, delivery: DeliveryId) -> tuple[AccountNam
         raise NotAllowed(f"delivery {delivery} is {row['state']}, not set aside; there is nothing to try again")
     if row["bytes"] and not row["there"]:
         raise NotAllowed(f"the bytes of delivery {delivery} are kept no more; the marketplace must give it again")
-    if row["bytes"]:
+    # An empty file is here whole: what it put in doubt goes on pointing at it.
+    if row["bytes"] or not row["size"]:
         move(db, delivery, DeliveryState.KEPT)
         db.execute("UPDATE deliveries SET closed_at = NULL, closed_by = '', closed_why = '' WHERE id = ?", (delivery,))
     else:
+        if db.execute("SELECT 1 FROM order_updates WHERE unread_answer = ?", (delivery,)).fetchone() is not None:
+            # To forget it would make silence a yes (J13).
+            raise NotAllowed(f"an update is in doubt because of delivery {delivery}: say first what became of that one")
         db.execute("DELETE FROM deliveries WHERE id = ?", (delivery,))
     return AccountName(row["account"]), DeliveryKind(row["kind"])
 

@@ -3,6 +3,7 @@
 import sqlite3
 
 from daemon.model import FeedId, Part, Sku
+from daemon.store.deliveries import SHOWN_STATE
 from daemon.store.plain import View, instants, some, timeline
 
 
@@ -48,11 +49,11 @@ def feed_object(row: sqlite3.Row) -> View:
 def _received(db: sqlite3.Connection, number: FeedId) -> list[View]:
     """The deliveries that spoke of a feed, the oldest first, each with how many of its objects it settled (L16)."""
     rows = db.execute(
-        "SELECT d.*, r.settled FROM feed_deliveries r JOIN deliveries d ON d.id = r.delivery WHERE r.feed = ?"
-        " ORDER BY d.id",
+        f"SELECT d.*, {SHOWN_STATE} AS shown, r.settled FROM feed_deliveries r JOIN deliveries d ON d.id = r.delivery"  # noqa: S608
+        " WHERE r.feed = ? ORDER BY d.id",
         (number,),
     ).fetchall()
     return [
-        {**some(row, "id", "folder", "name", "size", "state", "settled"), **instants(row, "received_at")}
+        {**some(row, "id", "folder", "name", "size", "settled"), "state": row["shown"], **instants(row, "received_at")}
         for row in rows
     ]

@@ -14,7 +14,7 @@ from daemon.model import (
     UpdateState,
 )
 from daemon.store.database import Database
-from daemon.store.deliveries import DeliveryKind, DeliveryState
+from daemon.store.deliveries import SHOWN_STATE, DeliveryKind, DeliveryState
 
 #: of each kind of thing the newest so many
 _MOST = 200
@@ -171,10 +171,11 @@ def _feeds(db: sqlite3.Connection, account: AccountName) -> list[RehearsedFeed]:
 
 def _files(db: sqlite3.Connection, account: AccountName) -> list[RehearsedFile]:
     rows = db.execute(
-        "SELECT * FROM deliveries WHERE account = ? ORDER BY id DESC LIMIT ?", (account, _MOST)
+        f"SELECT *, {SHOWN_STATE} AS shown FROM deliveries WHERE account = ? ORDER BY id DESC LIMIT ?",  # noqa: S608
+        (account, _MOST),
     ).fetchall()
     return [
-        RehearsedFile(DeliveryKind(row["kind"]), row["name"], DeliveryState(row["state"]), row["reason"])
+        RehearsedFile(DeliveryKind(row["kind"]), row["name"], DeliveryState(row["shown"]), row["reason"])
         for row in rows
     ]
 

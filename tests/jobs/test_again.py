@@ -2,17 +2,23 @@
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
-from daemon.errors import NotAllowed, Unreadable
+from daemon.errors import NotAllowed, Unforeseen, Unreadable
 from daemon.jobs import Run
 from daemon.jobs.again import claims_again, orders_again, update_answers_again
+from daemon.jobs.feeds import send_offers
+from daemon.jobs.orders import download_orders
+from daemon.jobs.reports import read_reports
+from daemon.jobs.updates import send_updates
 from daemon.marketplaces.dialects import DIALECTS
-from daemon.model import AccountName, Delivery, Moment, Order, RemoteFile
+from daemon.model import AccountName, Delivery, FeedId, Moment, Order, OrderNumber, RemoteFile, UpdateAnswer
 from daemon.settings import AccountSettings
 from daemon.store import Store
 from daemon.store.deliveries import DeliveryId, DeliveryKind
+from tests.jobs.scene import MINUTE, STOCK_NUMBER, scene
 from tests.marketplaces.edge.golden import golden
 from tests.seller.conftest import NOON, lewis
 from tests.seller.conftest import store as store
@@ -84,11 +90,51 @@ async def test_an_answer_to_an_update_is_applied_again(run: Run) -> None:  # J13
 
 
 async def test_what_was_never_fetched_is_fetched_anew(run: Run) -> None:  # D9
-    number = await aside(run.store, "order-2.txt", b"")
-    await run.store.deliveries.try_again(number)
+    file = RemoteFile("/live/orders", "order-2.txt", 99_000_000)
+    unfetched: Delivery[Order] = Delivery(file, b"", Unreadable("too long"))
+    await run.store.orders.keep(LEWIS, [unfetched], NOON)
+    await run.store.deliveries.try_again(DeliveryId(1))
     assert await run.store.views.deliveries(LEWIS) == []
-    file = RemoteFile("/live/orders", "order-2.txt", 0)
     assert await run.store.deliveries.inbox(LEWIS).unread([file]) == [file]
+
+
+async def test_an_answer_that_was_never_fetched_is_not_forgotten_while_its_update_is_in_doubt(
+    tmp_path: Path,
+) -> None:  # J13 D9
+    async with scene(tmp_path, "edge") as lewis:
+        placed = lewis.sandbox.johnlewis.place_order(STOCK_NUMBER, 1)
+        await lewis.turn(download_orders, MINUTE)
+        await lewis.turn(send_updates, 2 * MINUTE)
+        ((name,),) = await lewis.all("order_updates", "name")
+        no = UpdateAnswer(name, accepted=False, text="too long to be read")
+        answers: Delivery[UpdateAnswer] = Delivery(RemoteFile("/live/errors", f"{name}.err", 99_000_000), b"", (no,))
+        await lewis.store.updates.doubt_answers(lewis.name, answers, Unforeseen(ValueError()), NOON)
+        ((number,),) = await lewis.all("deliveries WHERE state = 'set_aside'", "id")
+        with pytest.raises(NotAllowed, match="say first what became of that one"):
+            await lewis.store.deliveries.try_again(number)
+        await lewis.store.updates.resolve(lewis.name, OrderNumber(placed.number), arrived=False, at=NOON)
+        await lewis.store.deliveries.try_again(number)
+        assert await lewis.all("deliveries WHERE state = 'set_aside'", "id") == []
+
+
+async def test_an_empty_file_is_read_again_and_its_feed_stays_in_doubt(tmp_path: Path) -> None:  # J4 D9
+    async with scene(tmp_path, "edge") as lewis:
+        await lewis.want()
+        await lewis.turn(send_offers, MINUTE)
+        ((name,),) = await lewis.all("feeds", "name")
+        (lewis.sandbox.johnlewis.files / "live" / "inventory" / "errors" / f"{name}.err").touch()
+        await lewis.turn(read_reports, 2 * MINUTE)
+        before = await lewis.all("deliveries", "id", "state", "reason")
+        await lewis.store.deliveries.try_again(before[0][0])
+        await lewis.turn(read_reports, 40 * MINUTE)
+        assert await lewis.all("deliveries", "id", "state", "reason") == before
+        assert await lewis.all("listings", "stock_state") == [("sent",)]
+        # Nor once a person has seen it.
+        await lewis.store.deliveries.close(before[0][0], "Robin", "", NOON)
+        await lewis.turn(read_reports, 50 * MINUTE)
+        assert await lewis.all("listings", "stock_state") == [("sent",)]
+        feed = await lewis.store.views.feed(FeedId(1)) or {}
+        assert [received["state"] for received in feed["received"]] == ["closed"]
 
 
 async def test_only_what_stands_aside_is_tried_again(run: Run) -> None:  # D9
@@ -124,6 +170,8 @@ async def test_what_is_of_no_use_is_closed_by_a_person_and_told_no_more(run: Run
         ).fetchone()
     )
     assert tuple(told) == (f"delivery {number}", "set_aside", "closed", "by Robin: sent again as order-2")
+    # Nor does it stand in the way of a rehearsal.
+    assert [file.state for file in (await run.store.rehearsals.facts(LEWIS)).files] == ["closed"]
     # Its bytes are here, and the same file once more changes nothing.
     kept = await run.store.views.delivery(number) or {}
     assert b"".join([chunk async for chunk in run.store.payloads.chunks(kept["payload"])]) == b"no order at all"
