@@ -197,12 +197,17 @@ class Sellr:
             yield delivery
 
     async def confirm(self, file: RemoteFile) -> None:
-        """Leave the file, move it to the archive folder or delete it (`after_keeping`, L17)."""
-        if file.folder == REPLY_FOLDER:
+        """Leave the file, move it to the archive folder or delete it (`after_keeping`, L17).
+
+        Where another one has come under the name meanwhile, that one waits to be read.
+        """
+        if file.folder == REPLY_FOLDER or self._settings.after_keeping == "leave":
+            return
+        if await self._sftp.is_other(file):
             return
         if self._settings.after_keeping == "archive":
             await self._sftp.move(file.folder, file.name, self._settings.folders.archive, beside=True)
-        elif self._settings.after_keeping == "delete":
+        else:
             await self._sftp.remove(file.folder, file.name)
 
     @property

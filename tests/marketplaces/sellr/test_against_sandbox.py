@@ -134,6 +134,17 @@ async def test_a_kept_report_is_left_or_moved_or_deleted(tmp_path: Path, after: 
         assert {path.parent.name for path in sandbox.laredoute.files.glob("*/*.csv")} == left
 
 
+@pytest.mark.parametrize("after", ["archive", "delete"])
+async def test_another_report_that_came_under_the_name_is_left_to_be_read(tmp_path: Path, after: str) -> None:  # L17 D9
+    async with account(tmp_path, LaRedouteSettings(delay=None), after_keeping=after) as (marketplace, sandbox):
+        reports = sandbox.laredoute.files / "reports"
+        (reports / "daily.csv").write_text("kept already")
+        (kept,) = [report async for report in marketplace.reports(Kept())]
+        (reports / "daily.csv").write_text("another, which nobody has read")
+        await marketplace.confirm(kept.file)
+        assert [path.name for path in reports.iterdir()] == ["daily.csv"]
+
+
 async def test_a_feed_that_breaks_the_form_is_refused_with_the_text(tmp_path: Path) -> None:
     async with account(tmp_path, LaRedouteSettings(delay=None)) as (marketplace, _):
         with pytest.raises(Refused, match="is not of the form"):
