@@ -240,11 +240,13 @@ class Sftp:
         return new
 
     async def _pipeline(self, session: Session) -> Pipeline | None:
-        """The session's pipeline, opened when first needed; None where there is to be none.
+        """The session's pipeline, opened when it is needed and not there; None where there is to be none.
 
         A server that refused it, or did not answer, is not asked for one again.
         """
         async with self._opening:
+            if session.pipeline is not None and session.pipeline.ended:
+                session.pipeline = None
             if session.pipeline is None and self._pipelining:
                 self._pipelining = False
                 try:

@@ -92,6 +92,11 @@ class Pipeline(asyncssh.SSHClientSession[bytes]):
         await session._greeting  # noqa: SLF001 - our own
         return session
 
+    @property
+    def ended(self) -> bool:
+        """Whether it is of no more use: the server may end one that nothing is asked of."""
+        return self._broken is not None
+
     async def names(self, folder: bytes, take: Callable[[Entry], None]) -> None:
         """Give every entry of a folder to `take`; what that raises ends it.
 

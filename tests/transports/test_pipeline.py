@@ -38,19 +38,22 @@ class Counting:
     """A server's files by name, a hundred names to an answer; what it was asked, and how much at once.
 
     Whatever was asked is answered together, once nothing more comes: each such round is a round trip. Of the sessions
-    that are asked for it opens the first `sessions`, greets the first `greeted`, and at number `cut` hangs up.
+    that are asked for it opens the first `sessions`, greets the first `greeted`, and at number `cut` hangs up. With
+    `ends` it ends a session in which something was closed.
     """
 
     files: dict[bytes, bytes] = field(default_factory=dict)
     sessions: int = 9
     greeted: int = 9
     cut: int = 0
+    ends: bool = False
     most_bytes: int = 1 << 20
     answer: Callable[[int, bytes], tuple[int, bytes] | bytes | None] = lambda kind, body: None
     asked: list[int] = field(default_factory=list)
     most: int = 0
     rounds: int = 0
     opened: int = 0
+    ended: anyio.Event = field(default_factory=anyio.Event)
 
 
 class FarSession(asyncssh.SSHServerSession[bytes]):
@@ -62,6 +65,9 @@ class FarSession(asyncssh.SSHServerSession[bytes]):
 
     def connection_made(self, chan: asyncssh.SSHServerChannel[bytes]) -> None:
         self._channel = chan
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._server.ended.set()
 
     def subsystem_requested(self, subsystem: str) -> bool:
         self._server.opened += 1
@@ -98,6 +104,8 @@ class FarSession(asyncssh.SSHServerSession[bytes]):
             else:
                 answers += struct.pack(">IBI", 5 + len(answer[1]), answer[0], number) + answer[1]
         self._channel.write(answers)
+        if self._server.ends and CLOSE in (kind for kind, _, _ in waiting):
+            self._channel.exit(0)
 
     def _answer(self, kind: int, body: bytes) -> tuple[int, bytes]:
         (length,) = struct.unpack_from(">I", body)
@@ -275,6 +283,21 @@ async def test_a_cut_while_a_second_session_is_opened_says_nothing_about_it() ->
                 await sftp.list("in")
             assert len(await sftp.list("in")) == 3
         await sftp.aclose()
+    assert far.opened == 4
+
+
+async def test_a_second_session_that_the_server_ended_between_two_calls_fails_none() -> None:  # D2
+    far = Counting(orders(3), ends=True)
+    async with serving(far) as login:
+        sftp = Sftp(login)
+        with anyio.fail_after(30):
+            for _ in range(3):
+                assert len(await sftp.list("in")) == 3
+                # Once the server sees it closed, both sides have.
+                await far.ended.wait()
+                far.ended = anyio.Event()
+        await sftp.aclose()
+    # One connection, its own session, and one for each call.
     assert far.opened == 4
 
 
