@@ -89,10 +89,14 @@ async def _settle(run: Run, delivery: KeptDelivery) -> tuple[Answered, Unreadabl
         except Unreadable as error:
             unread = error
 
-    async with create_task_group() as group, batches:
-        group.start_soon(read_ahead)
-        async for lines in batches:
-            total += await _apply(run, delivery, lines, left_out)
+    try:
+        async with create_task_group() as group, batches:
+            group.start_soon(read_ahead)
+            async for lines in batches:
+                total += await _apply(run, delivery, lines, left_out)
+    except ExceptionGroup as ended:
+        # What ended it, without what that did to the one who reads ahead.
+        raise ended.exceptions[0] from None
     if unread and (unread.feed_name or isinstance(unread, Unforeseen)):
         await run.store.answers.could_not_read(run.name, unread.feed_name, delivery.id)
     return total, next(iter(left_out), unread)

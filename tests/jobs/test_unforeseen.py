@@ -12,6 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from anyio import wait_all_tasks_blocked
 
 from daemon.errors import StoreError, Unforeseen
 from daemon.jobs.claims import read_claims
@@ -35,6 +36,7 @@ from daemon.model import (
     Sku,
     UpdateAnswer,
 )
+from daemon.store.answers import Answered, Answers
 from daemon.store.deliveries import DeliveryId, Kept
 from daemon.store.orders import Orders
 from tests.jobs.scene import EAN, HOUR, MINUTE, NOON, STOCK_NUMBER, Scene, scene
@@ -297,3 +299,21 @@ async def test_a_disk_that_fails_is_not_the_doing_of_a_file(lewis: Scene) -> Non
         await lewis.turn(download_orders, 10 * MINUTE)
     assert await lewis.all("deliveries", "id") == []
     assert (await lewis.turn(download_orders, 20 * MINUTE)).done == 1
+
+
+class FailingAnswers(Answers):
+    """The answers of a store whose disk fails once the next batch has been read."""
+
+    async def apply(self, account: AccountName, lines: Sequence[AnswerLine], *_: Any, **__: Any) -> Answered:
+        await wait_all_tasks_blocked()
+        raise StoreError("disk I/O error")
+
+
+async def test_a_disk_that_fails_in_the_middle_of_a_report_is_told_as_that(tmp_path: Path) -> None:  # D9 D11
+    async with scene(tmp_path, "sellr") as redoute:
+        lines = "".join(f"B1;S{number};OK\n" for number in range(30_000))
+        report = redoute.sandbox.laredoute.files / "reports" / "long.csv"
+        report.write_text(f"BatchId;SellerOfferID;Status\n{lines}")
+        redoute.store.answers = FailingAnswers(redoute.store.database)
+        with pytest.raises(StoreError, match="disk I/O error"):
+            await redoute.turn(read_reports, 10 * MINUTE)
