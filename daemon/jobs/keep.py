@@ -14,6 +14,8 @@ from daemon.store.deliveries import Kept
 
 #: deliveries of one transaction: large enough that a commit costs little, small enough that a cut loses little
 _BATCH = 200
+#: bytes of one transaction, and one delivery more: of long ones it takes few, because what is read of them is longer
+_BYTES = 8 << 20
 #: batches that wait to be kept; memory is bounded by them and by what the marketplace reads ahead
 _WAITING = 1
 
@@ -32,13 +34,15 @@ async def keep_all(
 
     async def fetch() -> None:
         batch: list[Delivery[T]] = []
+        held = 0
         async with there, aclosing(coming) as deliveries:
             try:
                 async for delivery in deliveries:
                     batch.append(delivery)
-                    if len(batch) >= _BATCH:
+                    held += len(delivery.content)
+                    if len(batch) >= _BATCH or held >= _BYTES:
                         await there.send(batch)
-                        batch = []
+                        batch, held = [], 0
             except Exception as error:  # noqa: BLE001 - raised below, when what came is kept
                 failed.append(error)
             # The failure may be there at every turn: it must not keep back what came before it.

@@ -17,6 +17,8 @@ from daemon.store.deliveries import DeliveryKind, DeliveryState, KeptDelivery
 _ORPHAN_AGE = timedelta(hours=24)
 #: lines of one transaction, and a chunk's more: the writer is busy for a tenth of a second, and memory stays flat
 _BATCH = 10_000
+#: pieces of a report of one transaction: where its texts are long, that is few lines and no little memory
+_PIECES = 16
 #: lines of one report that are looked for one by one
 _MOST_LEFT_OUT = 20
 
@@ -134,11 +136,13 @@ async def _batches(run: Run, delivery: KeptDelivery) -> AsyncGenerator[list[Answ
     chunks = run.store.payloads.chunks(delivery.payload)
     try:
         async with aclosing(run.marketplace.read_report(delivery.file, chunks)) as read:
+            pieces = 0
             async for lines in read:
                 batch += lines
-                if len(batch) >= _BATCH:
+                pieces += 1
+                if len(batch) >= _BATCH or pieces == _PIECES:
                     yield batch
-                    batch = []
+                    batch, pieces = [], 0
     except Exception as error:  # noqa: BLE001 - whatever it is, it must not hide what stands before it
         why = error if isinstance(error, Unreadable) else unforeseen(error)
         if batch:

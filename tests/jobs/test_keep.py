@@ -60,6 +60,21 @@ async def test_no_more_than_two_batches_are_ahead_of_what_is_kept() -> None:  # 
     assert max(ahead) <= 2 * BATCH
 
 
+async def test_of_long_deliveries_few_are_held_at_a_time() -> None:  # D9
+    kept: list[int] = []
+
+    async def coming() -> AsyncGenerator[Delivery[str], None]:
+        for number in range(12):
+            yield Delivery(RemoteFile("/in", f"{number}.xml", 3 << 20, None), bytes(3 << 20), ())
+
+    async def keep(batch: Sequence[Delivery[str]]) -> Kept:
+        kept.append(len(batch))
+        return Kept(new=len(batch))
+
+    await keep_all(coming(), keep)
+    assert kept == [3, 3, 3, 3]
+
+
 @pytest.mark.parametrize("before", [0, 1, BATCH, BATCH + 1])
 async def test_what_came_before_a_failure_is_kept_and_the_failure_is_told(before: int) -> None:  # D9
     kept: list[int] = []

@@ -1,9 +1,10 @@
 """Reports that are not as one would wish: partial, repeated, contradicting, mixed, odd, each written by hand."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,8 +12,9 @@ from daemon.jobs.feeds import send_items, send_offers
 from daemon.jobs.orders import download_orders
 from daemon.jobs.reports import read_reports
 from daemon.jobs.updates import send_updates
-from daemon.model import OrderNumber, Sku, UpdateKind
+from daemon.model import AccountName, AnswerLine, OrderNumber, Sku, UpdateKind
 from daemon.sandbox import LaRedouteSettings
+from daemon.store.answers import Answered, Answers
 from tests.jobs.scene import EAN, LAMP, MINUTE, NOON, Scene, scene
 
 HEADER = "BatchId;FileName;EAN;SellerOfferID;Status;ErrorCode;ErrorMessage;PartNumber\n"
@@ -76,6 +78,27 @@ async def test_a_long_report_is_settled_some_thousands_of_lines_a_transaction(re
     # The last line has no end: what stands before it counted all the same.
     (told,) = await redoute.all("deliveries", "reason")
     assert told[0].startswith("line 30005: ends without a line end")
+
+
+class _InBatches(Answers):
+    """The answers of a store, which remembers how long the texts were that it was given at a time."""
+
+    def __init__(self, redoute: Scene) -> None:
+        super().__init__(redoute.store.database)
+        self.lengths: list[int] = []
+
+    async def apply(self, account: AccountName, lines: Sequence[AnswerLine], *rest: Any, **more: Any) -> Answered:
+        self.lengths.append(sum(len(line.text) for line in lines))
+        return await super().apply(account, lines, *rest, **more)
+
+
+async def test_a_report_of_long_texts_is_settled_few_lines_a_transaction(redoute: Scene) -> None:  # L17
+    texts = [f"{number} {'x' * 20_000}" for number in range(600)]
+    leave(redoute, "long.csv", HEADER + "".join(line(EAN, "KO", "E1", text) for text in texts))
+    redoute.store.answers = batches = _InBatches(redoute)
+    await redoute.turn(read_reports, 2 * MINUTE)
+    assert sum(batches.lengths) > 12_000_000
+    assert max(batches.lengths) < 5_000_000
 
 
 async def test_the_report_of_an_older_feed_undoes_nothing_that_a_newer_one_settled(redoute: Scene) -> None:  # L17 L8
