@@ -60,19 +60,20 @@ def count_codes(db: sqlite3.Connection, feed: int, at: datetime) -> None:
     A good answer counts when it says something, a rejection always; silence that was taken for a yes says nothing.
     """
     account = db.execute("SELECT account FROM feeds WHERE id = ?", (feed,)).fetchone()[0]
-    full = db.execute("SELECT count(*) FROM answer_codes WHERE account = ?", (account,)).fetchone()[0] >= MOST
-    text = (
-        "CASE WHEN EXISTS (SELECT 1 FROM answer_codes c WHERE c.account = :account AND c.code = a.code"
-        " AND c.text = a.text) THEN a.text ELSE :others END"
-        if full
-        else "a.text"
+    kept: int = db.execute("SELECT count(*) FROM answer_codes WHERE account = ?", (account,)).fetchone()[0]
+    known = "EXISTS (SELECT 1 FROM answer_codes c WHERE c.account = :account AND c.code = a.code AND c.text = a.text)"
+    told = "NOT a.alike AND NOT (a.code = 'silence' AND a.text = '')"
+    # Of those that are new, as many as there is room for, in the order in which they were told.
+    new = (
+        f"SELECT a.code, a.text FROM temp.applied a WHERE {told} AND NOT {known}"  # noqa: S608 - our own words
+        " GROUP BY a.code, a.text ORDER BY min(a.n) LIMIT :room"
     )
     db.execute(
         "INSERT INTO answer_codes (account, code, text, count, first_seen_at, last_seen_at)"  # noqa: S608 - our own words
-        f" SELECT :account, a.code, {text}, count(*), :at, :at FROM temp.applied a"
-        " WHERE NOT a.alike AND NOT (a.code = 'silence' AND a.text = '')"
+        f" SELECT :account, a.code, CASE WHEN {known} OR (a.code, a.text) IN ({new}) THEN a.text ELSE :others END,"
+        f" count(*), :at, :at FROM temp.applied a WHERE {told}"
         " GROUP BY 2, 3"
         " ON CONFLICT (account, code, text) DO UPDATE SET count = count + excluded.count,"
         " last_seen_at = max(last_seen_at, excluded.last_seen_at)",
-        {"account": account, "others": OTHERS, "at": to_us(at)},
+        {"account": account, "others": OTHERS, "at": to_us(at), "room": max(0, MOST - kept)},
     )

@@ -44,3 +44,9 @@ async def test_a_new_text_for_every_listing_does_not_fill_the_table(database: Da
     found = {code.text: code.count for code in await Codes(database).all(REDOUTE)}
     assert len(found) == MOST + 1
     assert (found["ERREUR 1"], found[OTHERS]) == (2, 2)
+
+
+async def test_nor_does_a_report_that_has_more_of_them_at_once(database: Database) -> None:  # L17
+    await rejected(database, [f"ERREUR {number}" for number in range(MOST + 5)], "B1", MINUTE)
+    found = {code.text: code.count for code in await Codes(database).all(REDOUTE)}
+    assert found == {**{f"ERREUR {number}": 1 for number in range(MOST)}, OTHERS: 5}
