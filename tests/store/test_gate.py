@@ -6,7 +6,8 @@ import pytest
 
 from daemon.model import ChannelStatus, Feed
 from daemon.store.database import Database
-from daemon.store.feeds import Feeds, GateClosed
+from daemon.store.feeds import Feeds
+from daemon.store.gates import GateClosed
 from daemon.store.listings import Listings, StockRow
 from tests.store.conftest import NOON, OFFER_RULE, REDOUTE, moment
 from tests.store.test_feeds import HOUR, LAMP, MINUTE, a_listing, opened, sent
