@@ -11,6 +11,8 @@ from functools import partial
 from daemon.model import (
     AccountName,
     Feed,
+    FeedId,
+    FeedKind,
     FeedObject,
     FeedRule,
     GuardTerms,
@@ -22,7 +24,7 @@ from daemon.model import (
 from daemon.store.database import Database
 from daemon.store.feed_fates import doubt, lapse, recover, refuse, sent, silent, spool, withdraw
 from daemon.store.feed_objects import read_objects, write_rows
-from daemon.store.gates import GateClosed
+from daemon.store.gates import GateClosed, unanswered
 from daemon.store.opening import open_feed
 from daemon.store.settling import Settlement, settle_silent
 
@@ -65,6 +67,10 @@ class Feeds:
         done in the loop's own thread, so that a large feed does not keep it from its other accounts.
         """
         return write_rows(self._database, feed, currency, usual, write)
+
+    async def unanswered(self, account: AccountName, kind: FeedKind) -> tuple[FeedId, datetime] | None:
+        """The last feed of this kind that is not answered yet: its number, and since when."""
+        return await self._database.read(lambda db: unanswered(db, account, kind))
 
     async def spooled(self, feed: Feed, name: str, payload: PayloadId, at: datetime) -> Feed:
         """The exact bytes are kept: from here on they may have left (house law 6)."""

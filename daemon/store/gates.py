@@ -26,19 +26,25 @@ class GateClosed:
 
 def gate_closed(db: sqlite3.Connection, account: AccountName, rule: FeedRule, now: Moment) -> GateClosed | None:
     """Why the next feed of this kind may not leave now, and until when; None where it may."""
-    unanswered = db.execute(
-        f"SELECT id, coalesce(sent_at, opened_at) AS since FROM feeds"  # noqa: S608 - our own words
-        f" WHERE account = ? AND kind = ? AND {OPEN_FEED} ORDER BY id DESC LIMIT 1",
-        (account, rule.kind),
-    ).fetchone()
     until = _opens_at(db, account, rule, now)
-    if rule.one_at_a_time and unanswered is not None:
-        lapses = from_us(unanswered["since"]) + rule.patience
-        reason = f"feed {unanswered['id']} is not answered yet; it lapses at {lapses:%Y-%m-%d %H:%M:%S} UTC"
+    if rule.one_at_a_time and (waiting := unanswered(db, account, rule.kind)) is not None:
+        feed, since = waiting
+        lapses = since + rule.patience
+        reason = f"feed {feed} is not answered yet; it lapses at {lapses:%Y-%m-%d %H:%M:%S} UTC"
         return GateClosed(max(lapses, until or lapses), reason)
     if until is not None:
         return GateClosed(until, f"the last {rule.kind} feed left less than {rule.interval} ago")
     return _name_taken(db, account, rule.kind, now.at)
+
+
+def unanswered(db: sqlite3.Connection, account: AccountName, kind: FeedKind) -> tuple[FeedId, datetime] | None:
+    """The last feed of this kind that is not answered yet: its number, and since when."""
+    row = db.execute(
+        "SELECT id, coalesce(sent_at, opened_at) AS since FROM feeds"  # noqa: S608 - our own words
+        f" WHERE account = ? AND kind = ? AND {OPEN_FEED} ORDER BY id DESC LIMIT 1",
+        (account, kind),
+    ).fetchone()
+    return None if row is None else (FeedId(row["id"]), from_us(row["since"]))
 
 
 def close_gate(
