@@ -10,7 +10,8 @@ from daemon.model import AccountName, AnswerLine, ChannelStatus, Feed, Money, Re
 from daemon.store.answers import Answered, Answers
 from daemon.store.database import Database
 from daemon.store.deliveries import Deliveries, DeliveryKind
-from daemon.store.feeds import Feeds, GateClosed
+from daemon.store.feeds import Feeds
+from daemon.store.gates import GateClosed
 from daemon.store.listings import Listings, PriceRow, StockRow
 from daemon.store.payloads import Payloads
 from daemon.store.times import from_us
