@@ -62,6 +62,8 @@ def charged(db: sqlite3.Connection, feed: int, *, late: bool) -> None:
     `late` says that newer feeds may have been answered: what they carried was left out where it was no other then.
     """
     since = db.execute("SELECT coalesce(sent_at, opened_at) FROM feeds WHERE id = ?", (feed,)).fetchone()[0]
+    if not late:
+        _date_back(db, feed, since)
     db.execute(
         "INSERT INTO prices (listing, since, price_minor, promotion)"
         " SELECT a.listing, :since, a.price_minor, a.promotion FROM temp.applied a"
@@ -86,6 +88,26 @@ def charged(db: sqlite3.Connection, feed: int, *, late: bool) -> None:
         " ON CONFLICT (listing, since) DO NOTHING",
         {"feed": feed},
     )
+
+
+def _date_back(db: sqlite3.Connection, feed: int, since: int) -> None:
+    """What a wall clock that was set back since has dated behind this feed was charged before it."""
+    named = {"feed": feed, "since": since}
+    ahead = db.execute(
+        "SELECT 1 FROM feeds b CROSS JOIN feeds f ON f.account = b.account AND f.opened_at > b.opened_at"
+        " WHERE b.id = :feed AND f.id < b.id LIMIT 1",
+        named,
+    ).fetchone()
+    if ahead is None:
+        return
+    these = "FROM prices p WHERE p.listing IN (SELECT listing FROM temp.applied) AND p.since > :since"
+    db.execute(
+        "INSERT INTO prices (listing, since, price_minor, promotion)"
+        " SELECT p.listing, :since - row_number() OVER (PARTITION BY p.listing ORDER BY p.since DESC), p.price_minor,"
+        f" p.promotion {these} ON CONFLICT (listing, since) DO NOTHING",
+        named,
+    )
+    db.execute(f"DELETE FROM prices WHERE (listing, since) IN (SELECT p.listing, p.since {these})", named)  # noqa: S608
 
 
 def judge(db: sqlite3.Connection, account: AccountName, terms: OfferTerms, at: datetime) -> None:

@@ -104,6 +104,23 @@ async def test_what_customers_are_charged_is_the_same_in_whatever_order_it_is_le
     assert told == [10000, 1000, 10000, 10000]
 
 
+@pytest.mark.parametrize("back", [timedelta(), DAY])
+async def test_what_was_charged_last_is_what_was_sent_last_though_the_clock_was_set_back(
+    database: Database, back: timedelta
+) -> None:  # L11
+    await a_listing(database, status=ChannelStatus.OFFER_INTEGRATED)
+    feeds, line = Feeds(database), AnswerLine(accepted=True, sku=LAMP)
+    for hours, wall in ((0, back), (2, timedelta()), (4, timedelta()), (6, timedelta())):
+        await Listings(database).put_prices(REDOUTE, [PriceRow(LAMP, Money(10000 - 1000 * hours, "EUR"))], NOON)
+        at = moment(hours * HOUR, wall=hours * HOUR + wall)
+        feed = await feeds.open(REDOUTE, OFFER_RULE, at)
+        assert isinstance(feed, Feed)
+        await feeds.sent(await spooled(database, feed, f"{hours}.xml"), OFFER_RULE, f"B{hours}", at)
+        await Answers(database).apply(REDOUTE, [line._replace(remote_ref=f"B{hours}")], NOON + hours * HOUR)
+    rows = await database.read(lambda db: db.execute("SELECT price_minor FROM prices ORDER BY since").fetchall())
+    assert [row["price_minor"] for row in rows] == [10000, 8000, 6000, 4000]
+
+
 @pytest.mark.parametrize("is_spooled", [True, False])
 async def test_a_send_whose_end_was_never_recorded_is_given_up(database: Database, is_spooled: bool) -> None:  # L8
     await lewis_listing(database)
