@@ -7,10 +7,14 @@ import zlib
 from asyncio import Future, get_running_loop
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from typing import Self
 
+from anyio import CancelScope
+
+from daemon.errors import StoreError
 from daemon.model import AccountName, PayloadId
 from daemon.store.database import Database
 from daemon.store.times import to_us
@@ -35,12 +39,28 @@ class Payloads:
         self._database = database
 
     async def write(self, chunks: AsyncIterator[bytes], at: datetime) -> tuple[PayloadId, int]:
-        """Keep a stream; returns the payload and its size. What was cut half-way is swept by `sweep`."""
+        """Keep a stream; returns the payload and its size. Of one that breaks off nothing stays.
+
+        What a dead process left half written is swept by `sweep`.
+        """
         payload = await self._database.write(
             lambda db: int(
                 db.execute("INSERT INTO payloads (kept_at) VALUES (?) RETURNING id", (to_us(at),)).fetchone()[0]
             )
         )
+        try:
+            sha256, size = await self._fill(payload, chunks)
+        except BaseException:
+            # It may break off at every turn, and fill the disk long before it is swept.
+            with CancelScope(shield=True), suppress(StoreError):
+                await self._database.write(
+                    lambda db: db.execute("DELETE FROM payloads WHERE id = ?", (payload,)).rowcount
+                )
+            raise
+        return await self._database.write(lambda db: _finish(db, payload, sha256, size)), size
+
+    async def _fill(self, payload: int, chunks: AsyncIterator[bytes]) -> tuple[str, int]:
+        """Keep the pieces of a stream; returns its digest and its size."""
         digest, size, position = hashlib.sha256(), 0, 0
 
         def pressed(piece: bytes) -> bytes:
@@ -59,7 +79,7 @@ class Payloads:
                     position += _TOGETHER
             if ahead:
                 await self._append(payload, position, [await future for future in ahead])
-        return await self._database.write(lambda db: _finish(db, payload, digest.hexdigest(), size)), size
+        return digest.hexdigest(), size
 
     async def _append(self, payload: int, position: int, pieces: Sequence[bytes]) -> None:
         rows = [(payload, position + place, piece) for place, piece in enumerate(pieces)]

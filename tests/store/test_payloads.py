@@ -2,7 +2,12 @@
 
 import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import timedelta
+
+import pytest
+from anyio import CancelScope
+from anyio.lowlevel import checkpoint
 
 from daemon.errors import Unreadable
 from daemon.model import Delivery, Order, PayloadId, RemoteFile
@@ -60,6 +65,22 @@ async def test_content_found_again_is_not_swept_before_its_use_is_recorded(datab
     found, _ = await payloads.write(stream(b"cut before it was recorded"), NOON + 2 * DAY)
     assert await payloads.sweep(NOON + DAY) == 0
     assert await read(payloads, found) == b"cut before it was recorded"
+
+
+@pytest.mark.parametrize("how", ["fails", "is cut"])
+async def test_nothing_stays_of_a_stream_that_breaks_off(database: Database, how: str) -> None:  # D7 L17
+    async def broken() -> AsyncIterator[bytes]:
+        yield bytes(20 * CHUNK)
+        if how == "fails":
+            raise Unreadable("it changed while it was read")
+        scope.cancel()
+        await checkpoint()
+
+    with CancelScope() as scope, suppress(Unreadable):
+        await Payloads(database).write(broken(), NOON)
+    kept = await database.read(lambda db: db.execute("SELECT count(*) FROM payloads").fetchone()[0])
+    pieces = await database.read(lambda db: db.execute("SELECT count(*) FROM payload_chunks").fetchone()[0])
+    assert (kept, pieces) == (0, 0)
 
 
 async def test_what_was_set_aside_ends_with_its_retention_too(database: Database) -> None:  # D12 D7
