@@ -126,8 +126,9 @@ class World:
     offers_sent: list[tuple[timedelta, timedelta]] = field(default_factory=list)
     #: what the seller announced and has not taken back: by good, windows by their start
     windows: tuple[dict[datetime, Promotion], ...] = field(default_factory=lambda: tuple({} for _ in GOODS))
-    #: the instant by which promotions were last followed
+    #: the instant by which promotions were last followed, and the windows that there were then
     followed: datetime = NOON
+    windows_then: tuple[dict[datetime, Promotion], ...] = field(default_factory=lambda: tuple({} for _ in GOODS))
     #: updates given to The Edge, by name: of which order, and when
     given: dict[str, tuple[str, timedelta]] = field(default_factory=dict)
     #: those of which a person has said that they are there
@@ -197,8 +198,12 @@ class World:
         """Run the job by itself; `clock` is what it looks at within its turn."""
         scene = self.scene
         if job == "send_offers":
-            self.followed = self.now().at
+            self.follows(self.now().at)
         return await JOBS[job](Run(scene.account, self.now(), scene.store, scene.marketplace, clock))
+
+    def follows(self, at: datetime) -> None:
+        """A turn of offers begins, which goes by the promotions in force; what is announced later, the next one sees."""
+        self.followed, self.windows_then = at, tuple(windows.copy() for windows in self.windows)
 
     def _notice_given(self, at: timedelta) -> None:
         """Every update that lies in The Edge's folder with its marker was given to it in the turn that began then."""
@@ -881,7 +886,7 @@ class World:
         return found
 
     def _promotion_of(self, sku: str) -> Promotion | None:
-        (windows,) = (each for each, good in zip(self.windows, GOODS, strict=True) if good[0] == sku)
+        (windows,) = (each for each, good in zip(self.windows_then, GOODS, strict=True) if good[0] == sku)
         return in_force(windows.values(), self.followed)
 
     async def _reserved(self, listing: int) -> int:
