@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
-from daemon.errors import NotAllowed, Refused, Unreadable
+from daemon.errors import MarketplaceError, NotAllowed, Refused, Unreadable
 from daemon.marketplaces import Check, FeedFile, Inbox, Marketplace, Report, Spool
 from daemon.marketplaces.edge.cancellations import read_cancellation
 from daemon.marketplaces.edge.inventory import InventoryFile, inventory_name, read_errors
@@ -251,7 +251,11 @@ class Edge:
     async def _whole(
         self, inbox: Inbox, place: Folder, prefix: str, read: Callable[[bytes], T], now: datetime | None = None
     ) -> AsyncGenerator[Delivery[T], None]:
-        """Every file of a kind that is not kept yet and is there whole; with `now`, but those just written."""
+        """Every file of a kind that is not kept yet and is there whole; with `now`, but those just written.
+
+        One that may not be read now stays there for the next turn; why is raised behind the others.
+        """
+        failed: MarketplaceError | None = None
         sftp = self._sftps[place.login]
         listed = await sftp.list(place.path)
         wait = self._settings.wait_for_marker
@@ -268,8 +272,13 @@ class Edge:
             async for file, outcome in fetched:
                 if isinstance(outcome, FileGone):
                     continue
+                if isinstance(outcome, MarketplaceError) and file.size <= _LONGEST_ORDER:
+                    failed = failed or outcome
+                    continue
                 content, body = _read(outcome, read)
                 yield Delivery(file, content, body)
+        if failed is not None:
+            raise failed
 
     @property
     def _how_updates_go(self) -> Put:

@@ -36,7 +36,10 @@ from daemon.model import (
 from daemon.sandbox import JohnLewisSettings, Sandbox, SandboxSettings
 from daemon.settings import Secret
 from tests.marketplaces.edge.account import account, listing
+from tests.marketplaces.edge.golden import golden
+from tests.transports.test_pipeline import OPEN, Counting, serving, status
 
+FAILURE = 4
 NOW = datetime(2024, 1, 15, 11, 15, 0, 1, tzinfo=UTC)
 PARCEL = Parcel("dpd", "15501234567890", "https://track.example.test/1", NOW)
 
@@ -457,3 +460,32 @@ async def test_pinned_keys_are_those_of_the_settings_and_those_found_elsewhere(s
         await orders(edge, inbox)
     assert [report async for report in edge.reports(inbox)] == []
     await edge.aclose()
+
+
+async def test_an_order_that_may_not_be_read_now_is_read_by_the_next_turn(inbox: Kept) -> None:  # J5 D9
+    """A server that has too many files open, say, refuses one and gives the others."""
+    content = {
+        f"order-2024011510150000000{number}.txt": golden("order-20240115101500000001.txt") for number in (1, 2, 3)
+    }
+    far = Counting({f"{name}{end}".encode(): data for name, data in content.items() for end in ("", ".DONE")})
+    full = ["order-20240115101500000002.txt"]
+
+    def answer(kind: int, body: bytes) -> tuple[int, bytes] | None:
+        return status(FAILURE) if kind == OPEN and full and full[0].encode() in body else None
+
+    far.answer = answer
+    async with serving(far) as there:
+        table = {"host": there.host, "port": there.port, "user": there.user, "password": Secret(there.password)}
+        marketplace = Edge(account(sftp={**table, "host_keys": list(there.host_keys)}))
+
+        async def take() -> None:
+            async for delivery in marketplace.orders(inbox, NOW, NOW):
+                inbox.files.add(delivery.file)
+
+        with pytest.raises(Refused, match="refused while reading order-20240115101500000002.txt"):
+            await take()
+        assert sorted(file.name[-5:] for file in inbox.files) == ["1.txt", "3.txt"]
+        full.clear()
+        (delivery,) = await orders(marketplace, inbox)
+        assert the_order(delivery).number == "Y100000001"
+        await marketplace.aclose()
