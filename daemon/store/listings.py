@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple
 
 from daemon.model import (
     AccountName,
@@ -83,13 +82,6 @@ class Retried:
     again: tuple[Part, ...] = ()
     blocked: tuple[Part, ...] = ()
     held_back: bool = False
-
-
-class StockRow(NamedTuple):
-    """Units in stock of one SKU; a tuple, because a file has a million of them."""
-
-    sku: Sku
-    stock: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,24 +163,17 @@ class Listings:
 
         return await self._database.write(work)
 
-    async def put_stock(self, account: AccountName, rows: Iterable[StockRow], at: datetime) -> list[Change]:
-        """Set stock; a new figure makes the stock part Pending (L6)."""
-        return await self._put(account, Part.STOCK, without_repeats(rows), at)
-
-    async def put_stocks(self, account: AccountName, figures: Figures, at: datetime) -> list[Change]:
-        """Set the stock of many listings, made ready before."""
-        return await self._put(account, Part.STOCK, [figures], at)
+    async def put_stock(self, account: AccountName, figures: Figures, at: datetime) -> list[Change]:
+        """Set the units in stock of listings; a new figure makes the stock part Pending (L6)."""
+        return await self._database.write(lambda db: put_figures(db, account, Part.STOCK, figures, at))
 
     async def put_prices(self, account: AccountName, rows: Iterable[PriceRow], at: datetime) -> list[Change]:
         """Set prices; a new figure makes the price part Pending (L7)."""
         given = ((row.sku, (row.price.minor, row.rrp.minor if row.rrp else None)) for row in rows)
-        return await self._put(account, Part.PRICE, without_repeats(given), at)
 
-    async def _put(self, account: AccountName, part: Part, sets: Iterable[Figures], at: datetime) -> list[Change]:
         def work(db: sqlite3.Connection) -> list[Change]:
-            return [
-                change for figures in sets for change in put_figures(db, account, part, figures, at).of(figures.skus)
-            ]
+            sets = without_repeats(given)
+            return [change for figures in sets for change in put_figures(db, account, Part.PRICE, figures, at)]
 
         return await self._database.write(work)
 

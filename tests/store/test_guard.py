@@ -23,10 +23,11 @@ from daemon.model import (
 )
 from daemon.store import Store
 from daemon.store.database import Database
+from daemon.store.figures import Figures
 from daemon.store.gates import GateClosed
 from daemon.store.guard import GuardRule, Suspicion
 from daemon.store.imagined import imagined_store
-from daemon.store.listings import ItemRow, PriceRow, StockRow
+from daemon.store.listings import ItemRow, PriceRow
 from daemon.store.promotions import PromotionRow
 from tests.store.conftest import LEWIS, NOON, OFFER_RULE, REDOUTE, STOCK_RULE, moment
 
@@ -73,8 +74,7 @@ class Scene:
         assert len(await self.go()) == 10
 
     async def stock(self, which: Iterable[Sku], units: int) -> None:
-        rows = [StockRow(sku, units) for sku in which]
-        await self.store.listings.put_stock(self.account, rows, NOON + self.now)
+        await self.store.listings.put_stock(self.account, Figures(dict.fromkeys(which, units)), NOON + self.now)
 
     async def price(self, which: Iterable[Sku], amount: int, rrp: int = 120) -> None:
         rows = [PriceRow(sku, Money(amount * 100, "EUR"), Money(rrp * 100, "EUR")) for sku in which]

@@ -9,7 +9,8 @@ from daemon.model import AnswerLine, ChannelStatus, FeedRule, Item, ListingFault
 from daemon.store import Store
 from daemon.store.changes import Change
 from daemon.store.database import Database
-from daemon.store.listings import ItemRow, PriceRow, Retried, StockRow
+from daemon.store.figures import Figures
+from daemon.store.listings import ItemRow, PriceRow, Retried
 from tests.store.conftest import ITEM_RULE, LEWIS, NOON, OFFER_RULE, REDOUTE, STOCK_RULE, moment
 from tests.store.test_feeds import LAMP, a_listing, opened, sent
 
@@ -170,7 +171,7 @@ async def test_parts_are_counted_apart(database: Database) -> None:  # L6 L7
     for stock in (6, 7, 8):
         await far.answers("PRODUCT NOT FOUND")
         await far.retries()
-        await far.store.listings.put_stock(REDOUTE, [StockRow(LAMP, stock)], NOON)
+        await far.store.listings.put_stock(REDOUTE, Figures({LAMP: stock}), NOON)
     # The stock was another each time, the price was not.
     assert await far.blocked() == ["price"]
     await far.store.listings.put_prices(REDOUTE, [PriceRow(LAMP, Money(9000, "EUR"))], NOON)
@@ -192,7 +193,7 @@ async def test_silence_does_not_end_a_row(database: Database) -> None:  # J4
     store = Store(database)
     row = ItemRow(LAMP, Item(), channel_item_id="12345678")
     await store.listings.put_items(LEWIS, [row], NOON, [""], item_feed=False)
-    await store.listings.put_stock(LEWIS, [StockRow(LAMP, 5)], NOON)
+    await store.listings.put_stock(LEWIS, Figures({LAMP: 5}), NOON)
     for number in range(1, 4):
         after = number * HOUR
         feed = await opened(store.feeds, STOCK_RULE, after, LEWIS)
