@@ -29,6 +29,7 @@ from daemon.store.database import Database
 from daemon.store.events import tell
 from daemon.store.figures import Figures, put_figures, without_repeats
 from daemon.store.orders import match_lines
+from daemon.store.rejections import rejected
 from daemon.store.times import to_us
 
 
@@ -47,41 +48,6 @@ class ItemRow:
     knobs: StockKnobs | None = None
     levies: Levies | None = None
     extras: StockExtras | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """The item of a listing as it is kept. `held_back` says that our own rules keep it from being sent."""
-
-    sku: Sku
-    item: Item
-    revision: int
-    state: SyncState
-    error: str
-    held_back: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Verdicts:
-    """What the rules say now of a listing as it was kept at this revision: its faults as one text, and its warnings.
-
-    `told` are the warnings where the item cannot be held back any more, because the marketplace has it.
-    """
-
-    sku: Sku
-    revision: int
-    error: str
-    warnings: Sequence[ListingFault]
-    told: Sequence[ListingFault]
-
-
-@dataclass(frozen=True, slots=True)
-class Retried:
-    """What another try did: the parts that are sent again, those that are blocked, and the item if it is held back."""
-
-    again: tuple[Part, ...] = ()
-    blocked: tuple[Part, ...] = ()
-    held_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,24 +111,6 @@ class Listings:
         )
         return {Sku(row["sku"]): row["rrp_minor"] for row in rows}
 
-    async def page(
-        self, account: AccountName, *, skus: Sequence[Sku] | None = None, after: str = "", limit: int = 1_000
-    ) -> list[Stored]:
-        """Items by SKU, behind `after`, to be judged: those of `skus`, or all."""
-        return await self._database.read(lambda db: _items(db, account, skus, after, limit))
-
-    async def rejudge(self, account: AccountName, verdicts: Sequence[Verdicts], at: datetime) -> tuple[int, int]:
-        """Apply what the rules say now to listings that have not changed since: how many are freed, how many held back.
-
-        Only what waits to be sent, or was held back before, moves; what the marketplace has, or has rejected, is told.
-        """
-
-        def work(db: sqlite3.Connection) -> tuple[int, int]:
-            moved = [_rejudge(db, account, verdict, at) for verdict in verdicts]
-            return moved.count("pending"), moved.count("error")
-
-        return await self._database.write(work)
-
     async def put_stock(self, account: AccountName, figures: Figures, at: datetime) -> list[Change]:
         """Set the units in stock of listings; a new figure makes the stock part Pending (L6)."""
         return await self._database.write(lambda db: put_figures(db, account, Part.STOCK, figures, at))
@@ -176,14 +124,6 @@ class Listings:
             return [change for figures in sets for change in put_figures(db, account, Part.PRICE, figures, at)]
 
         return await self._database.write(work)
-
-    async def retry(self, account: AccountName, sku: Sku, at: datetime) -> Retried:
-        """Make the parts of a listing that the marketplace rejected Pending again, but for those that are blocked."""
-        return await self._database.write(lambda db: _retry(db, account, sku, at))
-
-    async def unblock(self, account: AccountName, sku: Sku, at: datetime) -> tuple[Part, ...]:
-        """Make the blocked parts of a listing Pending, and count their rejections from the start again."""
-        return await self._database.write(lambda db: _unblock(db, account, sku, at))
 
 
 #: fields that items did not have from the start: left out where empty, so that an item that was kept before them stays
@@ -214,7 +154,8 @@ def item_from_json(text: str) -> Item:
     )
 
 
-def _find(db: sqlite3.Connection, account: str, sku: str) -> sqlite3.Row | None:
+def find(db: sqlite3.Connection, account: str, sku: str) -> sqlite3.Row | None:
+    """One listing as it is kept; None where there is none."""
     row: sqlite3.Row | None = db.execute(
         "SELECT * FROM listings WHERE account = ? AND sku = ?", (account, sku)
     ).fetchone()
@@ -230,9 +171,9 @@ def _put_item(
     *,
     item_feed: bool,
 ) -> Change:
-    kept = _find(db, account, row.sku)
+    kept = find(db, account, row.sku)
     text = item_to_json(row.item)
-    fault, warnings = verdict[0], _warnings_to_json(verdict[1])
+    fault, warnings = verdict[0], warnings_to_json(verdict[1])
     state = "error" if fault else "pending" if item_feed else "not_needed"
     if kept is None:
         listing = db.execute(
@@ -325,7 +266,7 @@ def _local_fault_gone(db: sqlite3.Connection, kept: sqlite3.Row, fault: str) -> 
     """Whether the same item stands differently now by our own rules; a rejection of the marketplace stays (L2)."""
     if fault:
         return True
-    return kept["item_state"] == "error" and _rejection(db, kept, Part.ITEM) is None
+    return kept["item_state"] == "error" and Part.ITEM not in rejected(db, kept["id"])
 
 
 def _guarded(kept: sqlite3.Row, wanted: Item) -> bool:
@@ -334,62 +275,9 @@ def _guarded(kept: sqlite3.Row, wanted: Item) -> bool:
     return created and bool(immutable_changes(item_from_json(kept["item"]), wanted))
 
 
-def _rejection(db: sqlite3.Connection, kept: sqlite3.Row, part: Part) -> sqlite3.Row | None:
-    """How the marketplace has rejected a part as it stands now; None where it has not."""
-    row: sqlite3.Row | None = db.execute(
-        "SELECT * FROM rejections WHERE listing = ? AND part = ? AND revision = ?",
-        (kept["id"], part, kept[f"{part}_revision"]),
-    ).fetchone()
-    return row
-
-
-def _warnings_to_json(warnings: Sequence[ListingFault]) -> str:
+def warnings_to_json(warnings: Sequence[ListingFault]) -> str:
+    """What is doubtful in a listing, as it is kept."""
     return json.dumps([asdict(warning) for warning in warnings], ensure_ascii=False, separators=(",", ":"))
-
-
-def _items(db: sqlite3.Connection, account: str, skus: Sequence[Sku] | None, after: str, limit: int) -> list[Stored]:
-    rows = db.execute(
-        "SELECT l.sku, l.item, l.item_revision, l.item_state, l.item_error, r.listing IS NOT NULL AS rejected"
-        " FROM listings l"
-        " LEFT JOIN rejections r ON r.listing = l.id AND r.part = 'item' AND r.revision = l.item_revision"
-        " WHERE l.account = :account AND l.sku > :after"
-        " AND (:skus IS NULL OR l.sku IN (SELECT value FROM json_each(:skus))) ORDER BY l.sku LIMIT :limit",
-        {"account": account, "after": after, "skus": None if skus is None else json.dumps(skus), "limit": limit},
-    ).fetchall()
-    return [
-        Stored(
-            Sku(row["sku"]),
-            item_from_json(row["item"]),
-            row["item_revision"],
-            SyncState(row["item_state"]),
-            row["item_error"],
-            held_back=row["item_state"] == SyncState.ERROR and not row["rejected"],
-        )
-        for row in rows
-    ]
-
-
-def _rejudge(db: sqlite3.Connection, account: AccountName, verdict: Verdicts, at: datetime) -> str:
-    """Where the item part has moved to; empty where it stays."""
-    kept = _find(db, account, verdict.sku)
-    if kept is None or kept["item_revision"] != verdict.revision:
-        return ""
-    held_back = kept["item_state"] == SyncState.ERROR and _rejection(db, kept, Part.ITEM) is None
-    ours = held_back or kept["item_state"] == SyncState.PENDING
-    warnings = _warnings_to_json(verdict.warnings if ours else verdict.told)
-    db.execute("UPDATE listings SET warnings = ? WHERE id = ?", (warnings, kept["id"]))
-    if not ours or kept["item_error"] == verdict.error:
-        return ""
-    state = "error" if verdict.error else "pending"
-    db.execute(
-        "UPDATE listings SET item_state = ?, item_error = ?, item_revision = item_revision + 1, changed_at = ?"
-        " WHERE id = ?",
-        (state, verdict.error, to_us(at), kept["id"]),
-    )
-    moved = (kept["item_state"], state)
-    why = verdict.error or "the imported codes know it now"
-    tell(db, at, account, ("listing", kept["id"]), Part.ITEM, moved=moved, why=why)
-    return state if state != kept["item_state"] else ""
 
 
 def _change_channel_item_id(
@@ -526,41 +414,3 @@ def _change_levies(db: sqlite3.Connection, kept: sqlite3.Row, levies: Levies | N
 
 def _told_levies(levies: Levies) -> str:
     return ", ".join(f"{name} {value}" for name, value in asdict(levies).items() if value not in (None, ""))
-
-
-def _retry(db: sqlite3.Connection, account: AccountName, sku: Sku, at: datetime) -> Retried:
-    kept = _find(db, account, sku)
-    if kept is None:
-        return Retried()
-    failed = [part for part in Part if kept[f"{part}_state"] == SyncState.ERROR]
-    # An item in Error that nobody rejected is held back by our own rules, and a feed would do it no good.
-    held_back = Part.ITEM in failed and _rejection(db, kept, Part.ITEM) is None
-    blocked = tuple(part for part in failed if _is_blocked(db, kept, part))
-    again = tuple(part for part in failed if part not in blocked and not (held_back and part is Part.ITEM))
-    for part in again:
-        _try_again(db, kept, part, at, "another try was asked for")
-    return Retried(again, blocked, held_back)
-
-
-def _unblock(db: sqlite3.Connection, account: AccountName, sku: Sku, at: datetime) -> tuple[Part, ...]:
-    kept = _find(db, account, sku)
-    if kept is None:
-        return ()
-    blocked = tuple(part for part in Part if _is_blocked(db, kept, part))
-    for part in blocked:
-        db.execute("DELETE FROM rejections WHERE listing = ? AND part = ?", (kept["id"], part))
-        _try_again(db, kept, part, at, "unblocked by a person")
-    return blocked
-
-
-def _is_blocked(db: sqlite3.Connection, kept: sqlite3.Row, part: Part) -> bool:
-    rejection = _rejection(db, kept, part)
-    return rejection is not None and rejection["blocked_at"] is not None
-
-
-def _try_again(db: sqlite3.Connection, kept: sqlite3.Row, part: Part, at: datetime, why: str) -> None:
-    db.execute(
-        f"UPDATE listings SET {part}_state = 'pending', {part}_error = '' WHERE id = ?",  # noqa: S608 - our own names
-        (kept["id"],),
-    )
-    tell(db, at, kept["account"], ("listing", kept["id"]), part, moved=("error", "pending"), why=why)

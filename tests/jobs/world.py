@@ -317,7 +317,7 @@ class World:
 
     async def tries_again(self, good: int) -> None:
         if await self._kept(good) is not None:
-            retried = await self.scene.store.listings.retry(self.scene.name, GOODS[good][0], self.now().at)
+            retried = await self.scene.store.rejections.retry(self.scene.name, GOODS[good][0], self.now().at)
             self.tell(f"    {retried}")
 
     async def is_rejected_again_and_again(self, good: int) -> None:
@@ -330,7 +330,7 @@ class World:
 
     async def unblocks(self, good: int) -> None:
         if await self._kept(good) is not None:
-            freed = await self.scene.store.listings.unblock(self.scene.name, GOODS[good][0], self.now().at)
+            freed = await self.scene.store.rejections.unblock(self.scene.name, GOODS[good][0], self.now().at)
             self.tell(f"    {freed}")
 
     async def means_it(self) -> None:

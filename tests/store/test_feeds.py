@@ -14,6 +14,7 @@ from daemon.store.figures import Figures
 from daemon.store.gates import GateClosed
 from daemon.store.listings import ItemRow, Listings, PriceRow
 from daemon.store.payloads import Payloads
+from daemon.store.rejections import Rejections
 from tests.store.conftest import ITEM_RULE, LEWIS, NOON, OFFER_RULE, REDOUTE, STOCK_RULE, moment
 
 LAMP = Sku("LAMP-1")
@@ -342,7 +343,7 @@ async def test_an_answer_to_the_feed_as_a_whole_reaches_every_object(database: D
 
 async def test_another_try_of_an_item_that_our_own_rules_turned_down_sends_nothing(database: Database) -> None:  # J2
     await lewis_listing(database, "1234", "the Stock Number has 8 digits")
-    assert (await Listings(database).retry(LEWIS, LAMP, NOON)).again == ()
+    assert (await Rejections(database).retry(LEWIS, LAMP, NOON)).again == ()
     assert await Feeds(database).open(LEWIS, STOCK_RULE, moment()) is None
 
 
@@ -351,5 +352,5 @@ async def test_another_try_of_an_item_that_the_marketplace_turned_down_sends_it_
     feeds = Feeds(database)
     await sent(database, feeds, await opened(feeds, ITEM_RULE), MINUTE)
     await Answers(database).apply(REDOUTE, [AnswerLine(accepted=False, remote_ref="B1", ean=EAN)], NOON)
-    assert (await Listings(database).retry(REDOUTE, LAMP, NOON)).again == (Part.ITEM,)
+    assert (await Rejections(database).retry(REDOUTE, LAMP, NOON)).again == (Part.ITEM,)
     assert (await opened(feeds, ITEM_RULE, HOUR)).size == 1

@@ -256,7 +256,7 @@ async def test_a_rejected_price_is_in_error_until_another_comes_and_never_leaves
     carried = await scene.go()
     assert (prices(carried), carried["S00"].stock) == ({"S00": (10000, 12000)}, 4)
     # Another try is not a way round it.
-    await scene.store.listings.retry(REDOUTE, Sku("S00"), NOON + scene.now)
+    await scene.store.rejections.retry(REDOUTE, Sku("S00"), NOON + scene.now)
     assert await scene.go() == {}
     assert await scene.cases() == [(GuardRule.PRICE_FALL, 1)]
     await scene.price(skus(0), 90)

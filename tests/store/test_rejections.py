@@ -10,7 +10,8 @@ from daemon.store import Store
 from daemon.store.changes import Change
 from daemon.store.database import Database
 from daemon.store.figures import Figures
-from daemon.store.listings import ItemRow, PriceRow, Retried
+from daemon.store.listings import ItemRow, PriceRow
+from daemon.store.rejections import Retried
 from tests.store.conftest import ITEM_RULE, LEWIS, NOON, OFFER_RULE, REDOUTE, STOCK_RULE, moment
 from tests.store.test_feeds import LAMP, a_listing, opened, sent
 
@@ -41,7 +42,7 @@ class Far:
         await self.store.answers.apply(REDOUTE, [line], NOON, block_after=self.block_after)
 
     async def retries(self) -> Retried:
-        return await self.store.listings.retry(REDOUTE, LAMP, NOON)
+        return await self.store.rejections.retry(REDOUTE, LAMP, NOON)
 
     async def blocked(self) -> list[str]:
         """The blocked parts, and that the list of the blocked says the same."""
@@ -137,12 +138,12 @@ async def test_a_change_of_the_part_unblocks_it_and_counts_from_one(far: Far) ->
 
 async def test_a_person_unblocks_it_and_it_is_sent_again(far: Far) -> None:  # L2
     await three_times(far)
-    assert await far.store.listings.unblock(REDOUTE, LAMP, NOON) == (Part.ITEM,)
+    assert await far.store.rejections.unblock(REDOUTE, LAMP, NOON) == (Part.ITEM,)
     assert await far.blocked() == []
     await far.answers(BRAND)
     assert await far.retries() == Retried(again=(Part.ITEM,))
-    assert await far.store.listings.unblock(REDOUTE, LAMP, NOON) == ()
-    assert await far.store.listings.unblock(REDOUTE, Sku("NONE"), NOON) == ()
+    assert await far.store.rejections.unblock(REDOUTE, LAMP, NOON) == ()
+    assert await far.store.rejections.unblock(REDOUTE, Sku("NONE"), NOON) == ()
 
 
 async def test_a_yes_ends_the_row(far: Far) -> None:  # L2
@@ -157,7 +158,7 @@ async def test_how_many_is_a_setting_and_0_is_never(database: Database) -> None:
     once = Far(database, block_after=1)
     await once.answers(BRAND)
     assert await once.blocked() == ["item"]
-    await once.store.listings.unblock(REDOUTE, LAMP, NOON)
+    await once.store.rejections.unblock(REDOUTE, LAMP, NOON)
     once.block_after = 0
     for _ in range(5):
         await once.answers(BRAND)
@@ -202,8 +203,8 @@ async def test_silence_does_not_end_a_row(database: Database) -> None:  # J4
         assert await store.feeds.settle_silent(LEWIS, STOCK_RULE, moment(after + HOUR / 2)) == 1
         line = AnswerLine(False, feed_name=f"inventory-{number}.csv", channel_item_id="12345678", text="unknown part")
         await store.answers.apply(LEWIS, [line], NOON + after)
-        await store.listings.retry(LEWIS, LAMP, NOON + after)
-    assert await store.listings.retry(LEWIS, LAMP, NOON) == Retried(blocked=(Part.STOCK,))
+        await store.rejections.retry(LEWIS, LAMP, NOON + after)
+    assert await store.rejections.retry(LEWIS, LAMP, NOON) == Retried(blocked=(Part.STOCK,))
 
 
 async def payload(store: Store, number: int) -> PayloadId:
@@ -217,7 +218,7 @@ async def test_what_our_own_rules_hold_back_is_never_tried_again(database: Datab
     store = Store(database)
     row = ItemRow(LAMP, Item(title="Lampe"))
     await store.listings.put_items(REDOUTE, [row], NOON, ["the EAN is missing"], item_feed=True)
-    assert await store.listings.retry(REDOUTE, LAMP, NOON) == Retried(held_back=True)
+    assert await store.rejections.retry(REDOUTE, LAMP, NOON) == Retried(held_back=True)
     assert await store.feeds.open(REDOUTE, ITEM_RULE, moment()) is None
 
 
