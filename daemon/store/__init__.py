@@ -20,7 +20,7 @@ from daemon.store.erasures import Erasures
 from daemon.store.facts import Facts
 from daemon.store.feeds import Feeds
 from daemon.store.folders import Folders
-from daemon.store.guard import Guard
+from daemon.store.guard_cases import Guard
 from daemon.store.items import Items
 from daemon.store.listings import Listings
 from daemon.store.orders import Orders

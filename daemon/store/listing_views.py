@@ -6,7 +6,7 @@ from dataclasses import fields
 
 from daemon.model import ERROR_NAMES, AccountName, Part, Sku, StockExtras, StockKnobs
 from daemon.store.feed_views import feed_object
-from daemon.store.guard import GUARDED
+from daemon.store.holds import held
 from daemon.store.listings import extras_of, knobs_of, vat_rate_of
 from daemon.store.plain import PAGE, View, instants, some, timeline
 from daemon.store.rejections import AS_IT_STANDS
@@ -66,7 +66,7 @@ def listing(row: sqlite3.Row) -> View:
         "ended": bool(row["ended"]),
         "parts": {part.value: _part(row, part, rejected.get(part.value)) for part in Part},
         # A held part is Pending all the same: the guard keeps it from leaving.
-        "held": [part.value for part in GUARDED if row[f"{part}_hold"] == row[f"{part}_revision"]],
+        "held": [part.value for part in held(row)],
         "rejection": json.loads(row["rejection"]) if row["rejection"] else None,
         "warnings": [*(json.loads(row["warnings"]) if row["warnings"] != "[]" else ()), *_price_warnings(row)],
         "stock_knobs": _plain(knobs_of(row)),
