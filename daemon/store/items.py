@@ -9,7 +9,8 @@ from datetime import datetime
 from daemon.model import AccountName, Item, ListingFault, Part, Sku, SyncState
 from daemon.store.database import Database
 from daemon.store.events import tell
-from daemon.store.listings import find, item_from_json, warnings_to_json
+from daemon.store.listing_columns import item_from_json, warnings_to_json
+from daemon.store.listings import find
 from daemon.store.rejections import rejected
 from daemon.store.times import to_us
 

@@ -7,7 +7,7 @@ from dataclasses import fields
 from daemon.model import ERROR_NAMES, AccountName, Part, Sku, StockExtras, StockKnobs
 from daemon.store.feed_views import feed_object
 from daemon.store.holds import held
-from daemon.store.listings import extras_of, knobs_of, vat_rate_of
+from daemon.store.listing_columns import extras_of, knobs_of, vat_rate_of
 from daemon.store.plain import PAGE, View, instants, some, timeline
 from daemon.store.rejections import AS_IT_STANDS
 

@@ -5,30 +5,39 @@ import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any
 
 from daemon.model import (
     AccountName,
-    Attribute,
     ChannelStatus,
     Item,
     Levies,
     ListingFault,
     Money,
     Part,
-    Photo,
     Sku,
     StockExtras,
     StockKnobs,
     SyncState,
 )
-from daemon.rules import safety
 from daemon.rules.listing import immutable_changes
 from daemon.store.changes import Change
 from daemon.store.database import Database
 from daemon.store.events import tell
 from daemon.store.figures import Figures, put_figures, without_repeats
+from daemon.store.listing_columns import (
+    KNOBS,
+    Columns,
+    extras_of,
+    extras_to_json,
+    item_from_json,
+    item_to_json,
+    knob_columns,
+    knobs_of,
+    levies_of,
+    levy_columns,
+    warnings_to_json,
+)
 from daemon.store.orders import match_lines
 from daemon.store.rejections import rejected
 from daemon.store.times import to_us
@@ -261,80 +270,16 @@ def _taken(db: sqlite3.Connection, account: AccountName, rows: Sequence[ItemRow]
         refused |= more
 
 
-class Columns(Protocol):
-    """Columns of a listing by name: of its row, or of what that is to be."""
-
-    def __getitem__(self, name: str, /) -> Any:
-        """The value of a column."""
-
-
-#: fields that items did not have from the start: left out where empty, so that an item that was kept before them stays
-#: equal to itself, and is not sent again for nothing
-_LATER = frozenset(safety.FIELDS) - {"manufacturer"}
-
-
-_NO_ITEM, _NO_EXTRAS = Item(), StockExtras()
-#: the columns of the stock knobs, in the order of `StockKnobs`
-_KNOBS = ("safety_stock", "stock_percentage", "stock_cap", "stock_threshold")
-
-
-def item_to_json(item: Item) -> str:
-    """An item as it is kept; equal items give equal texts."""
-    kept = {name: value for name, value in asdict(item).items() if value or name not in _LATER}
-    return json.dumps(kept, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-
-
-def item_from_json(text: str) -> Item:
-    """The item that `item_to_json` kept; an empty object is an item of which nothing is known."""
-    if text == "{}":
-        return _NO_ITEM
-    fields = json.loads(text)
-    return Item(
-        **{
-            **fields,
-            "photos": tuple(Photo(**photo) for photo in fields.get("photos", ())),
-            "attributes": tuple(Attribute(**attribute) for attribute in fields.get("attributes", ())),
-        }
-    )
-
-
-def warnings_to_json(warnings: Sequence[ListingFault]) -> str:
-    """What is doubtful in a listing, as it is kept."""
-    return json.dumps([asdict(warning) for warning in warnings], ensure_ascii=False, separators=(",", ":"))
-
-
-def knobs_of(row: Columns) -> StockKnobs:
-    """The listing's own stock knobs."""
-    return StockKnobs(row["safety_stock"], row["stock_percentage"], row["stock_cap"], row["stock_threshold"])
-
-
-def extras_of(kept: str) -> StockExtras:
-    """What a listing says beside its units, from the JSON that is kept."""
-    return _NO_EXTRAS if kept == "{}" else StockExtras(**json.loads(kept))
-
-
-def vat_rate_of(basis_points: int | None) -> Decimal | None:
-    """A VAT rate as a fraction, from the hundredths of a percent that are kept."""
-    return None if basis_points is None else Decimal(basis_points) / 10_000
-
-
-def levies_of(row: Columns) -> Levies:
-    """The listing's own VAT rate and its eco-contribution."""
-    return Levies(vat_rate_of(row["vat_bp"]), row["eco_minor"], row["epr_code"])
-
-
 def _said(row: ItemRow) -> dict[str, Any]:
     """The columns of what a row says beside its item; what it leaves as it is has none."""
     plain = {"channel_item_id": row.channel_item_id, "ended": row.ended, "handling_days": row.handling_days}
     said: dict[str, Any] = {name: value for name, value in plain.items() if value is not None}
-    if (knobs := row.knobs) is not None:
-        said |= dict(zip(_KNOBS, (knobs.safety_stock, knobs.percentage, knobs.cap, knobs.threshold), strict=True))
-    if (levies := row.levies) is not None:
-        basis_points = None if levies.vat_rate is None else int(levies.vat_rate * 10_000)
-        said |= {"vat_bp": basis_points, "eco_minor": levies.eco_minor, "epr_code": levies.epr_code}
+    if row.knobs is not None:
+        said |= knob_columns(row.knobs)
+    if row.levies is not None:
+        said |= levy_columns(row.levies)
     if row.extras is not None:
-        extras = {name: text for name, text in asdict(row.extras).items() if text}
-        said["stock_extras"] = json.dumps(extras, ensure_ascii=False)
+        said["stock_extras"] = extras_to_json(row.extras)
     return said
 
 
@@ -342,7 +287,7 @@ def _said(row: ItemRow) -> dict[str, Any]:
 #: article number nobody has ever said our stock (J2)
 _SAID_BY = {
     Part.ITEM: frozenset({"item"}),
-    Part.STOCK: frozenset({"channel_item_id", "handling_days", "stock_extras", *_KNOBS}),
+    Part.STOCK: frozenset({"channel_item_id", "handling_days", "stock_extras", *KNOBS}),
     Part.PRICE: frozenset({"vat_bp", "eco_minor"}),
     Part.END: frozenset({"ended"}),
 }
@@ -379,7 +324,7 @@ _VALUES = (
     _Value("channel item id", frozenset({"channel_item_id"}), lambda row: str(row["channel_item_id"])),
     _Value("end", frozenset({"ended"}), lambda row: "yes" if row["ended"] else "no"),
     _Value("handling days", frozenset({"handling_days"}), _days),
-    _Value("stock knobs", frozenset(_KNOBS), lambda row: _spoken(knobs_of(row))),
+    _Value("stock knobs", frozenset(KNOBS), lambda row: _spoken(knobs_of(row))),
     _Value(
         *("VAT rate and eco-contribution", frozenset({"vat_bp", "eco_minor", "epr_code"})),
         lambda row: _spoken(levies_of(row)),

@@ -29,7 +29,7 @@ from daemon.rules.due import Standing
 from daemon.rules.promotions import Charged
 from daemon.store.database import Database
 from daemon.store.holds import held
-from daemon.store.listings import knobs_of, levies_of
+from daemon.store.listing_columns import knobs_of, levies_of
 from daemon.store.sales import sales_of
 from daemon.store.times import from_us, to_us
 

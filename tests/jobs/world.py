@@ -54,7 +54,8 @@ from daemon.store import Store, open_store
 from daemon.store.changes import Change
 from daemon.store.claims import ClaimId
 from daemon.store.figures import Figures
-from daemon.store.listings import ItemRow, PriceRow, item_from_json
+from daemon.store.listing_columns import item_from_json
+from daemon.store.listings import ItemRow, PriceRow
 from daemon.store.promotions import PromotionRow
 from daemon.store.times import from_us
 from tests.jobs.scene import EAN, LAMP, MINUTE, NOON, STOCK_NUMBER, Scene, lewis_settings, redoute_settings
