@@ -53,7 +53,9 @@ from daemon.settings import AccountSettings
 from daemon.store import Store, open_store
 from daemon.store.changes import Change
 from daemon.store.claims import ClaimId
-from daemon.store.listings import ItemRow, PriceRow, StockRow, item_from_json
+from daemon.store.figures import Figures
+from daemon.store.listing_columns import item_from_json
+from daemon.store.listings import ItemRow, PriceRow
 from daemon.store.promotions import PromotionRow
 from daemon.store.times import from_us
 from tests.jobs.scene import EAN, LAMP, MINUTE, NOON, STOCK_NUMBER, Scene, lewis_settings, redoute_settings
@@ -259,7 +261,7 @@ class World:
         await self._put_item(good, title=title)
 
     async def restocks(self, good: int, stock: int) -> None:
-        await self.scene.store.listings.put_stock(self.scene.name, [StockRow(GOODS[good][0], stock)], self.now().at)
+        await self.scene.store.listings.put_stock(self.scene.name, Figures({GOODS[good][0]: stock}), self.now().at)
 
     async def reprices(self, good: int, cents: int, rrp: int | None = None) -> None:
         row = PriceRow(GOODS[good][0], self._money(cents), None if rrp is None else self._money(rrp))
@@ -316,7 +318,7 @@ class World:
 
     async def tries_again(self, good: int) -> None:
         if await self._kept(good) is not None:
-            retried = await self.scene.store.listings.retry(self.scene.name, GOODS[good][0], self.now().at)
+            retried = await self.scene.store.rejections.retry(self.scene.name, GOODS[good][0], self.now().at)
             self.tell(f"    {retried}")
 
     async def is_rejected_again_and_again(self, good: int) -> None:
@@ -329,7 +331,7 @@ class World:
 
     async def unblocks(self, good: int) -> None:
         if await self._kept(good) is not None:
-            freed = await self.scene.store.listings.unblock(self.scene.name, GOODS[good][0], self.now().at)
+            freed = await self.scene.store.rejections.unblock(self.scene.name, GOODS[good][0], self.now().at)
             self.tell(f"    {freed}")
 
     async def means_it(self) -> None:

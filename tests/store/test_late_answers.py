@@ -11,8 +11,9 @@ from daemon.store.answers import Answered, Answers
 from daemon.store.database import Database
 from daemon.store.deliveries import Deliveries, DeliveryKind
 from daemon.store.feeds import Feeds
+from daemon.store.figures import Figures
 from daemon.store.gates import GateClosed
-from daemon.store.listings import Listings, PriceRow, StockRow
+from daemon.store.listings import Listings, PriceRow
 from daemon.store.payloads import Payloads
 from daemon.store.times import from_us
 from tests.store.conftest import ITEM_RULE, LEWIS, NOON, OFFER_RULE, REDOUTE, STOCK_RULE, moment
@@ -50,7 +51,7 @@ async def test_a_report_that_is_faster_than_the_reply_stands_whatever_the_sender
     await feeds.withdrawn(feed, "nobody answered", moment(MINUTE))
     assert (await feed_row(database, feed))["state"] == "answered"
     assert (await row(database))["stock_state"] == "not_needed"
-    await Listings(database).put_stock(REDOUTE, [StockRow(LAMP, 4)], NOON)
+    await Listings(database).put_stock(REDOUTE, Figures({LAMP: 4}), NOON)
     closed = await feeds.open(REDOUTE, OFFER_RULE, moment(HOUR))
     assert closed == GateClosed(NOON + HOUR + MINUTE, "the last offer feed left less than 1:00:00 ago")
 
@@ -93,7 +94,7 @@ async def test_what_customers_are_charged_is_the_same_in_whatever_order_it_is_le
     feeds, listings = Feeds(database), Listings(database)
     for place, minor in enumerate([10000, 1000, 10000, 10000]):
         await listings.put_prices(REDOUTE, [PriceRow(LAMP, Money(minor, "EUR"))], NOON)
-        await listings.put_stock(REDOUTE, [StockRow(LAMP, place)], NOON)
+        await listings.put_stock(REDOUTE, Figures({LAMP: place}), NOON)
         await sent(database, feeds, await opened(feeds, after=3 * place * HOUR), 3 * place * HOUR, f"B{place}")
     for place in order:
         line = AnswerLine(accepted=True, remote_ref=f"B{place}", sku=LAMP)

@@ -12,7 +12,8 @@ from daemon.store.answers import Answered, Answers
 from daemon.store.database import Database
 from daemon.store.deliveries import Deliveries, DeliveryId, DeliveryKind
 from daemon.store.feeds import Feeds
-from daemon.store.listings import Listings, PriceRow, StockRow
+from daemon.store.figures import Figures
+from daemon.store.listings import Listings, PriceRow
 from daemon.store.payloads import Payloads
 from tests.store.conftest import LEWIS, NOON, OFFER_RULE, REDOUTE, moment
 from tests.store.test_feeds import HOUR, MINUTE, opened, sent
@@ -50,7 +51,7 @@ async def told(database: Database, account: AccountName) -> list[tuple[Any, ...]
 # SKUs that differ by case, by a blank, by how an accent is written, or look like a number.
 SKUS = ["A", "a", "A ", "\u00c9", "E\u0301", "'\"\\", "1", "1.0", "\ufeffA"]
 FIGURE = st.sampled_from([0, 1, 5, 999_999_999, 2**63 - 1])
-STOCKS = st.lists(st.tuples(st.sampled_from(SKUS), FIGURE), max_size=12)
+STOCKS = st.dictionaries(st.sampled_from(SKUS), FIGURE)
 PRICES = st.lists(st.tuples(st.sampled_from(SKUS), FIGURE, st.none() | FIGURE), max_size=12)
 KNOWN = st.lists(st.tuples(st.sampled_from(SKUS), st.none() | FIGURE, st.none() | FIGURE), unique_by=lambda it: it[0])
 
@@ -60,7 +61,7 @@ KNOWN = st.lists(st.tuples(st.sampled_from(SKUS), st.none() | FIGURE, st.none() 
 async def test_figures(
     database: Database,
     known: list[tuple[str, int | None, int | None]],
-    stocks: list[tuple[str, int]],
+    stocks: dict[str, int],
     prices: list[tuple[str, int, int | None]],
 ) -> None:  # L6 L7 D8
     await emptied(database)
@@ -76,7 +77,7 @@ async def test_figures(
         ]
     )
     listings, done = Listings(database), []
-    units = [StockRow(Sku(sku), figure) for sku, figure in stocks]
+    units = list(stocks.items())
     amounts = [
         PriceRow(Sku(sku), Money(price, "EUR"), None if rrp is None else Money(rrp, "EUR"))
         for sku, price, rrp in prices
@@ -84,7 +85,7 @@ async def test_figures(
     for account, size in zip(ACCOUNTS, (12, 1), strict=True):
         changes = []
         for start in range(0, len(units), size):
-            changes += await listings.put_stock(account, units[start : start + size], NOON)
+            changes += await listings.put_stock(account, Figures(dict(units[start : start + size])), NOON)
         for start in range(0, len(amounts), size):
             changes += await listings.put_prices(account, amounts[start : start + size], NOON)
         kept = await rows(
@@ -187,8 +188,8 @@ async def two_feeds(database: Database, account: AccountName, changed: Sequence[
     feeds = Feeds(database)
     sendings = [await sent(database, feeds, await opened(feeds, account=account), MINUTE, "B0")]
     if changed:
-        units = [StockRow(Sku(each[0]), 6) for each, other in zip(LISTINGS, changed, strict=False) if other]
-        await Listings(database).put_stock(account, units, NOON + HOUR)
+        units = {each[0]: 6 for each, other in zip(LISTINGS, changed, strict=False) if other}
+        await Listings(database).put_stock(account, Figures(units), NOON + HOUR)
         second = await feeds.open(account, OFFER_RULE, moment(3 * HOUR))
         assert isinstance(second, Feed)
         sendings.append(await sent(database, feeds, second, 3 * HOUR, "B1"))
