@@ -153,14 +153,16 @@ class Prices(Intake[_PriceCells]):
 
     async def put(self, values: Sequence[_PriceCells]) -> list[Took]:
         """Store a batch: what each did."""
-        unsaid = [value.sku for value in values if not value.rrp_given]
-        kept = await self.store.listings.recommended(self.name, unsaid) if unsaid else {}
-        rows = [PriceRow(value.sku, self._money(value.price), self._rrp(value, kept)) for value in values]
+        rows = [
+            PriceRow(
+                value.sku,
+                self._money(value.price),
+                None if value.rrp is None else self._money(value.rrp),
+                keeps_rrp=not value.rrp_given,
+            )
+            for value in values
+        ]
         return [_TOOK[change] for change in await self.store.listings.put_prices(self.name, rows, self.at)]
-
-    def _rrp(self, value: _PriceCells, kept: Mapping[Sku, int]) -> Money | None:
-        minor = value.rrp if value.rrp_given else kept.get(value.sku)
-        return None if minor is None else self._money(minor)
 
     def _money(self, minor: int) -> Money:
         return Money(minor, self.account.currency)

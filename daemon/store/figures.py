@@ -10,8 +10,8 @@ from daemon.model import AccountName, Part
 from daemon.store.changes import Change
 from daemon.store.times import to_us
 
-#: what a listing gets: its stock, or its price and what stands beside that
-Figure = int | tuple[int, int | None]
+#: what a listing gets: its stock, or its price and what stands beside that; a price alone leaves that as it is
+Figure = int | tuple[int, int | None] | tuple[int]
 
 
 class Figures:
@@ -57,7 +57,8 @@ class _Columns:
 _COLUMNS = {
     Part.STOCK: _Columns("stock", "g.value"),
     Part.PRICE: _Columns(
-        *("price_minor", "json_extract(g.value, '$[0]')"), *("rrp_minor", "json_extract(g.value, '$[1]')")
+        *("price_minor", "json_extract(g.value, '$[0]')", "rrp_minor"),
+        "CASE json_array_length(g.value) WHEN 1 THEN l.rrp_minor ELSE json_extract(g.value, '$[1]') END",
     ),
 }
 #: the figures with their listings; in this order, because SQLite knows nothing of what the JSON holds

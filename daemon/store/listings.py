@@ -62,11 +62,12 @@ class ItemRow:
 
 @dataclass(frozen=True, slots=True)
 class PriceRow:
-    """The selling price of one SKU, and its recommended retail price where there is one."""
+    """The selling price of one SKU, and its recommended retail price where there is one, or where that stays."""
 
     sku: Sku
     price: Money
     rrp: Money | None = None
+    keeps_rrp: bool = False
 
 
 class Listings:
@@ -110,24 +111,16 @@ class Listings:
         """Which listing has each of these channel item ids now."""
         return await self._database.read(lambda db: _holders(db, account, numbers))
 
-    async def recommended(self, account: AccountName, skus: Sequence[Sku]) -> dict[Sku, int]:
-        """The recommended retail prices of those of these listings that have one, in minor units."""
-        rows = await self._database.read(
-            lambda db: db.execute(
-                "SELECT sku, rrp_minor FROM listings WHERE account = ? AND rrp_minor IS NOT NULL"
-                " AND sku IN (SELECT value FROM json_each(?))",
-                (account, json.dumps(skus)),
-            ).fetchall()
-        )
-        return {Sku(row["sku"]): row["rrp_minor"] for row in rows}
-
     async def put_stock(self, account: AccountName, figures: Figures, at: datetime) -> list[Change]:
         """Set the units in stock of listings; a new figure makes the stock part Pending (L6)."""
         return await self._database.write(lambda db: put_figures(db, account, Part.STOCK, figures, at))
 
     async def put_prices(self, account: AccountName, rows: Iterable[PriceRow], at: datetime) -> list[Change]:
         """Set prices; a new figure makes the price part Pending (L7)."""
-        given = ((row.sku, (row.price.minor, row.rrp.minor if row.rrp else None)) for row in rows)
+        given = (
+            (row.sku, (row.price.minor,) if row.keeps_rrp else (row.price.minor, row.rrp.minor if row.rrp else None))
+            for row in rows
+        )
 
         def work(db: sqlite3.Connection) -> list[Change]:
             sets = without_repeats(given)

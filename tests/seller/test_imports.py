@@ -1,7 +1,7 @@
 """Imports against a real store: what goes in, what is told, and that a bad row never blocks the rest."""
 
-from collections.abc import AsyncIterator
-from datetime import timedelta
+from collections.abc import AsyncIterator, Iterable
+from datetime import datetime, timedelta
 from decimal import Decimal
 from io import BytesIO
 from itertools import product
@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from daemon.errors import NotAllowed, Unreadable
-from daemon.model import AccountName, AnswerLine, Feed, FeedKind, Levies, Photo, Sku
+from daemon.model import AccountName, AnswerLine, Feed, FeedKind, Levies, Money, Photo, Sku
 from daemon.seller.columns import COLUMNS, KEYS, ImportKind, open_import
 from daemon.seller.imports import ImportReport, import_file, import_rows
 from daemon.seller.intakes import LARGE_BATCH
@@ -21,6 +21,7 @@ from daemon.settings import AccountSettings
 from daemon.store import Store, open_store
 from daemon.store.changes import Change
 from daemon.store.listing_columns import item_from_json, item_to_json
+from daemon.store.listings import Listings, PriceRow
 from tests.seller.conftest import NOON, lewis, redoute
 from tests.store.conftest import moment
 
@@ -265,6 +266,23 @@ async def test_prices_with_dot_or_comma(store: Store) -> None:  # L7
     await taken(store, ImportKind.PRICES, "sku;price\nA;48\n")
     (listing,) = await store.views.listings(REDOUTE, sku="A")
     assert (listing["price_minor"], listing["rrp_minor"]) == (4800, 5990)
+
+
+class Meanwhile(Listings):
+    """The listings of a store in which somebody else sets a recommended price just before a batch of prices."""
+
+    async def put_prices(self, account: AccountName, rows: Iterable[PriceRow], at: datetime) -> list[Change]:
+        other = PriceRow(Sku("LAMP-01"), Money(1990, "EUR"), Money(5990, "EUR"))
+        await super().put_prices(account, [other], at)
+        return await super().put_prices(account, rows, at)
+
+
+async def test_a_price_alone_undoes_no_recommended_price_that_came_meanwhile(store: Store) -> None:  # L7
+    await taken(store, ImportKind.LISTINGS, "sku,title\nLAMP-01,Lampe\n")
+    store.listings = Meanwhile(store.database)
+    assert (await taken(store, ImportKind.PRICES, "sku,price\nLAMP-01,29.90\n")).changed == 1
+    (listing,) = await store.views.listings(REDOUTE)
+    assert (listing["price_minor"], listing["rrp_minor"]) == (2990, 5990)
 
 
 async def test_a_repeated_sku_is_told_with_the_line_it_was_on(store: Store) -> None:  # S1

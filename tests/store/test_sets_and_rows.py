@@ -79,7 +79,7 @@ async def test_figures(
     listings, done = Listings(database), []
     units = list(stocks.items())
     amounts = [
-        PriceRow(Sku(sku), Money(price, "EUR"), None if rrp is None else Money(rrp, "EUR"))
+        PriceRow(Sku(sku), Money(price, "EUR"), None if rrp is None else Money(rrp, "EUR"), keeps_rrp=rrp == 1)
         for sku, price, rrp in prices
     ]
     for account, size in zip(ACCOUNTS, (12, 1), strict=True):
