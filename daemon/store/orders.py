@@ -265,7 +265,7 @@ def _replace(db: sqlite3.Connection, row: sqlite3.Row, order: Order, delivery: D
     """
     erased = db.execute('SELECT 1 FROM erasures WHERE "order" = ?', (row["id"],)).fetchone() is not None
     if erased:
-        order = replace(order, extra={}, lines=tuple(replace(line, extra={}) for line in order.lines))
+        order = replace(order, extra={}, lines=tuple(line._replace(extra={}) for line in order.lines))
     db.execute('DELETE FROM order_lines WHERE "order" = ?', (row["id"],))
     mend(db, row["account"], row["id"], OrderFault.UNKNOWN_LISTING, at)
     db.execute(
