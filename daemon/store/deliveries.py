@@ -44,8 +44,8 @@ class DeliveryState(StrEnum):
 
 #: the state of a row as people are shown it; the column `state` of what is closed still says that it stands aside
 SHOWN_STATE = f"CASE WHEN closed_at IS NULL THEN state ELSE '{DeliveryState.CLOSED}' END"
-#: what stands aside and is told, in the partial index's own words, so that SQLite uses it
-STANDS_ASIDE = "state = 'set_aside' AND closed_at IS NULL AND state IN ('kept', 'waiting', 'set_aside')"
+#: what stands aside and is told; the partial index is of those that are kept, wait or stand aside
+STANDS_ASIDE = "state = 'set_aside' AND closed_at IS NULL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ class Deliveries:
             lambda db: db.execute(
                 "SELECT * FROM deliveries WHERE account = ? AND kind = ? AND state IN ('kept', 'waiting')"
                 # The partial index's own words, so that SQLite uses it.
-                " AND state IN ('kept', 'waiting', 'set_aside') ORDER BY id",
+                " AND (state = 'kept' OR state = 'waiting' OR state = 'set_aside') ORDER BY id",
                 (account, kind),
             ).fetchall()
         )

@@ -13,11 +13,8 @@ from daemon.store.claim_fates import match_waiting
 from daemon.store.deliveries import DeliveryId
 from daemon.store.events import Event, tell_all
 from daemon.store.order_errors import Fault, raise_errors
-from daemon.store.standings import change_stamp
+from daemon.store.standings import change_stamp, open_line
 from daemon.store.times import to_us
-
-#: a line in one of these still has something before it; the words of the partial index
-OPEN_LINE = "('new', 'accepted', 'to_ship', 'to_cancel', 'refunding')"
 
 _OF_CUSTOMER = [field.name for field in fields(Customer)]
 
@@ -112,9 +109,9 @@ def insert_lines(db: sqlite3.Connection, account: str, lines: Sequence[NewLine])
 def flag_unknown(db: sqlite3.Connection, account: str, orders: Sequence[int], at: datetime) -> None:
     """Open lines whose article no listing has are kept, and a person is told of each."""
     sql = (
-        'SELECT "order", ref, channel_item_id, ean FROM order_lines'  # noqa: S608 - our own words
-        f' WHERE "order" IN (SELECT value FROM json_each(?)) AND listing IS NULL AND state IN {OPEN_LINE}'
-        ' ORDER BY "order", position'
+        'SELECT l."order", l.ref, l.channel_item_id, l.ean FROM order_lines l'  # noqa: S608 - our own words
+        f' WHERE l."order" IN (SELECT value FROM json_each(?)) AND l.listing IS NULL AND {open_line("l")}'
+        ' ORDER BY l."order", l.position'
     )
     faults = []
     for order, ref, channel_item_id, ean in db.execute(sql, (json.dumps(list(orders)),)):

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from daemon.model import OrderFault, Severity
 from daemon.store.events import Event, tell, tell_all
+from daemon.store.standings import open_line
 from daemon.store.times import to_us
 
 _SEVERITY: Mapping[OrderFault, Severity] = {
@@ -28,9 +29,8 @@ class Fault(NamedTuple):
 
 #: which errors `e` of orders wait for somebody; all but an incomplete order matter only until their lines are done with
 OPEN = (
-    "e.mended_at IS NULL AND (e.kind = 'incomplete' OR EXISTS (SELECT 1 FROM order_lines x"
-    ' WHERE x."order" = e."order" AND e.line IN (\'\', x.ref)'
-    " AND x.state IN ('new', 'accepted', 'to_ship', 'to_cancel', 'refunding')))"
+    "e.mended_at IS NULL AND (e.kind = 'incomplete' OR EXISTS (SELECT 1 FROM order_lines x"  # noqa: S608 - our own words
+    f' WHERE x."order" = e."order" AND e.line IN (\'\', x.ref) AND {open_line("x")}))'
 )
 
 

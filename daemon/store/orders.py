@@ -25,7 +25,6 @@ from daemon.store.deliveries import (
 )
 from daemon.store.events import tell
 from daemon.store.new_orders import (
-    OPEN_LINE,
     NewLine,
     customer_text,
     flag_unknown,
@@ -37,7 +36,7 @@ from daemon.store.new_orders import (
 )
 from daemon.store.order_errors import mend, raise_error
 from daemon.store.payloads import keep, keep_all
-from daemon.store.standings import change_stamp, put_standing, standing
+from daemon.store.standings import change_stamp, open_line, put_standing, standing
 from daemon.store.times import from_us, to_us
 
 #: customers of one transaction
@@ -58,7 +57,7 @@ class Orders:
         """When the oldest order that is still open was placed; None where none is."""
         sql = (
             "SELECT min(coalesce(o.ordered_at, o.received_at)) FROM orders o WHERE +o.account = ?"  # noqa: S608 - our own words
-            f' AND o.id IN (SELECT l."order" FROM order_lines l WHERE l.state IN {OPEN_LINE})'
+            f' AND o.id IN (SELECT l."order" FROM order_lines l WHERE {open_line("l")})'
         )
         row = await self._database.read(lambda db: db.execute(sql, (account,)).fetchone())
         oldest: int | None = row[0]
@@ -69,7 +68,7 @@ class Orders:
         sql = (
             'SELECT o.id FROM orders o JOIN customers c ON c."order" = o.id WHERE o.account = ?'  # noqa: S608 - our own words
             f' AND o.changed_at < ? AND NOT EXISTS (SELECT 1 FROM order_lines l WHERE l."order" = o.id'
-            f" AND l.state IN {OPEN_LINE}) LIMIT ?"
+            f" AND {open_line('l')}) LIMIT ?"
         )
 
         def work(db: sqlite3.Connection) -> int:
@@ -250,7 +249,8 @@ def match_lines(db: sqlite3.Connection, account: str, listing: int, at: datetime
             continue
         for line in db.execute(
             'SELECT l.id, l."order", l.ref FROM order_lines l JOIN orders o ON o.id = l."order"'  # noqa: S608 - our own words
-            f" WHERE l.listing IS NULL AND l.{column} = ? AND o.account = ?",
+            # The first two are the partial index's own words.
+            f" WHERE l.listing IS NULL AND l.{column} <> '' AND l.{column} = ? AND o.account = ?",
             (known[column], account),
         ).fetchall():
             db.execute("UPDATE order_lines SET listing = ? WHERE id = ?", (listing, line["id"]))
