@@ -13,6 +13,7 @@ from daemon.errors import NotAllowed, Unforeseen, Unreadable
 from daemon.model import AccountName, PayloadId, RemoteFile
 from daemon.store.database import Database
 from daemon.store.events import tell
+from daemon.store.filling import insert
 from daemon.store.times import from_us, to_us
 
 DeliveryId = NewType("DeliveryId", int)
@@ -197,11 +198,12 @@ def record_applied(
     """Remember files under whose names nothing was kept before, their work done in the caller's transaction."""
     (last,) = db.execute("SELECT coalesce(max(id), 0) FROM deliveries").fetchone()
     ids = [DeliveryId(last + place) for place in range(1, len(files) + 1)]
-    db.executemany(
-        "INSERT INTO deliveries (id, account, kind, folder, name, size, modified_at, payload, state, received_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'applied', ?)",
+    insert(
+        db,
+        "deliveries",
+        ("id", "account", "kind", "folder", "name", "size", "modified_at", "payload", "state", "received_at"),
         [
-            (delivery, account, kind, *_identity(file), payload, to_us(at))
+            (delivery, account, kind, *_identity(file), payload, DeliveryState.APPLIED, to_us(at))
             for delivery, (file, payload) in zip(ids, files, strict=True)
         ],
     )

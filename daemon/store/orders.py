@@ -25,16 +25,15 @@ from daemon.store.deliveries import (
 )
 from daemon.store.events import tell
 from daemon.store.new_orders import (
-    NewLine,
+    NewLines,
     customer_text,
-    flag_unknown,
     insert_lines,
     insert_orders,
     put_customers,
     summary,
     text_of,
 )
-from daemon.store.order_errors import mend, raise_error
+from daemon.store.order_errors import mend, raise_error, raise_errors
 from daemon.store.payloads import keep, keep_all
 from daemon.store.standings import change_stamp, open_line, put_standing, standing
 from daemon.store.times import from_us, to_us
@@ -266,7 +265,8 @@ def _replace(db: sqlite3.Connection, row: sqlite3.Row, order: Order, delivery: D
     erased = db.execute('SELECT 1 FROM erasures WHERE "order" = ?', (row["id"],)).fetchone() is not None
     if erased:
         order = replace(order, extra={}, lines=tuple(line._replace(extra={}) for line in order.lines))
-    db.execute('DELETE FROM order_lines WHERE "order" = ?', (row["id"],))
+    for table in ("order_lines", "customers"):
+        db.execute(f'DELETE FROM {table} WHERE "order" = ?', (row["id"],))  # noqa: S608 - our own words
     mend(db, row["account"], row["id"], OrderFault.UNKNOWN_LISTING, at)
     db.execute(
         "UPDATE orders SET incomplete = ?, ordered_at = ?, test = ?, changed_at = ?, extra = ?, delivery = ?"
@@ -279,14 +279,13 @@ def _replace(db: sqlite3.Connection, row: sqlite3.Row, order: Order, delivery: D
     if not erased:
         put_customers(db, [(row["id"], order)])
     since = order.ordered_at or at
-    lines = [NewLine(row["id"], position, line, since) for position, line in enumerate(order.lines)]
-    insert_lines(db, row["account"], lines)
+    unknown = insert_lines(db, row["account"], [NewLines(row["id"], 0, order.lines, since)])
     if order.incomplete:
         raise_error(db, row["account"], row["id"], OrderFault.INCOMPLETE, order.incomplete, at)
     else:
         mend(db, row["account"], row["id"], OrderFault.INCOMPLETE, at)
         tell(db, at, row["account"], ("order", row["id"]), "completed", moved=("incomplete", summary(order.lines)))
-    flag_unknown(db, row["account"], [row["id"]], at)
+    raise_errors(db, row["account"], unknown, at)
     follow(db, row["id"], at)
     return Kept(moved=1)
 
@@ -353,8 +352,8 @@ def _follow(db: sqlite3.Connection, account: AccountName, row: sqlite3.Row, orde
     for position, line in enumerate(order.lines):
         ours = kept.get(line.ref)
         if ours is None:
-            insert_lines(db, account, [NewLine(row["id"], len(kept) + position, line, at)])
-            flag_unknown(db, account, [row["id"]], at)
+            unknown = insert_lines(db, account, [NewLines(row["id"], len(kept) + position, [line], at)])
+            raise_errors(db, account, unknown, at)
             tell(db, at, account, ("order", row["id"]), f"line {line.ref}", moved=("", line.state))
             moved = True
             continue
