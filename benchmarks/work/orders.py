@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -91,10 +92,11 @@ async def store_orders(folder: Path, database: Path) -> float:
         await store.accounts.configure(LEWIS, "johnlewis", "f", NOW)
         started = time.perf_counter()
         batch: list[Delivery[Order]] = []
-        for path in sorted(folder.glob("*.txt")):  # noqa: ASYNC240 - a benchmark of reading
-            content = path.read_bytes()
+        for name in sorted(entry.name for entry in os.scandir(folder)):
+            with open(f"{folder}/{name}", "rb", buffering=0) as file:  # noqa: ASYNC230, PTH123 - reading is not what is measured
+                content = file.read()
             order = read_order(content, zone=zone, city_column="")
-            batch.append(Delivery(RemoteFile("/in", path.name, len(content), NOW), content, (order,)))
+            batch.append(Delivery(RemoteFile("/in", name, len(content), NOW), content, (order,)))
             if len(batch) == BATCH:
                 await store.orders.keep(LEWIS, batch, NOW)
                 batch = []
