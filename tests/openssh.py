@@ -40,6 +40,7 @@ class OpenSsh:
     host_key: str
     host: str = "127.0.0.1"
     authorized_keys: Path = Path("authorized_keys")
+    log: Path = Path("log")
 
     @contextmanager
     def refusing_logins(self) -> Iterator[None]:
@@ -116,7 +117,7 @@ StrictModes no
 PermitRootLogin prohibit-password
 PasswordAuthentication no
 MaxStartups 100
-LogLevel INFO
+LogLevel VERBOSE
 """
     )
     log = state / "log"
@@ -130,6 +131,7 @@ LogLevel INFO
         private_key=own_key.export_private_key().decode(),
         host_key=host_key.export_public_key().decode().strip(),
         authorized_keys=state / "authorized_keys",
+        log=log,
     )
     try:
         _wait_until_listening(process, port, log)

@@ -17,7 +17,7 @@ _MOST = 50
 class NothingKept:
     """The inbox of an account whose daemon has never run."""
 
-    async def unread(self, files: Sequence[RemoteFile]) -> list[RemoteFile]:
+    async def unread(self, files: Sequence[RemoteFile], *, cleared: bool = False) -> list[RemoteFile]:  # noqa: ARG002
         """All of them."""
         return list(files)
 

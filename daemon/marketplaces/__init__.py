@@ -37,8 +37,11 @@ class Spool:
 class Inbox(Protocol):
     """What is known of the files of an account's servers; the store is one."""
 
-    async def unread(self, files: Sequence[RemoteFile]) -> list[RemoteFile]:
-        """Those of `files`, in their order, that are not kept yet as they stand now (name, size, time)."""
+    async def unread(self, files: Sequence[RemoteFile], *, cleared: bool = False) -> list[RemoteFile]:
+        """Those of `files`, in their order, that are not kept yet as they stand now (name, size, time).
+
+        `cleared` says that what was confirmed is gone from there: what stands there all the same has come again.
+        """
         ...
 
 

@@ -157,14 +157,18 @@ class AccountInbox:
         self._database = database
         self._account = account
 
-    async def unread(self, files: Sequence[RemoteFile]) -> list[RemoteFile]:
-        """Those of `files` that are not kept as they stand now; a changed size or time makes a file new again."""
+    async def unread(self, files: Sequence[RemoteFile], *, cleared: bool = False) -> list[RemoteFile]:
+        """Those of `files` that are not kept as they stand now; a changed size or time makes a file new again.
+
+        Where confirming clears a file away, `cleared`, one that stands there after it was put back, by hand say, with
+        the time that it had: what is in it now, only its bytes tell (J14).
+        """
         known: set[tuple[str, str, int, int | None]] = set()
         # Only what is listed is looked up: every file that ever came is still remembered, and those are many more.
         for start in range(0, len(files), _LOOKED_UP):
             some = files[start : start + _LOOKED_UP]
             rows = await self._database.read(partial(_known_files, account=self._account, files=some))
-            known.update((row[0], row[1], row[2], row[3]) for row in rows)
+            known.update(tuple(row)[:4] for row in rows if not (cleared and row["confirmed_at"]))
         return [file for file in files if _identity(file) not in known]
 
 
@@ -176,7 +180,7 @@ def _known_files(db: sqlite3.Connection, account: str, files: Sequence[RemoteFil
         row
         for folder, listed in names.items()
         for row in db.execute(
-            "SELECT folder, name, size, modified_at FROM deliveries WHERE account = ? AND folder = ?"
+            "SELECT folder, name, size, modified_at, confirmed_at FROM deliveries WHERE account = ? AND folder = ?"
             " AND name IN (SELECT value FROM json_each(?))",
             (account, folder, json.dumps(listed)),
         ).fetchall()
@@ -223,7 +227,8 @@ def record(
         # The same once more is a file that lies there again, to be confirmed again.
         db.execute(
             "UPDATE deliveries SET size = ?, modified_at = ?, confirmed_at = NULL WHERE id = ?"
-            " AND (size <> ? OR modified_at IS NOT ?)",
+            # A reply of a service lies nowhere.
+            " AND (size <> ? OR modified_at IS NOT ? OR (confirmed_at IS NOT NULL AND folder <> 'reply'))",
             (file.size, modified_at, row["id"], file.size, modified_at),
         )
         return replace(_kept(row), file=file, known=True)

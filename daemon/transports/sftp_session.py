@@ -113,7 +113,8 @@ class Session:
 
     Once anything on it fails, times out or is cancelled it is retired: a lost answer may have left a handle open at
     the far side, and only the end of the connection closes that. Who is still using it may go on; the last one out
-    aborts it. It is never closed politely: a server that hangs would not answer that either.
+    aborts it. It is never closed politely: a server that hangs would not answer that, and one that does not may take a
+    good-bye for the end of the upload, and half a file for a whole one.
     """
 
     def __init__(self, connection: asyncssh.SSHClientConnection, client: asyncssh.SFTPClient, login: SftpLogin) -> None:

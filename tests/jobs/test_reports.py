@@ -367,15 +367,18 @@ async def test_an_order_shows_what_was_received_and_what_was_sent(tmp_path: Path
         assert update["bytes"] > 0
 
 
-async def test_a_report_that_comes_again_is_archived_beside_the_first(tmp_path: Path) -> None:  # L17
+@pytest.mark.parametrize("times", [(120, 180), (120, 120)], ids=["written anew", "put back"])
+async def test_a_report_that_comes_again_is_archived_beside_the_first(
+    tmp_path: Path, times: tuple[int, ...]
+) -> None:  # L17
     async with scene(tmp_path, "sellr", after_keeping="archive") as redoute:
         redoute.sandbox.laredoute.faults.add("lose_report", kind="items", times=None)
         await redoute.want()
         await redoute.turn(send_items, MINUTE)
         files = redoute.sandbox.laredoute.files
-        for minutes in (2, 3):
+        for minutes, written in enumerate(times, 2):
             leave(redoute, "one.csv", HEADER + line(EAN))
-            os.utime(files / "reports" / "one.csv", (minutes * 60, minutes * 60))
+            os.utime(files / "reports" / "one.csv", (written, written))
             await redoute.turn(read_reports, minutes * MINUTE)
             assert list((files / "reports").iterdir()) == []
         assert {path.name for path in (files / "archive").iterdir()} == {"one.csv", "one.csv.2"}

@@ -218,6 +218,10 @@ MUTANTS = (
                 "        self._retired = True\n        self._connection.abort()\n",
                 "        self._retired = True\n        self._connection.close()\n",
             ),
+            (
+                "and self.users == 0:\n            self._connection.abort()\n",
+                "and self.users == 0:\n            self._connection.close()\n",
+            ),
         ),
         ("tests/transports/test_sftp.py",),
     ),

@@ -251,17 +251,28 @@ async def test_a_bad_copy_of_a_whole_order_is_set_aside(database: Database) -> N
     assert row["incomplete"] == ""
 
 
-async def test_the_same_file_that_lies_there_again_is_confirmed_again(database: Database) -> None:  # J14
+@pytest.mark.parametrize("later", [timedelta(), DAY], ids=["put back", "written anew"])
+async def test_the_same_file_that_lies_there_again_is_confirmed_again(
+    database: Database, later: timedelta
+) -> None:  # J14
     orders, deliveries = Orders(database), Deliveries(database)
-    await orders.keep(LEWIS, [a_file(an_order())], NOON)
+    first = a_file(an_order())
+    await orders.keep(LEWIS, [first], NOON)
     (kept,) = await deliveries.unconfirmed(LEWIS)
     await deliveries.confirmed([kept.id], NOON)
-    await orders.keep(LEWIS, [a_file(an_order())], NOON)
-    assert await deliveries.unconfirmed(LEWIS) == []
-    again = a_file(an_order())
-    again = replace(again, file=replace(again.file, modified_at=NOON + DAY))
-    await orders.keep(LEWIS, [again], NOON + DAY)
+    again = replace(first, file=replace(first.file, modified_at=NOON + later))
+    assert await orders.keep(LEWIS, [again], NOON + DAY) == Kept()
     assert [entry.file for entry in await deliveries.unconfirmed(LEWIS)] == [again.file]
+
+
+async def test_a_reply_that_is_the_same_again_is_not_confirmed_again(database: Database) -> None:  # L12
+    orders, deliveries = Orders(database), Deliveries(database)
+    reply = replace(a_file(an_order()), file=RemoteFile("reply", "RetrieveByStatus", 3))
+    await orders.keep(REDOUTE, [reply], NOON)
+    (kept,) = await deliveries.unconfirmed(REDOUTE)
+    await deliveries.confirmed([kept.id], NOON)
+    await orders.keep(REDOUTE, [reply], NOON + DAY)
+    assert await deliveries.unconfirmed(REDOUTE) == []
 
 
 async def test_customers_of_closed_orders_are_erased_and_figures_stay(database: Database) -> None:  # D12

@@ -523,6 +523,29 @@ class TestLosses:
                 await anyio.wait_all_tasks_blocked()
                 await sftp.aclose()
 
+    @pytest.mark.parametrize("by", ["deadline", "aclose"])
+    async def test_a_line_is_dropped_without_a_good_bye(self, openssh: OpenSsh, by: str) -> None:
+        # A server may take an orderly end for the end of the upload, and half a file for a whole one.
+        (openssh.root / "inventory").mkdir()
+        sftp = Sftp(replace(openssh_login(openssh), timeouts=SftpTimeouts(call=0.5 if by == "deadline" else 60)))
+        await sftp.list("inventory")
+        for pid in openssh.sftp_servers():
+            os.kill(pid, signal.SIGSTOP)
+        with anyio.fail_after(30):
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._expect_a_loss, sftp)
+                if by == "aclose":
+                    await anyio.wait_all_tasks_blocked()
+                    await sftp.aclose()
+            # Whichever of the two it was, sshd writes it down before this.
+            while "Closing connection to" not in (told := openssh.log.read_text()) and "Disconnected from" not in told:
+                await anyio.sleep(0.01)
+        assert "Received disconnect" not in told
+
+    async def _expect_a_loss(self, sftp: Sftp) -> None:
+        with pytest.raises(Unreachable):
+            await sftp.put("inventory", "stock.csv", b"sku,stock\n", how=Put.MARKER)
+
     async def _expect_unreachable(self, sftp: Sftp) -> None:
         with pytest.raises(Unreachable):
             await sftp.list("inventory")

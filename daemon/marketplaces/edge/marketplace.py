@@ -263,7 +263,8 @@ class Edge:
             whole = [file for file in whole if file in before]
         if now is not None:
             whole = [file for file in whole if not file.may_change_unseen(now)]
-        async with aclosing(sftp.read_many(await inbox.unread(whole), limit=_LONGEST_ORDER)) as fetched:
+        unread = await inbox.unread(whole, cleared=self._settings.after_keeping != "leave")
+        async with aclosing(sftp.read_many(unread, limit=_LONGEST_ORDER)) as fetched:
             async for file, outcome in fetched:
                 if isinstance(outcome, FileGone):
                     continue

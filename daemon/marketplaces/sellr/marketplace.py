@@ -87,7 +87,7 @@ class Sellr:
         globs = self._settings.report.globs
         listed = await self._sftp.list(self._settings.folders.reports)
         wanted = [file for file in listed if any(fnmatchcase(file.name.lower(), glob.lower()) for glob in globs)]
-        for file in await inbox.unread(sorted(wanted, key=_by_name)):
+        for file in await inbox.unread(sorted(wanted, key=_by_name), cleared=self._clears):
             yield Report(file, self._chunks(file))
 
     def _chunks(self, file: RemoteFile) -> Callable[[], AsyncIterator[bytes]]:
@@ -124,7 +124,7 @@ class Sellr:
         failed: MarketplaceError | None = None
         listed = await self._sftp.list(self._settings.folders.orders)
         listed = [file for file in listed if not file.may_change_unseen(now)]
-        unread = await inbox.unread(sorted(listed, key=_by_name))
+        unread = await inbox.unread(sorted(listed, key=_by_name), cleared=self._clears)
         async with aclosing(self._sftp.read_many(unread, limit=_ORDERS)) as fetched:
             async for file, content in fetched:
                 if isinstance(content, bytes):
@@ -204,6 +204,11 @@ class Sellr:
             await self._sftp.move(file.folder, file.name, self._settings.folders.archive, beside=True)
         elif self._settings.after_keeping == "delete":
             await self._sftp.remove(file.folder, file.name)
+
+    @property
+    def _clears(self) -> bool:
+        """Whether a confirmed file is gone from its folder."""
+        return self._settings.after_keeping != "leave"
 
     def checks(self, now: datetime) -> Sequence[Check]:
         """The version of the injection service, orders of an empty period, and a listing of each folder in use."""

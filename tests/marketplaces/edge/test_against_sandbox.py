@@ -47,7 +47,7 @@ class Kept:
     def __init__(self) -> None:
         self.files: set[RemoteFile] = set()
 
-    async def unread(self, files: Sequence[RemoteFile]) -> list[RemoteFile]:
+    async def unread(self, files: Sequence[RemoteFile], *, cleared: bool = False) -> list[RemoteFile]:
         return [file for file in files if file not in self.files]
 
 
@@ -201,10 +201,10 @@ class Losing(Kept):
         super().__init__()
         self._lost = lost
 
-    async def unread(self, files: Sequence[RemoteFile]) -> list[RemoteFile]:
+    async def unread(self, files: Sequence[RemoteFile], *, cleared: bool = False) -> list[RemoteFile]:
         for path in self._lost:
             path.unlink()
-        return await super().unread(files)
+        return await super().unread(files, cleared=cleared)
 
 
 async def test_a_file_that_goes_while_it_is_read_is_passed_over(sandbox: Sandbox, edge: Edge) -> None:  # J14

@@ -34,7 +34,7 @@ class Kept:
     def __init__(self) -> None:
         self.files: set[RemoteFile] = set()
 
-    async def unread(self, files: Sequence[RemoteFile]) -> list[RemoteFile]:
+    async def unread(self, files: Sequence[RemoteFile], *, cleared: bool = False) -> list[RemoteFile]:
         return [file for file in files if file not in self.files]
 
 

@@ -65,7 +65,7 @@ async def account(*replies: tuple[int, bytes] | None, source: str = "reply") -> 
 class Everything:
     """An inbox that has kept nothing."""
 
-    async def unread(self, files: list[RemoteFile]) -> list[RemoteFile]:
+    async def unread(self, files: list[RemoteFile], *, cleared: bool = False) -> list[RemoteFile]:
         return files
 
 
