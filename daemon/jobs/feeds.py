@@ -11,7 +11,7 @@ from daemon.errors import AccessDenied, Refused, Unreachable
 from daemon.jobs import Outcome, Run
 from daemon.marketplaces import Spool
 from daemon.model import Feed, FeedKind, FeedRule, Part
-from daemon.store.feeds import GateClosed
+from daemon.store.gates import GateClosed
 
 #: when the next of several feeds follows
 _NEXT = timedelta(seconds=1)

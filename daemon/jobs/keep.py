@@ -9,6 +9,7 @@ from anyio import create_memory_object_stream, create_task_group
 
 from daemon.errors import Unforeseen, unforeseen
 from daemon.jobs import Run
+from daemon.jobs.bisection import Bisection
 from daemon.model import Delivery, UpdateAnswer
 from daemon.store.deliveries import Kept
 
@@ -63,16 +64,14 @@ async def keep_each(
 ) -> Kept:
     """Keep deliveries together; where that raises what nobody foresaw, what raises it is set aside, and nothing else.
 
-    Which one it is shows when they are kept in ever smaller parts. Raises StoreError where the disk is to blame.
+    Raises StoreError where the disk is to blame.
     """
-    try:
-        return await keep(deliveries)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it must not hold up those beside it
-        surprise = unforeseen(error)
-    if len(deliveries) == 1:
-        return await keep([replace(deliveries[0], body=surprise)])
-    middle = len(deliveries) // 2
-    return await keep_each(deliveries[:middle], keep) + await keep_each(deliveries[middle:], keep)
+
+    async def set_aside(raising: Sequence[Delivery[T]], why: Unforeseen) -> Kept:
+        return await keep([replace(delivery, body=why) for delivery in raising])
+
+    # However many raise, each is looked for: an order that is good is never set aside with one that is not.
+    return await Bisection(keep, set_aside).work(deliveries)
 
 
 async def keep_answers(run: Run, delivery: Delivery[UpdateAnswer]) -> Unforeseen | None:

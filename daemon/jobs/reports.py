@@ -8,6 +8,7 @@ from anyio import create_memory_object_stream, create_task_group
 
 from daemon.errors import MarketplaceError, Unforeseen, Unreadable, unforeseen
 from daemon.jobs import Outcome, Run
+from daemon.jobs.bisection import Bisection
 from daemon.jobs.confirm import confirm_applied
 from daemon.model import AnswerLine
 from daemon.store.answers import Answered
@@ -77,7 +78,7 @@ async def _settle(run: Run, delivery: KeptDelivery) -> tuple[Answered, Unreadabl
     """Settle the lines batch by batch: the next is read while the database works on the one before."""
     total = Answered()
     unread: Unreadable | None = None
-    left_out: list[Unforeseen] = []
+    applying = _applying(run, delivery)
     ahead, batches = create_memory_object_stream[list[AnswerLine]]()
 
     async def read_ahead() -> None:
@@ -92,33 +93,31 @@ async def _settle(run: Run, delivery: KeptDelivery) -> tuple[Answered, Unreadabl
     async with create_task_group() as group, batches:
         group.start_soon(read_ahead)
         async for lines in batches:
-            total += await _apply(run, delivery, lines, left_out)
+            total += await applying.work(lines)
     if unread and (unread.feed_name or isinstance(unread, Unforeseen)):
         await run.store.answers.could_not_read(run.name, unread.feed_name, delivery.id)
-    return total, next(iter(left_out), unread)
+    return total, next(iter(applying.surprises), unread)
 
 
-async def _apply(run: Run, delivery: KeptDelivery, lines: Sequence[AnswerLine], left_out: list[Unforeseen]) -> Answered:
-    """Settle some lines; where that raises what nobody foresaw, those that raise it are left out, and no other.
+def _applying(run: Run, delivery: KeptDelivery) -> Bisection[AnswerLine, Answered]:
+    """How lines are settled, batch after batch; those that raise what nobody foresaw are left out, and no other.
 
-    Which ones shows when they are settled in ever smaller parts, and is not looked for any more where it is many.
+    Once they are many, they are left out as they come, with good lines among them: a report may have a million.
     """
     answers = run.store.answers
     tearable = [kind for kind, rule in run.account.feed_rules.items() if rule.tearable]
-    try:
+
+    async def apply(lines: Sequence[AnswerLine]) -> Answered:
         return await answers.apply(
             *(run.name, lines, run.now.at, delivery.id), block_after=run.account.block_after, tearable=tearable
         )
-    except Exception as error:  # noqa: BLE001 - whatever it is, it must not hold up those beside it
-        surprise = unforeseen(error)
-    if len(lines) == 1 or len(left_out) >= _MOST_LEFT_OUT:
-        left_out.append(surprise)
+
+    async def leave_out(lines: Sequence[AnswerLine], _: Unforeseen) -> Answered:
         for remote_ref, feed_name in {(line.remote_ref, line.feed_name) for line in lines}:
             await answers.could_not_read(run.name, feed_name, delivery.id, remote_ref=remote_ref)
         return Answered()
-    middle = len(lines) // 2
-    first = await _apply(run, delivery, lines[:middle], left_out)
-    return first + await _apply(run, delivery, lines[middle:], left_out)
+
+    return Bisection(apply, leave_out, most=_MOST_LEFT_OUT)
 
 
 async def _batches(run: Run, delivery: KeptDelivery) -> AsyncGenerator[list[AnswerLine], None]:

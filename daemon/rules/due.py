@@ -31,7 +31,7 @@ class Standing:
 def obstacles(rule: FeedRule, listing: Standing) -> list[str]:
     """What keeps the listing out of the next feed, a sentence each; none when it is due.
 
-    The claim asks the same in SQL (`store/feeds.py`).
+    The claim asks the same in SQL (`store/opening.py`).
     """
     found = []
     pending = {part for part in rule.parts if listing.states[part] is SyncState.PENDING}

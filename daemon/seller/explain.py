@@ -216,7 +216,7 @@ async def _gate(store: Store, account: AccountName, rule: FeedRule, now: Moment)
     view: View = {"kind": rule.kind, "open": True, "until": None, "why": ""}
     if gates:
         view |= {name: gates[0][name] for name in ("open", "until", "why")}
-    unanswered = await store.values.unanswered(account, rule.kind) if rule.one_at_a_time else None
+    unanswered = await store.feeds.unanswered(account, rule.kind) if rule.one_at_a_time else None
     if unanswered is not None:
         feed, since = unanswered
         lapses = _iso(since + rule.patience)

@@ -14,7 +14,7 @@ from daemon.marketplaces import Marketplace
 from daemon.model import AccountName, Feed, FeedKind, FeedObject, FeedRule, Moment, Part
 from daemon.seller.differences import item_fields
 from daemon.settings import AccountSettings
-from daemon.store.feeds import GateClosed
+from daemon.store.gates import GateClosed
 from daemon.store.imagined import ImaginedStore, Sent
 from daemon.store.times import iso, to_us
 from daemon.store.update_rows import DueUpdate

@@ -10,7 +10,7 @@ from operator import attrgetter
 from daemon.model import AccountName, AnswerLine, FeedId, FeedKind, FeedState
 from daemon.store.database import Database
 from daemon.store.deliveries import DeliveryId
-from daemon.store.feeds import let_torn_lapse
+from daemon.store.feed_fates import let_torn_lapse
 from daemon.store.settling import Settlement, settle_lines
 
 

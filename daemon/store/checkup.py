@@ -9,7 +9,7 @@ from functools import partial
 
 from daemon.rules.gate import Gate
 from daemon.store.database import Database, migrations
-from daemon.store.feeds import read_gate
+from daemon.store.gates import read_gate
 from daemon.store.times import from_us
 
 _MOST_TOLD = 10

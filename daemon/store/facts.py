@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from daemon.model import AccountName, FeedKind, FeedRule, OfferTerms
 from daemon.store.database import Database
 from daemon.store.deliveries import STANDS_ASIDE
-from daemon.store.feeds import due_condition
 from daemon.store.guard import GuardRule
+from daemon.store.opening import due_condition
 from daemon.store.standings import waiting_line
 from daemon.store.times import from_us, to_us
 from daemon.store.values import named_terms

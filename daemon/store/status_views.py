@@ -8,7 +8,7 @@ from daemon.model import SITE, Moment, Part, Severity, Timeliness
 from daemon.rules.gate import wait
 from daemon.store import claim_views, order_views
 from daemon.store.deliveries import STANDS_ASIDE
-from daemon.store.feeds import read_gate
+from daemon.store.gates import read_gate
 from daemon.store.generation import restored_at
 from daemon.store.pauses import Pause, pauses_of
 from daemon.store.plain import View, instants, some

@@ -14,7 +14,6 @@ from decimal import Decimal
 from daemon.model import (
     AccountName,
     ChannelStatus,
-    FeedKind,
     Levies,
     Money,
     OfferTerms,
@@ -99,19 +98,6 @@ class Values:
             ).fetchall()
         )
         return {Sku(row["sku"]): from_us(row["since"]) for row in rows}
-
-    async def unanswered(self, account: AccountName, kind: FeedKind) -> tuple[int, datetime] | None:
-        """The feed of this kind that is not answered yet: its number, and since when."""
-
-        def work(db: sqlite3.Connection) -> tuple[int, datetime] | None:
-            row = db.execute(
-                "SELECT id, coalesce(sent_at, opened_at) AS since FROM feeds WHERE account = ? AND kind = ?"
-                " AND state IN ('sending', 'sent', 'in_doubt') ORDER BY id DESC LIMIT 1",
-                (account, kind),
-            ).fetchone()
-            return None if row is None else (row["id"], from_us(row["since"]))
-
-        return await self._database.read(work)
 
 
 def _inputs(db: sqlite3.Connection, account: AccountName, sku: Sku, currency: str, *, less_eco: bool) -> Inputs | None:

@@ -12,10 +12,12 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from daemon.cli import main
+from daemon.cli.demo.configuration import write_configuration
 from daemon.clock import read_clocks
 from daemon.config import Config, load
 from daemon.errors import NotAllowed
 from daemon.health import Loaded, Verdict
+from daemon.hostkeys import FILE_NAME, pin
 from daemon.model import AccountName
 from daemon.sandbox import JohnLewisSettings, LaRedouteSettings, Sandbox, SandboxSettings
 from daemon.store import Store, open_store
@@ -24,6 +26,8 @@ from daemon.web.health import routes
 from daemon.web.serve import listen_at, serving
 
 CATALOGUE = Path("daemon/cli/demo/catalogue").absolute()
+#: a port of the reserved range that nothing listens on
+CLOSED = 1
 
 CONFIG = """
 [daemon]
@@ -147,65 +151,22 @@ def running(config_path: Path, portal: BlockingPortal) -> Iterator[RunningDaemon
         yield daemon
 
 
-def configure(path: Path, sandbox: Sandbox, tmp_path: Path, *, more: str = "") -> None:
-    """A configuration of both accounts at the sandbox, every secret in a file."""
+def configure(folder: Path, sandbox: Sandbox, port: int) -> None:
+    """What `sellerd sandbox --configure` writes, and both servers trusted as by `sellerd accounts trust`."""
     told = sandbox.describe()
-    redoute, lewis = told["laredoute"], told["johnlewis"]
-    secrets = {
-        "http": redoute["http"]["password"],
-        "items": redoute["items_key"],
-        "read": redoute["read_orders_key"],
-        "update": redoute["update_orders_key"],
-        "sftp": redoute["sftp"]["password"],
-        "lewis": lewis["sftp"]["password"],
-    }
-    for name, text in secrets.items():
-        (tmp_path / name).write_text(text + "\n")
-        (tmp_path / name).chmod(0o600)
-    path.write_text(
-        f"""
-[daemon]
-state_dir = "state"
-[accounts.redoute]
-marketplace = "laredoute"
-environment = "sandbox"
-vendor_id = "{redoute["vendor_id"]}"
-tracking_url = "https://carrier.example.test/track/{{tracking_number}}"
-login = {{ user = "{redoute["http"]["user"]}", password = {{ file = "http" }} }}
-urls = {{ items = "{redoute["items_url"]}", offers = "{redoute["offers_url"]}", orders = "{redoute["orders_url"]}" }}
-[accounts.redoute.sftp]
-host = "{redoute["sftp"]["host"]}"
-port = {redoute["sftp"]["port"]}
-user = "{redoute["sftp"]["user"]}"
-password = {{ file = "sftp" }}
-host_keys = ["{redoute["sftp"]["host_key"]}"]
-[accounts.redoute.tokens]
-create_items = {{ file = "items" }}
-read_orders = {{ file = "read" }}
-update_orders = {{ file = "update" }}
-{more}
-[accounts.lewis]
-marketplace = "johnlewis"
-time_zone = "Europe/London"
-currency = "GBP"
-standard_delivery_days = 3
-[accounts.lewis.sftp]
-host = "{lewis["sftp"]["host"]}"
-port = {lewis["sftp"]["port"]}
-user = "{lewis["sftp"]["user"]}"
-password = {{ file = "lewis" }}
-host_keys = ["{lewis["sftp"]["host_key"]}"]
-"""
-    )
+    write_configuration(folder, told, port)
+    for sftp in (told["laredoute"]["sftp"], told["johnlewis"]["sftp"]):
+        pin(folder / "state" / FILE_NAME, sftp["host"], sftp["port"], sftp["host_key"])
 
 
 @pytest.fixture
 def sandbox(portal: BlockingPortal, config_path: Path, tmp_path: Path) -> Iterator[Sandbox]:
+    """Both marketplaces, and accounts of their names that are configured for them."""
     settings = SandboxSettings(
         root=tmp_path / "sandbox",
         laredoute=LaRedouteSettings(delay=None),
         johnlewis=JohnLewisSettings(poll_every=None),
     )
     with portal.wrap_async_context_manager(Sandbox(settings)) as sandbox:
-        configure(config_path, sandbox, tmp_path)
+        configure(tmp_path, sandbox, CLOSED)
         yield sandbox

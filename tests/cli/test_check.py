@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from click.testing import Result
 
+from daemon.hostkeys import FILE_NAME
 from daemon.sandbox import Sandbox
-from tests.cli.conftest import Say, answer, configure
+from tests.cli.conftest import Say, answer
 
 Findings = dict[str, dict[str, str]]
 
@@ -18,7 +19,7 @@ def findings(result: Result) -> Findings:
 
 
 def test_a_right_account_is_proven_by_itself(say: Say, sandbox: Sandbox) -> None:  # D3
-    result = say("accounts", "check", "redoute", "--json")
+    result = say("accounts", "check", "laredoute", "--json")
     assert result.exit_code == 0, result.output
     found = findings(result)
     # Where product safety goes out is not public, so that nobody can say that it is right.
@@ -33,13 +34,13 @@ def test_a_right_account_is_proven_by_itself(say: Say, sandbox: Sandbox) -> None
         "errors",
     }
     assert found["sftp: host key of 127.0.0.1"]["found"].startswith("trusted: SHA256:")
-    assert found["tracking_url"]["found"] == "parcel 123 gets https://carrier.example.test/track/123"
+    assert found["tracking_url"]["found"] == "parcel 123 gets https://track.example.test/123"
     assert sandbox.laredoute.feeds == []
 
 
 def test_both_sides_are_asked_and_nothing_is_changed_there(say: Say, sandbox: Sandbox) -> None:  # L1
     before = sandbox.laredoute.state()
-    result = say("accounts", "check", "redoute", "--connect", "--json")
+    result = say("accounts", "check", "laredoute", "--connect", "--json")
     assert result.exit_code == 0, result.output
     found = findings(result)
     assert found["injection service"]["found"] == "answers as version 1.0"
@@ -52,7 +53,7 @@ def test_both_sides_are_asked_and_nothing_is_changed_there(say: Say, sandbox: Sa
 
 
 def test_an_account_of_files_is_asked_folder_by_folder(say: Say, sandbox: Sandbox) -> None:  # J1
-    result = say("accounts", "check", "lewis", "--connect", "--json")
+    result = say("accounts", "check", "johnlewis", "--connect", "--json")
     found = findings(result)
     assert found["folder order_download"]["found"] == "/live/incoming holds 0 files"
     assert {what for what, each in found.items() if each["verdict"] == "unproven"} == {"right to write"}
@@ -62,16 +63,16 @@ def test_an_account_of_files_is_asked_folder_by_folder(say: Say, sandbox: Sandbo
 @pytest.mark.parametrize(
     ("secret", "wrong", "keys"),
     [
-        ("http", "injection service", "login.user, login.password, urls.offers"),
-        ("read", "orders service", "tokens.read_orders"),
+        ("login", "injection service", "login.user, login.password, urls.offers"),
+        ("read-orders", "orders service", "tokens.read_orders"),
         ("sftp", "SFTP folder reports", "sftp, folders.reports"),
     ],
 )
 def test_a_wrong_secret_is_named_by_its_key(
     say: Say, sandbox: Sandbox, tmp_path: Path, secret: str, wrong: str, keys: str
 ) -> None:  # D10
-    (tmp_path / secret).write_text("made up and wrong\n")
-    result = say("accounts", "check", "redoute", "--connect", "--json")
+    (tmp_path / "secrets" / f"laredoute-{secret}").write_text("made up and wrong\n")
+    result = say("accounts", "check", "laredoute", "--connect", "--json")
     assert result.exit_code == 1
     found = findings(result)
     assert [what for what, each in found.items() if each["verdict"] == "wrong"] == [wrong]
@@ -79,8 +80,8 @@ def test_a_wrong_secret_is_named_by_its_key(
 
 
 def test_a_refused_login_is_tried_once(say: Say, sandbox: Sandbox, tmp_path: Path) -> None:  # D10
-    (tmp_path / "lewis").write_text("made up and wrong\n")
-    found = findings(say("accounts", "check", "lewis", "--connect", "--json"))
+    (tmp_path / "secrets" / "johnlewis-sftp").write_text("made up and wrong\n")
+    found = findings(say("accounts", "check", "johnlewis", "--connect", "--json"))
     verdicts = [each["verdict"] for what, each in found.items() if what.startswith("folder")]
     assert verdicts.count("wrong") == 1
     assert "not tried, because of folder order_download" in found["folder stock_update"]["found"]
@@ -88,7 +89,7 @@ def test_a_refused_login_is_tried_once(say: Say, sandbox: Sandbox, tmp_path: Pat
 
 def test_a_folder_that_is_not_there_is_named(say: Say, sandbox: Sandbox) -> None:
     (sandbox.laredoute.files / "reports").rmdir()
-    result = say("accounts", "check", "redoute", "--connect")
+    result = say("accounts", "check", "laredoute", "--connect")
     assert result.exit_code == 1
     assert "SFTP folder reports\twrong" in result.output
     assert "folders.reports" in result.output
@@ -97,7 +98,7 @@ def test_a_folder_that_is_not_there_is_named(say: Say, sandbox: Sandbox) -> None
 def test_a_server_that_is_not_there_is_told(say: Say, sandbox: Sandbox, config_path: Path) -> None:
     url = sandbox.describe()["laredoute"]["offers_url"]
     config_path.write_text(config_path.read_text().replace(url, "http://127.0.0.1:1/File/1.0"))
-    found = findings(say("accounts", "check", "redoute", "--connect", "--json"))
+    found = findings(say("accounts", "check", "laredoute", "--connect", "--json"))
     assert found["injection service"]["verdict"] == "wrong"
     assert "look at the network" in found["injection service"]["fix"]
     assert found["orders service"]["verdict"] == "ok"
@@ -105,24 +106,23 @@ def test_a_server_that_is_not_there_is_told(say: Say, sandbox: Sandbox, config_p
 
 def test_what_is_wrong_in_the_files_is_told_at_once(say: Say, sandbox: Sandbox, config_path: Path) -> None:  # D3
     text = config_path.read_text().replace('vendor_id = "1001"', 'vendor_id = "1001"\ntime_zone = "Europe/Pariss"')
-    config_path.write_text(text.replace('{ file = "items" }', '{ file = "no-such-file" }'))
-    result = say("accounts", "check", "redoute", "--json")
+    config_path.write_text(text.replace('{ file = "secrets/laredoute-create-items" }', '{ file = "no-such-file" }'))
+    result = say("accounts", "check", "laredoute", "--json")
     assert result.exit_code == 1
     told = [each["found"] for each in answer(result)["findings"]]
     assert len(told) == 2
     assert any("Europe/Paris" in each and "did you mean" in each for each in told)
     assert any("tokens.create_items" in each and "cannot read" in each for each in told)
     # The other account is none of its business.
-    assert say("accounts", "check", "lewis").exit_code == 0
+    assert say("accounts", "check", "johnlewis").exit_code == 0
 
 
 def test_a_bad_key_is_told(say: Say, config_path: Path, sandbox: Sandbox, tmp_path: Path) -> None:  # D3
     (tmp_path / "key").write_text("-----BEGIN OPENSSH PRIVATE KEY-----\nnonsense\n")
     (tmp_path / "key").chmod(0o600)
-    key = sandbox.describe()["laredoute"]["sftp"]["host_key"]
-    text = config_path.read_text().replace(f'host_keys = ["{key}"]', 'private_key = { file = "key" }', 1)
-    config_path.write_text(text)
-    result = say("accounts", "check", "redoute", "--json")
+    user = f'user = "{sandbox.describe()["laredoute"]["sftp"]["user"]}"'
+    config_path.write_text(config_path.read_text().replace(user, f'{user}\nprivate_key = {{ file = "key" }}'))
+    result = say("accounts", "check", "laredoute", "--json")
     assert result.exit_code == 1
     (wrong,) = [each for each in answer(result)["findings"] if each["verdict"] == "wrong"]
     assert "sftp.private_key" in wrong["found"]
@@ -130,29 +130,29 @@ def test_a_bad_key_is_told(say: Say, config_path: Path, sandbox: Sandbox, tmp_pa
 
 
 def test_an_empty_token_is_told(say: Say, config_path: Path, sandbox: Sandbox, tmp_path: Path) -> None:  # D3
-    (tmp_path / "update").write_text("")
-    result = say("accounts", "check", "redoute", "--json")
+    (tmp_path / "secrets" / "laredoute-update-orders").write_text("")
+    result = say("accounts", "check", "laredoute", "--json")
     assert result.exit_code == 1
     (wrong,) = [each for each in answer(result)["findings"] if each["verdict"] == "wrong"]
     assert "tokens.update_orders" in wrong["found"]
     assert "is empty" in wrong["found"]
 
 
-def test_an_untrusted_server_is_told(say: Say, sandbox: Sandbox, config_path: Path) -> None:  # D10
-    key = sandbox.describe()["laredoute"]["sftp"]["host_key"]
-    config_path.write_text(
-        config_path.read_text().replace(f', host_keys = ["{key}"]', "", 1).replace(f'host_keys = ["{key}"]', "", 1)
-    )
-    result = say("accounts", "check", "redoute", "--json")
+def test_an_untrusted_server_is_told(say: Say, sandbox: Sandbox, tmp_path: Path) -> None:  # D10
+    (tmp_path / "state" / FILE_NAME).unlink()
+    result = say("accounts", "check", "laredoute", "--json")
     assert result.exit_code == 1
     wrong = {what: each for what, each in findings(result).items() if each["verdict"] == "wrong"}
     assert set(wrong) == {"sftp: host key of 127.0.0.1"}
-    assert "sellerd accounts trust redoute" in wrong["sftp: host key of 127.0.0.1"]["fix"]
+    assert "sellerd accounts trust laredoute" in wrong["sftp: host key of 127.0.0.1"]["fix"]
 
 
 def test_no_secret_is_ever_shown(say: Say, sandbox: Sandbox) -> None:  # D3
     there = sandbox.settings.laredoute
-    for output in (say("accounts", "check", "redoute", "--connect").output, say("accounts", "check", "redoute").output):
+    for output in (
+        say("accounts", "check", "laredoute", "--connect").output,
+        say("accounts", "check", "laredoute").output,
+    ):
         for secret in (there.http.password, there.sftp.password, there.items_key, there.read_orders_key):
             assert secret not in output
 
@@ -179,10 +179,11 @@ def test_a_wrong_catalogue_is_a_configuration_problem(
 ) -> None:  # D3 L17
     if content is not None:
         (tmp_path / "errors.toml").write_text(content)
-    configure(config_path, sandbox, tmp_path, more='[accounts.redoute.report]\ncatalogue = "errors.toml"')
+    with config_path.open("a") as config:
+        config.write('[accounts.laredoute.report]\ncatalogue = "errors.toml"\n')
     result = say("check-config")
     assert result.exit_code == 78
-    assert "accounts.redoute.report.catalogue" in result.output
+    assert "accounts.laredoute.report.catalogue" in result.output
     assert told in result.output
-    checked: Any = json.loads(say("accounts", "check", "redoute", "--json").stdout)
+    checked: Any = json.loads(say("accounts", "check", "laredoute", "--json").stdout)
     assert not checked["ok"]

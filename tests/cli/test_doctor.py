@@ -14,7 +14,7 @@ from daemon.config import load
 from daemon.model import AccountName
 from daemon.sandbox import Sandbox
 from daemon.store import open_store
-from tests.cli.conftest import RunningDaemon, Say, answer
+from tests.cli.conftest import CLOSED, RunningDaemon, Say, answer
 from tests.cli.test_commands import imported
 
 
@@ -171,25 +171,25 @@ def test_a_running_daemon_says_how_it_is(say: Say, running: RunningDaemon) -> No
     assert diagnosed(say, "--offline")["daemon"][0]["found"] == "the scheduler ticked last 16 s ago"
 
 
-def test_servers_are_greeted_and_with_connect_logged_in_to(say: Say, sandbox: Sandbox, config_path: Path) -> None:  # S3
-    load(config_path).daemon.state_dir.mkdir(mode=0o700)
+def test_servers_are_greeted_and_with_connect_logged_in_to(say: Say, sandbox: Sandbox) -> None:  # S3
     found = diagnosed(say)
-    assert {each["verdict"] for what in found if what.startswith(("redoute: ", "lewis: ")) for each in found[what]} == {
-        "ok"
-    }
-    assert "redoute: sftp (127.0.0.1)" in found
+    servers = [what for what in found if what.startswith(("laredoute: ", "johnlewis: "))]
+    assert {each["verdict"] for what in servers for each in found[what]} == {"ok"}
+    assert "laredoute: sftp (127.0.0.1)" in found
     connected = diagnosed(say, "--connect")
-    assert connected["redoute: orders service"][0]["found"] == "answers, and takes the token"
+    assert connected["laredoute: orders service"][0]["found"] == "answers, and takes the token"
     assert say("doctor", "--connect", "--offline").exit_code == 2
 
 
 def test_a_server_with_another_key_and_one_that_is_not_there_are_wrong(
     say: Say, sandbox: Sandbox, config_path: Path
 ) -> None:  # S3
-    text = config_path.read_text()
-    key = sandbox.describe()["johnlewis"]["sftp"]["host_key"]
-    other = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
-    config_path.write_text(text.replace(key, other))
-    assert "another host key" in diagnosed(say)["lewis: sftp (127.0.0.1)"][0]["found"]
-    config_path.write_text(text.replace(f"port = {sandbox.describe()['johnlewis']['sftp']['port']}", "port = 1"))
-    assert "look at the network" in diagnosed(say)["lewis: sftp (127.0.0.1)"][0]["fix"]
+    far = sandbox.describe()["johnlewis"]["sftp"]
+    known_hosts = load(config_path).known_hosts
+    text = known_hosts.read_text()
+    other = "AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
+    known_hosts.write_text(text.replace(far["host_key"].split()[1], other))
+    assert "another host key" in diagnosed(say)["johnlewis: sftp (127.0.0.1)"][0]["found"]
+    known_hosts.write_text(text.replace(f":{far['port']} ", f":{CLOSED} "))
+    config_path.write_text(config_path.read_text().replace(f"port = {far['port']}", f"port = {CLOSED}"))
+    assert "look at the network" in diagnosed(say)["johnlewis: sftp (127.0.0.1)"][0]["fix"]

@@ -241,6 +241,23 @@ async def test_a_line_of_a_report_holds_up_no_other(lewis: Scene) -> None:  # D9
     assert await lewis.all("listings ORDER BY id", "stock_state") == [("sent",), ("error",)]
 
 
+async def test_where_many_lines_of_a_report_raise_they_are_not_looked_for_one_by_one(lewis: Scene) -> None:  # D9 J4
+    await lewis.want()
+    await lewis.want(sku=RUG, ean="3701234567884", stock_number=RUG_NUMBER)
+    await lewis.turn(send_offers, MINUTE)
+    ((name,),) = await lewis.all("feeds", "name")
+    error = lewis.sandbox.johnlewis.files / "live" / "inventory" / "errors" / f"{name}.err"
+    odd = f"{STOCK_NUMBER},not in our range\n" * 64
+    error.write_text(f"part_number,error\n{odd}{RUG_NUMBER},not in our range\n")
+    finds_odd(lewis, STOCK_NUMBER)
+    with pytest.raises(Unforeseen, match="UnicodeEncodeError"):
+        await lewis.turn(read_reports, 2 * MINUTE)
+    # The good line at the end is left out with what stands beside it, and says nothing for the feed's silence either.
+    assert await lewis.all("listings ORDER BY id", "stock_state") == [("sent",), ("sent",)]
+    assert (await lewis.turn(read_reports, HOUR)).done == 0
+    assert await lewis.all("listings ORDER BY id", "stock_state") == [("sent",), ("sent",)]
+
+
 async def test_an_answer_to_an_update_holds_up_no_other_and_its_silence_is_no_yes(lewis: Scene) -> None:  # D9 J13
     orders = [lewis.sandbox.johnlewis.place_order(STOCK_NUMBER, units) for units in (1, 2)]
     lewis.sandbox.johnlewis.faults.add("reject_file", error="closed", times=2)

@@ -26,7 +26,7 @@ from daemon.jobs.reports import read_reports
 from daemon.jobs.updates import send_refunds, send_updates
 from daemon.marketplaces import Marketplace
 from daemon.marketplaces.dialects import DIALECTS
-from daemon.marketplaces.sellr.settings import OrdersTable
+from daemon.marketplaces.sellr.settings.orders import OrdersTable
 from daemon.model import (
     AccountName,
     FeedKind,

@@ -49,11 +49,11 @@ MUTANTS = (
     ),
     Mutant(
         "claim not committed",
-        "daemon/store/feeds.py",
+        "daemon/store/opening.py",
         (
             (
-                "    if rule.interval:\n        _set_gate(db, account, rule.kind, closed_for(rule.deadline",
-                "    if not rule:\n        _set_gate(db, account, rule.kind, closed_for(rule.deadline",
+                "    close_gate(db, account, rule, rule.deadline + rule.interval",
+                "    if not rule:\n        close_gate(db, account, rule, rule.deadline + rule.interval",
             ),
         ),
         ("tests/store/test_gate.py", "tests/store/test_feeds.py"),
@@ -72,7 +72,7 @@ MUTANTS = (
     ),
     Mutant(
         "gate per kind instead of per account",
-        "daemon/store/feeds.py",
+        "daemon/store/gates.py",
         (
             (
                 "    gate = read_gate(row)\n    told = wait(gate, now)\n",

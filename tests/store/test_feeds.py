@@ -9,7 +9,8 @@ from daemon.model import AnswerLine, ChannelStatus, Feed, FeedObject, Item, Mone
 from daemon.store.answers import Answered, Answers
 from daemon.store.changes import Change
 from daemon.store.database import Database
-from daemon.store.feeds import Feeds, GateClosed
+from daemon.store.feeds import Feeds
+from daemon.store.gates import GateClosed
 from daemon.store.listings import ItemRow, Listings, PriceRow, StockRow
 from daemon.store.payloads import Payloads
 from tests.store.conftest import ITEM_RULE, LEWIS, NOON, OFFER_RULE, REDOUTE, STOCK_RULE, moment

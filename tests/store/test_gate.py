@@ -6,9 +6,10 @@ import pytest
 
 from daemon.model import ChannelStatus, Feed
 from daemon.store.database import Database
-from daemon.store.feeds import Feeds, GateClosed
+from daemon.store.feeds import Feeds
+from daemon.store.gates import GateClosed
 from daemon.store.listings import Listings, StockRow
-from tests.store.conftest import NOON, OFFER_RULE, REDOUTE, moment
+from tests.store.conftest import ITEM_RULE, NOON, OFFER_RULE, REDOUTE, moment
 from tests.store.test_feeds import HOUR, LAMP, MINUTE, a_listing, opened, sent
 
 SECOND = timedelta(seconds=1)
@@ -150,6 +151,15 @@ async def test_accounts_do_not_share_a_gate(database: Database) -> None:  # L8
     await answered_feed(database, timedelta())
     rows = await database.read(lambda db: db.execute("SELECT account, kind FROM gates").fetchall())
     assert [tuple(row) for row in rows] == [("redoute", "offer")]
+
+
+async def test_feeds_without_an_interval_leave_no_gate_behind(database: Database) -> None:  # L2
+    await a_listing(database)
+    feeds = Feeds(database)
+    await feeds.in_doubt(await opened(feeds, ITEM_RULE), ITEM_RULE, "the reply was lost", moment(MINUTE))
+    await feeds.lapse(REDOUTE, ITEM_RULE, moment(48 * HOUR))
+    await feeds.refused(await opened(feeds, ITEM_RULE, 48 * HOUR), ITEM_RULE, "not valid", moment(49 * HOUR))
+    assert await database.read(lambda db: db.execute("SELECT * FROM gates").fetchall()) == []
 
 
 async def test_a_clock_set_back_by_years_between_two_boots_opens_the_gate_after_a_claim(

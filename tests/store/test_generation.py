@@ -10,7 +10,7 @@ import pytest
 from daemon.errors import StoreError
 from daemon.model import ChannelStatus, Feed
 from daemon.store import Store, open_store
-from daemon.store.feeds import GateClosed
+from daemon.store.gates import GateClosed
 from daemon.store.generation import mark_of
 from daemon.store.listings import StockRow
 from daemon.store.users import Role

@@ -23,7 +23,7 @@ from daemon.model import (
 )
 from daemon.store import Store
 from daemon.store.database import Database
-from daemon.store.feeds import GateClosed
+from daemon.store.gates import GateClosed
 from daemon.store.guard import GuardRule, Suspicion
 from daemon.store.imagined import imagined_store
 from daemon.store.listings import ItemRow, PriceRow, StockRow

@@ -10,7 +10,8 @@ from daemon.model import AccountName, AnswerLine, ChannelStatus, Feed, RemoteFil
 from daemon.store.answers import Answered, Answers
 from daemon.store.database import Database
 from daemon.store.deliveries import Deliveries, DeliveryKind
-from daemon.store.feeds import Feeds, GateClosed
+from daemon.store.feeds import Feeds
+from daemon.store.gates import GateClosed
 from daemon.store.listings import Listings, StockRow
 from daemon.store.payloads import Payloads
 from tests.store.conftest import ITEM_RULE, LEWIS, NOON, OFFER_RULE, REDOUTE, STOCK_RULE, moment

@@ -17,7 +17,7 @@ from daemon.marketplaces.sellr.offers import SellerOfferRequest
 from daemon.model import AccountName, Feed, FeedId, FeedKind, FeedObject, FeedState, Sku
 from daemon.store import Store
 from daemon.store.database import Database, migrations, statements
-from daemon.store.feeds import _object, _page, _pages, _rows
+from daemon.store.feed_objects import _object, _page, _pages, _rows
 from daemon.store.rows import RowForm
 from tests.marketplaces.edge.account import account
 from tests.marketplaces.sellr.made_up import settings

@@ -43,8 +43,9 @@ from daemon.rules.promotions import Charged
 from daemon.store import Store
 from daemon.store.changes import Change
 from daemon.store.database import Database, migrations, statements
-from daemon.store.feeds import GateClosed, due_condition
+from daemon.store.gates import GateClosed
 from daemon.store.listings import ItemRow, PriceRow, StockRow
+from daemon.store.opening import due_condition
 from daemon.store.prices import _BEGAN, _LOWEST
 from daemon.store.promotions import PromotionRow
 from daemon.store.reference import ReferenceKind

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 from daemon.errors import Refused
 from daemon.marketplaces.sellr import xmlread
 from daemon.marketplaces.sellr.envelopes import SOAP_11, element_text, envelope, fault
-from daemon.marketplaces.sellr.settings import ItemsTable, SellrSettings
+from daemon.marketplaces.sellr.settings import SellrSettings
+from daemon.marketplaces.sellr.settings.items import ItemsTable
 from daemon.marketplaces.sellr.wire import cdata, clean, content
 from daemon.model import Attribute, FeedObject, Item, Photo
 from daemon.rules.html import canonical

@@ -11,7 +11,8 @@ from typing import Protocol
 from anyio import to_thread
 
 from daemon.errors import Unreadable
-from daemon.marketplaces.sellr.settings import ReportTable, SellrSettings
+from daemon.marketplaces.sellr.settings import SellrSettings
+from daemon.marketplaces.sellr.settings.reports import ReportTable
 from daemon.marketplaces.sellr.xmlread import ElementReader
 from daemon.model import AnswerLine, RemoteFile
 
