@@ -4,13 +4,12 @@ from collections.abc import Mapping
 
 LIMITS: Mapping[str, str] = {
     "orders": (
-        "Python with the store starts in 0.2 s, three times what the peer takes in all. Of the 0.28 s of CPU after"
+        "Python with the store starts in 0.2 s, three times what the peer takes in all. Of the 0.3 s of CPU after"
         " that, SQLite has 0.1 s, of which it needs 0.05 s also where it copies the same 36,000 rows by itself: as"
         " long as the peer, which has no index, no key and no check. Compressing the files takes 0.02 s. The rest is"
-        " Python, 7 us a line: 5 to make a checked order line of what the file says, of which csv takes 0.8, and 2 to"
+        " Python, 9 us a line: 6 to make a checked order line of what the file says, of which csv takes 0.8, and 3 to"
         " make its row and those of its order. To parse beside SQLite gains nothing: two hundred rows are written in"
-        " half a millisecond, and then the interpreter's lock has to come back from the parser, which takes longer"
-        " than that."
+        " half a millisecond, and then the interpreter's lock has to come back from the parser, which takes as long."
     ),
     "report": (
         "SQLite's one writer, and how many rows it writes. For each line the peer writes one row besides its import; we"
