@@ -14,7 +14,7 @@ from daemon.settings import ThresholdsTable
 from daemon.store.alerts import Backlog
 from daemon.store.claim_views import NEEDS_A_PERSON
 from daemon.store.facts import AccountFacts
-from daemon.store.guard import VANISHING, GuardRule
+from daemon.store.holds import VANISHING, GuardRule
 from daemon.store.pauses import Pause
 
 #: a job is silent after this many of its intervals, and never sooner than its threshold

@@ -16,7 +16,7 @@ from daemon.rules.causes import ABOUT, Cause, CauseKind, Severity
 from daemon.settings import ThresholdsTable
 from daemon.store.alerts import Backlog
 from daemon.store.facts import AccountFacts
-from daemon.store.guard import GuardRule
+from daemon.store.holds import GuardRule
 from daemon.store.pauses import Pause
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

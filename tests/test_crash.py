@@ -15,7 +15,8 @@ import pytest
 from daemon.model import AccountName, Item, Money, Photo, Sku
 from daemon.sandbox import JohnLewisSettings, LaRedouteSettings, Sandbox, SandboxSettings
 from daemon.store import open_store, read_store
-from daemon.store.listings import ItemRow, PriceRow, StockRow
+from daemon.store.figures import Figures
+from daemon.store.listings import ItemRow, PriceRow
 from tests.jobs.scene import NOON
 from tests.test_daemon_process import Site
 
@@ -94,10 +95,10 @@ async def fill(database: Path) -> None:
         ]
         await store.listings.put_items(redoute, rows, NOON, ["", ""], item_feed=True)
         await store.listings.put_prices(redoute, [PriceRow(Sku(sku), Money(1990, "EUR")) for sku in EANS], NOON)
-        await store.listings.put_stock(redoute, [StockRow(Sku(sku), 9) for sku in EANS], NOON)
+        await store.listings.put_stock(redoute, Figures(dict.fromkeys(EANS, 9)), NOON)
         chairs = [ItemRow(Sku(sku), Item(), channel_item_id=part) for sku, part in PARTS.items()]
         await store.listings.put_items(lewis, chairs, NOON, ["", ""], item_feed=False)
-        await store.listings.put_stock(lewis, [StockRow(Sku(sku), 9) for sku in PARTS], NOON)
+        await store.listings.put_stock(lewis, Figures(dict.fromkeys(PARTS, 9)), NOON)
 
 
 def torn(content: bytes, whole: list[bytes]) -> bool:

@@ -29,7 +29,7 @@ from daemon.marketplaces.sellr.settings import SellrSettings
 from daemon.model import AccountName, AnswerLine, Feed, FeedId, FeedKind, FeedState, Moment, Sku
 from daemon.settings import AccountSettings
 from daemon.store import Store, open_store
-from daemon.store.listings import StockRow
+from daemon.store.figures import Figures
 from daemon.store.times import to_us
 
 LISTINGS, FEW = 1_000_000, 1_000
@@ -175,7 +175,7 @@ async def change(database: Path) -> None:
             now = Moment(now.at + EVERY_HOUR, "boot", now.boot_ns + 10**13, synchronised=True)
             sku = Sku(f"SKU-{number * 7919 % FEW}")
             started = time.perf_counter()
-            await store.listings.put_stock(account, [StockRow(sku, 1_000 + now.at.hour)], now.at)
+            await store.listings.put_stock(account, Figures({sku: 1_000 + now.at.hour}), now.at)
             feed = await _open(store, account, settings, now)
             feed = await _spool(store, feed, settings)
             taken.append(time.perf_counter() - started)

@@ -127,7 +127,7 @@ class Stock(Intake[int]):
 
     async def put(self, ready: Figures) -> list[Took]:
         """Store a batch: what each did."""
-        return [_TOOK[change] for change in await self.store.listings.put_stocks(self.name, ready, self.at)]
+        return [_TOOK[change] for change in await self.store.listings.put_stock(self.name, ready, self.at)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from daemon.model import AccountName, ItemLimits, ListingFault, Sku, SyncState
 from daemon.rules.listing import Verdict, judge
 from daemon.settings import AccountSettings
 from daemon.store import Store
-from daemon.store.listings import Stored, Verdicts
+from daemon.store.items import Stored, Verdicts
 
 #: Listings of one transaction: the writer is never busy for long.
 BATCH = 1_000
@@ -55,7 +55,7 @@ async def validation(
     Raises NotAllowed when the marketplace takes no items.
     """
     limits = limits_of(account)
-    page = await store.listings.page(AccountName(account.name), skus=skus, after=after, limit=limit)
+    page = await store.items.page(AccountName(account.name), skus=skus, after=after, limit=limit)
     return [{"sku": stored.sku, **asdict(verdict)} for stored, verdict in await _judged(store, account, page, limits)]
 
 
@@ -69,7 +69,7 @@ async def rejudge(store: Store, account: AccountSettings, at: datetime) -> Rejud
     async for page in _pages(store, name):
         judged = await _judged(store, account, page, limits)
         verdicts = [_as_kept(stored, verdict) for stored, verdict in judged]
-        freed, held_back = await store.listings.rejudge(name, verdicts, at)
+        freed, held_back = await store.items.rejudge(name, verdicts, at)
         done.judged += len(page)
         done.freed += freed
         done.held_back += held_back
@@ -81,7 +81,7 @@ async def rejudge(store: Store, account: AccountSettings, at: datetime) -> Rejud
 
 async def _pages(store: Store, name: AccountName) -> AsyncIterator[list[Stored]]:
     after = ""
-    while page := await store.listings.page(name, after=after, limit=BATCH):
+    while page := await store.items.page(name, after=after, limit=BATCH):
         yield page
         after = page[-1].sku
 

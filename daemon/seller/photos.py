@@ -77,7 +77,7 @@ async def check_photos(
             f" it, write in [accounts.{account.name}.items.photos]: check = true"
         )
     after = ""
-    while page := await store.listings.page(AccountName(account.name), skus=skus, after=after, limit=_BATCH):
+    while page := await store.items.page(AccountName(account.name), skus=skus, after=after, limit=_BATCH):
         after = page[-1].sku
         photos = [(stored.sku, photo) for stored in page for photo in stored.item.photos]
         looked = await _look(outward, {photo.url for _, photo in photos}, terms)

@@ -20,7 +20,8 @@ from daemon.store.erasures import Erasures
 from daemon.store.facts import Facts
 from daemon.store.feeds import Feeds
 from daemon.store.folders import Folders
-from daemon.store.guard import Guard
+from daemon.store.guard_cases import Guard
+from daemon.store.items import Items
 from daemon.store.listings import Listings
 from daemon.store.orders import Orders
 from daemon.store.overview import Overview
@@ -29,6 +30,7 @@ from daemon.store.payloads import Payloads
 from daemon.store.promotions import Promotions
 from daemon.store.reference import ReferenceData
 from daemon.store.rehearsals import Rehearsals
+from daemon.store.rejections import Rejections
 from daemon.store.requests import Requests
 from daemon.store.retention import Retention
 from daemon.store.runs import Runs
@@ -62,6 +64,7 @@ class Store:
         self.feeds = Feeds(database)
         self.folders = Folders(database)
         self.guard = Guard(database)
+        self.items = Items(database)
         self.listings = Listings(database)
         self.orders = Orders(database)
         self.overview = Overview(database)
@@ -70,6 +73,7 @@ class Store:
         self.promotions = Promotions(database)
         self.reference = ReferenceData(database)
         self.rehearsals = Rehearsals(database)
+        self.rejections = Rejections(database)
         self.requests = Requests(database)
         self.retention = Retention(database)
         self.runs = Runs(database)

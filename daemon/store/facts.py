@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from daemon.model import AccountName, FeedKind, FeedRule, OfferTerms
 from daemon.store.database import Database
 from daemon.store.deliveries import STANDS_ASIDE
-from daemon.store.guard import GuardRule
+from daemon.store.holds import GuardRule
 from daemon.store.opening import due_condition
 from daemon.store.standings import waiting_line
 from daemon.store.times import from_us, to_us

@@ -9,7 +9,7 @@ from anyio import to_thread
 
 from daemon.model import Feed, FeedObject, Money, Part, Promotion, UsualRow
 from daemon.store.database import READERS, Database
-from daemon.store.listings import extras_of, item_from_json, vat_rate_of
+from daemon.store.listing_columns import extras_of, item_from_json, vat_rate_of
 from daemon.store.rows import RowForm, is_plain
 from daemon.store.times import from_us
 

@@ -2,10 +2,9 @@
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
 
 from daemon.model import AccountName, Part
 from daemon.store.changes import Change
@@ -31,20 +30,6 @@ class Figures:
 
 
 _JSON = json.JSONEncoder(check_circular=False, separators=(",", ":"))
-
-
-class Done(NamedTuple):
-    """What new figures did: all have changed their listings but those that are named here by their SKUs."""
-
-    unchanged: Collection[str] = ()
-    unknown: Collection[str] = ()
-
-    def of(self, skus: Sequence[str]) -> list[Change]:
-        """What the figure of each of these did."""
-        if not self.unchanged and not self.unknown:
-            return [Change.CHANGED] * len(skus)
-        others = dict.fromkeys(self.unchanged, Change.UNCHANGED) | dict.fromkeys(self.unknown, Change.UNKNOWN)
-        return [others.get(sku, Change.CHANGED) for sku in skus]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +75,13 @@ def without_repeats(rows: Iterable[tuple[str, Figure]]) -> Iterator[Figures]:
     yield Figures(some)
 
 
-def put_figures(db: sqlite3.Connection, account: AccountName, part: Part, figures: Figures, at: datetime) -> Done:
-    """Give listings new figures, which makes the part Pending; one that has them already stays as it is."""
+def put_figures(
+    db: sqlite3.Connection, account: AccountName, part: Part, figures: Figures, at: datetime
+) -> list[Change]:
+    """Give listings new figures, which makes the part Pending; one that has them already stays as it is.
+
+    Returns what each figure did, in their order.
+    """
     columns = _COLUMNS[part]
     named = {"account": account, "at": to_us(at), "figures": figures.text}
     db.execute(
@@ -103,7 +93,8 @@ def put_figures(db: sqlite3.Connection, account: AccountName, part: Part, figure
         f" FROM {_FOUND} WHERE NOT ({columns.alike})",
         named,
     ).rowcount
-    done = Done() if differing == len(figures.skus) else _others(db, columns, named, len(figures.skus) - differing)
+    alike = len(figures.skus) - differing
+    others = _others(db, columns, named, alike) if alike else {}
     db.execute(
         'INSERT INTO events (at, account, subject, subject_id, what, "from", "to")'  # noqa: S608 - our own enum
         f" SELECT :at, :account, 'listing', listing, '{part}', coalesce(before, ''), first FROM temp.differing",
@@ -116,19 +107,20 @@ def put_figures(db: sqlite3.Connection, account: AccountName, part: Part, figure
         named,
     )
     db.execute("DELETE FROM temp.differing")
-    return done
+    return [others.get(sku, Change.CHANGED) for sku in figures.skus] if others else [Change.CHANGED] * differing
 
 
-def _others(db: sqlite3.Connection, columns: _Columns, named: Mapping[str, object], count: int) -> Done:
-    """Those that change nothing: asked for only where there are any, as one text too."""
+def _others(db: sqlite3.Connection, columns: _Columns, named: Mapping[str, object], count: int) -> dict[str, Change]:
+    """What the SKUs do that change nothing, by name: asked for only where there are any, as one text too."""
     unchanged = _skus(db, f"SELECT json_group_array(l.sku) FROM {_FOUND} WHERE {columns.alike}", named)  # noqa: S608
+    others = dict.fromkeys(unchanged, Change.UNCHANGED)
     if len(unchanged) == count:
-        return Done(unchanged)
+        return others
     unknown = (
         "SELECT json_group_array(g.key) FROM json_each(:figures) g"
         " WHERE NOT EXISTS (SELECT 1 FROM listings l WHERE l.account = :account AND l.sku = g.key)"
     )
-    return Done(unchanged, _skus(db, unknown, named))
+    return others | dict.fromkeys(_skus(db, unknown, named), Change.UNKNOWN)
 
 
 def _skus(db: sqlite3.Connection, question: str, named: Mapping[str, object]) -> list[str]:

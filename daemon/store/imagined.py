@@ -19,7 +19,7 @@ from anyio import CancelScope
 from daemon.model import AccountName, FeedKind, Item, Sku
 from daemon.store import Store
 from daemon.store.database import Database, connect_imagining
-from daemon.store.listings import item_from_json
+from daemon.store.listing_columns import item_from_json
 from daemon.store.standings import open_line
 from daemon.store.times import from_us
 

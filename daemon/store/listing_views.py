@@ -6,9 +6,10 @@ from dataclasses import fields
 
 from daemon.model import ERROR_NAMES, AccountName, Part, Sku, StockExtras, StockKnobs
 from daemon.store.feed_views import feed_object
-from daemon.store.guard import GUARDED
-from daemon.store.listings import extras_of, knobs_of, vat_rate_of
+from daemon.store.holds import held
+from daemon.store.listing_columns import extras_of, knobs_of, vat_rate_of
 from daemon.store.plain import PAGE, View, instants, some, timeline
+from daemon.store.rejections import AS_IT_STANDS
 
 #: columns: how the marketplace has rejected the parts of a listing, as JSON, whatever has changed since
 REJECTED = (
@@ -20,9 +21,8 @@ REJECTED = (
 )
 #: the condition that a part was rejected too often as it stands (L2)
 BLOCKED = (
-    "EXISTS (SELECT 1 FROM rejections r WHERE r.listing = listings.id AND r.blocked_at IS NOT NULL AND r.revision ="
-    " CASE r.part WHEN 'item' THEN item_revision WHEN 'stock' THEN stock_revision WHEN 'price' THEN price_revision"
-    " ELSE end_revision END)"
+    "EXISTS (SELECT 1 FROM rejections r WHERE r.listing = listings.id AND r.blocked_at IS NOT NULL"  # noqa: S608
+    f" AND {AS_IT_STANDS})"
 )
 
 
@@ -66,7 +66,7 @@ def listing(row: sqlite3.Row) -> View:
         "ended": bool(row["ended"]),
         "parts": {part.value: _part(row, part, rejected.get(part.value)) for part in Part},
         # A held part is Pending all the same: the guard keeps it from leaving.
-        "held": [part.value for part in GUARDED if row[f"{part}_hold"] == row[f"{part}_revision"]],
+        "held": [part.value for part in held(row)],
         "rejection": json.loads(row["rejection"]) if row["rejection"] else None,
         "warnings": [*(json.loads(row["warnings"]) if row["warnings"] != "[]" else ()), *_price_warnings(row)],
         "stock_knobs": _plain(knobs_of(row)),

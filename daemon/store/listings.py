@@ -2,34 +2,44 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from decimal import Decimal
-from typing import NamedTuple
+from typing import Any
 
 from daemon.model import (
     AccountName,
-    Attribute,
     ChannelStatus,
     Item,
     Levies,
     ListingFault,
     Money,
     Part,
-    Photo,
     Sku,
     StockExtras,
     StockKnobs,
     SyncState,
 )
-from daemon.rules import safety
 from daemon.rules.listing import immutable_changes
 from daemon.store.changes import Change
 from daemon.store.database import Database
 from daemon.store.events import tell
 from daemon.store.figures import Figures, put_figures, without_repeats
+from daemon.store.listing_columns import (
+    KNOBS,
+    Columns,
+    extras_of,
+    extras_to_json,
+    item_from_json,
+    item_to_json,
+    knob_columns,
+    knobs_of,
+    levies_of,
+    levy_columns,
+    warnings_to_json,
+)
 from daemon.store.orders import match_lines
+from daemon.store.rejections import rejected
 from daemon.store.times import to_us
 
 
@@ -48,48 +58,6 @@ class ItemRow:
     knobs: StockKnobs | None = None
     levies: Levies | None = None
     extras: StockExtras | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """The item of a listing as it is kept. `held_back` says that our own rules keep it from being sent."""
-
-    sku: Sku
-    item: Item
-    revision: int
-    state: SyncState
-    error: str
-    held_back: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Verdicts:
-    """What the rules say now of a listing as it was kept at this revision: its faults as one text, and its warnings.
-
-    `told` are the warnings where the item cannot be held back any more, because the marketplace has it.
-    """
-
-    sku: Sku
-    revision: int
-    error: str
-    warnings: Sequence[ListingFault]
-    told: Sequence[ListingFault]
-
-
-@dataclass(frozen=True, slots=True)
-class Retried:
-    """What another try did: the parts that are sent again, those that are blocked, and the item if it is held back."""
-
-    again: tuple[Part, ...] = ()
-    blocked: tuple[Part, ...] = ()
-    held_back: bool = False
-
-
-class StockRow(NamedTuple):
-    """Units in stock of one SKU; a tuple, because a file has a million of them."""
-
-    sku: Sku
-    stock: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,83 +121,23 @@ class Listings:
         )
         return {Sku(row["sku"]): row["rrp_minor"] for row in rows}
 
-    async def page(
-        self, account: AccountName, *, skus: Sequence[Sku] | None = None, after: str = "", limit: int = 1_000
-    ) -> list[Stored]:
-        """Items by SKU, behind `after`, to be judged: those of `skus`, or all."""
-        return await self._database.read(lambda db: _items(db, account, skus, after, limit))
-
-    async def rejudge(self, account: AccountName, verdicts: Sequence[Verdicts], at: datetime) -> tuple[int, int]:
-        """Apply what the rules say now to listings that have not changed since: how many are freed, how many held back.
-
-        Only what waits to be sent, or was held back before, moves; what the marketplace has, or has rejected, is told.
-        """
-
-        def work(db: sqlite3.Connection) -> tuple[int, int]:
-            moved = [_rejudge(db, account, verdict, at) for verdict in verdicts]
-            return moved.count("pending"), moved.count("error")
-
-        return await self._database.write(work)
-
-    async def put_stock(self, account: AccountName, rows: Iterable[StockRow], at: datetime) -> list[Change]:
-        """Set stock; a new figure makes the stock part Pending (L6)."""
-        return await self._put(account, Part.STOCK, without_repeats(rows), at)
-
-    async def put_stocks(self, account: AccountName, figures: Figures, at: datetime) -> list[Change]:
-        """Set the stock of many listings, made ready before."""
-        return await self._put(account, Part.STOCK, [figures], at)
+    async def put_stock(self, account: AccountName, figures: Figures, at: datetime) -> list[Change]:
+        """Set the units in stock of listings; a new figure makes the stock part Pending (L6)."""
+        return await self._database.write(lambda db: put_figures(db, account, Part.STOCK, figures, at))
 
     async def put_prices(self, account: AccountName, rows: Iterable[PriceRow], at: datetime) -> list[Change]:
         """Set prices; a new figure makes the price part Pending (L7)."""
         given = ((row.sku, (row.price.minor, row.rrp.minor if row.rrp else None)) for row in rows)
-        return await self._put(account, Part.PRICE, without_repeats(given), at)
 
-    async def _put(self, account: AccountName, part: Part, sets: Iterable[Figures], at: datetime) -> list[Change]:
         def work(db: sqlite3.Connection) -> list[Change]:
-            return [
-                change for figures in sets for change in put_figures(db, account, part, figures, at).of(figures.skus)
-            ]
+            sets = without_repeats(given)
+            return [change for figures in sets for change in put_figures(db, account, Part.PRICE, figures, at)]
 
         return await self._database.write(work)
 
-    async def retry(self, account: AccountName, sku: Sku, at: datetime) -> Retried:
-        """Make the parts of a listing that the marketplace rejected Pending again, but for those that are blocked."""
-        return await self._database.write(lambda db: _retry(db, account, sku, at))
 
-    async def unblock(self, account: AccountName, sku: Sku, at: datetime) -> tuple[Part, ...]:
-        """Make the blocked parts of a listing Pending, and count their rejections from the start again."""
-        return await self._database.write(lambda db: _unblock(db, account, sku, at))
-
-
-#: fields that items did not have from the start: left out where empty, so that an item that was kept before them stays
-#: equal to itself, and is not sent again for nothing
-_LATER = frozenset(safety.FIELDS) - {"manufacturer"}
-
-
-_NO_ITEM, _NO_EXTRAS = Item(), StockExtras()
-
-
-def item_to_json(item: Item) -> str:
-    """An item as it is kept; equal items give equal texts."""
-    kept = {name: value for name, value in asdict(item).items() if value or name not in _LATER}
-    return json.dumps(kept, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-
-
-def item_from_json(text: str) -> Item:
-    """The item that `item_to_json` kept; an empty object is an item of which nothing is known."""
-    if text == "{}":
-        return _NO_ITEM
-    fields = json.loads(text)
-    return Item(
-        **{
-            **fields,
-            "photos": tuple(Photo(**photo) for photo in fields.get("photos", ())),
-            "attributes": tuple(Attribute(**attribute) for attribute in fields.get("attributes", ())),
-        }
-    )
-
-
-def _find(db: sqlite3.Connection, account: str, sku: str) -> sqlite3.Row | None:
+def find(db: sqlite3.Connection, account: str, sku: str) -> sqlite3.Row | None:
+    """One listing as it is kept; None where there is none."""
     row: sqlite3.Row | None = db.execute(
         "SELECT * FROM listings WHERE account = ? AND sku = ?", (account, sku)
     ).fetchone()
@@ -245,51 +153,91 @@ def _put_item(
     *,
     item_feed: bool,
 ) -> Change:
-    kept = _find(db, account, row.sku)
-    text = item_to_json(row.item)
-    fault, warnings = verdict[0], _warnings_to_json(verdict[1])
-    state = "error" if fault else "pending" if item_feed else "not_needed"
+    fault, warnings = verdict[0], warnings_to_json(verdict[1])
+    item = {
+        "item": item_to_json(row.item),
+        "ean": row.item.ean,
+        "item_state": "error" if fault else "pending" if item_feed else "not_needed",
+        "item_error": fault,
+    }
+    kept = find(db, account, row.sku)
     if kept is None:
-        listing = db.execute(
-            "INSERT INTO listings (account, sku, ean, channel_item_id, item, item_state, item_error, item_revision,"
-            " ended, end_state, end_revision, handling_days, created_at, changed_at, warnings)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
-            (
-                *(account, row.sku, row.item.ean, row.channel_item_id or "", text, state, fault),
-                *(int(bool(row.ended)), "pending" if row.ended else "not_needed", int(bool(row.ended))),
-                *(row.handling_days, to_us(at), to_us(at), warnings),
-            ),
-        ).fetchone()[0]
-        if row.knobs is not None:
-            _set_knobs(db, listing, row.knobs)
-        if row.levies is not None:
-            _set_levies(db, listing, row.levies)
-        if row.extras is not None:
-            _set_extras(db, listing, row.extras)
-        tell(db, at, account, ("listing", listing), "imported", why=fault)
-        match_lines(db, account, listing, at)
+        _create(db, account, row, {**item, "warnings": warnings}, at)
         return Change.CREATED
-    if item_feed and kept["item"] != text and _guarded(kept, row.item):
+    if item_feed and kept["item"] != item["item"] and _guarded(kept, row.item):
         return Change.IMMUTABLE
     if kept["warnings"] != warnings:
         db.execute("UPDATE listings SET warnings = ? WHERE id = ?", (warnings, kept["id"]))
-    changes = [
-        _change_item(db, kept, text, row.item.ean, state, fault),
-        _change_channel_item_id(db, kept, row.channel_item_id, at),
-        _change_end(db, kept, ended=row.ended),
-        _change_handling(db, kept, row.handling_days),
-        _change_knobs(db, kept, row.knobs),
-        _change_levies(db, kept, row.levies),
-        _change_extras(db, kept, row.extras),
-    ]
-    told = [change for change in changes if change is not None]
-    for what, before, after in told:
-        tell(db, at, account, ("listing", kept["id"]), what, moved=(before, after), why=fault)
-    if not told:
+    said = _said(row)
+    new = [name for name, value in said.items() if kept[name] != value]
+    if _differs(db, kept, item):
+        new += item
+    if not new:
         return Change.UNCHANGED
-    db.execute("UPDATE listings SET changed_at = ? WHERE id = ?", (to_us(at), kept["id"]))
-    match_lines(db, account, kept["id"], at)
+    _change(db, kept, said | item, new, at)
     return Change.CHANGED
+
+
+def _create(db: sqlite3.Connection, account: AccountName, row: ItemRow, item: Mapping[str, str], at: datetime) -> None:
+    values = {
+        "account": account,
+        "sku": row.sku,
+        "created_at": to_us(at),
+        "changed_at": to_us(at),
+        **item,
+        "item_revision": 1,
+        **_said(row),
+        **({"end_state": "pending", "end_revision": 1} if row.ended else {}),
+    }
+    listing = db.execute(
+        f"INSERT INTO listings ({', '.join(values)}) VALUES ({', '.join('?' * len(values))}) RETURNING id",  # noqa: S608 - our own names
+        tuple(values.values()),
+    ).fetchone()[0]
+    tell(db, at, account, ("listing", listing), "imported", why=item["item_error"])
+    match_lines(db, account, listing, at)
+
+
+def _change(
+    db: sqlite3.Connection, kept: sqlite3.Row, wanted: Mapping[str, Any], new: Sequence[str], at: datetime
+) -> None:
+    """Give a listing those columns of what is wanted that are new; the parts that say them are Pending."""
+    listing, account = kept["id"], kept["account"]
+    if "channel_item_id" in new and kept["channel_item_id"]:
+        db.execute(
+            "INSERT INTO former_numbers (listing, account, channel_item_id, until) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (listing, channel_item_id) DO UPDATE SET until = excluded.until",
+            (listing, account, kept["channel_item_id"], to_us(at)),
+        )
+    changes = [*(f"{name} = :{name}" for name in new), "changed_at = :changed_at"]
+    changes += [_SAID_ANEW[part] for part, names in _SAID_BY.items() if not names.isdisjoint(new)]
+    db.execute(
+        f"UPDATE listings SET {', '.join(changes)} WHERE id = :id",  # noqa: S608 - our own names
+        {**wanted, "changed_at": to_us(at), "id": listing},
+    )
+    for value in _VALUES:
+        if not value.columns.isdisjoint(new):
+            why = wanted["item_error"] if value is _ITEM else ""
+            moved = (value.told(kept), value.told(wanted))
+            tell(db, at, account, ("listing", listing), value.what, moved=moved, why=why)
+    match_lines(db, account, listing, at)
+
+
+def _differs(db: sqlite3.Connection, kept: sqlite3.Row, item: Mapping[str, str]) -> bool:
+    """Whether an item is another than the one kept, or stands differently now by our own rules.
+
+    Of the same item, a rejection of the marketplace stays (L2).
+    """
+    if kept["item"] != item["item"]:
+        return True
+    if kept["item_error"] == item["item_error"]:
+        return False
+    return item["item_error"] != "" or (kept["item_state"] == "error" and Part.ITEM not in rejected(db, kept["id"]))
+
+
+def _guarded(kept: sqlite3.Row, wanted: Item) -> bool:
+    """Whether the marketplace has created the product, or is about to, and this would change what then cannot (L4)."""
+    created = kept["channel_status"] != ChannelStatus.ABSENT or kept["item_state"] == SyncState.SENT
+    return created and bool(immutable_changes(item_from_json(kept["item"]), wanted))
 
 
 def _holders(db: sqlite3.Connection, account: AccountName, numbers: Sequence[str]) -> dict[str, Sku]:
@@ -322,260 +270,64 @@ def _taken(db: sqlite3.Connection, account: AccountName, rows: Sequence[ItemRow]
         refused |= more
 
 
-_Told = tuple[str, str, str] | None
+def _said(row: ItemRow) -> dict[str, Any]:
+    """The columns of what a row says beside its item; what it leaves as it is has none."""
+    plain = {"channel_item_id": row.channel_item_id, "ended": row.ended, "handling_days": row.handling_days}
+    said: dict[str, Any] = {name: value for name, value in plain.items() if value is not None}
+    if row.knobs is not None:
+        said |= knob_columns(row.knobs)
+    if row.levies is not None:
+        said |= levy_columns(row.levies)
+    if row.extras is not None:
+        said["stock_extras"] = extras_to_json(row.extras)
+    return said
 
 
-def _change_item(db: sqlite3.Connection, kept: sqlite3.Row, text: str, ean: str, state: str, fault: str) -> _Told:
-    if kept["item"] == text and (fault == kept["item_error"] or not _local_fault_gone(db, kept, fault)):
-        return None
-    db.execute(
-        "UPDATE listings SET item = ?, ean = ?, item_state = ?, item_error = ?, item_revision = item_revision + 1"
-        " WHERE id = ?",
-        (text, ean, state, fault, kept["id"]),
-    )
-    return "item", kept["item_state"], state
+#: what each part says to the marketplace of these values, so that it is Pending when one of them changes; to another
+#: article number nobody has ever said our stock (J2)
+_SAID_BY = {
+    Part.ITEM: frozenset({"item"}),
+    Part.STOCK: frozenset({"channel_item_id", "handling_days", "stock_extras", *KNOBS}),
+    Part.PRICE: frozenset({"vat_bp", "eco_minor"}),
+    Part.END: frozenset({"ended"}),
+}
+_PENDING = "{0}_state = CASE WHEN {1} IS NULL THEN {0}_state ELSE 'pending' END, {0}_error = ''"
+#: the assignments for a part that has something new to say, if there is anything yet; how an item stands, our rules say
+_SAID_ANEW = {
+    Part.ITEM: "item_revision = item_revision + 1",
+    Part.STOCK: f"stock_revision = stock_revision + 1, {_PENDING.format('stock', 'stock')}",
+    Part.PRICE: f"price_revision = price_revision + 1, {_PENDING.format('price', 'price_minor')}",
+    Part.END: "end_revision = end_revision + 1, end_state = 'pending', end_error = ''",
+}
 
 
-def _local_fault_gone(db: sqlite3.Connection, kept: sqlite3.Row, fault: str) -> bool:
-    """Whether the same item stands differently now by our own rules; a rejection of the marketplace stays (L2)."""
-    if fault:
-        return True
-    return kept["item_state"] == "error" and _rejection(db, kept, Part.ITEM) is None
+@dataclass(frozen=True, slots=True)
+class _Value:
+    """What one event tells of: some columns of a listing, as they were and as they are."""
+
+    what: str
+    columns: frozenset[str]
+    told: Callable[[Columns], str]
 
 
-def _guarded(kept: sqlite3.Row, wanted: Item) -> bool:
-    """Whether the marketplace has created the product, or is about to, and this would change what then cannot (L4)."""
-    created = kept["channel_status"] != ChannelStatus.ABSENT or kept["item_state"] == SyncState.SENT
-    return created and bool(immutable_changes(item_from_json(kept["item"]), wanted))
+def _spoken(value: StockKnobs | StockExtras | Levies) -> str:
+    return ", ".join(f"{name} {said}" for name, said in asdict(value).items() if said not in (None, ""))
 
 
-def _rejection(db: sqlite3.Connection, kept: sqlite3.Row, part: Part) -> sqlite3.Row | None:
-    """How the marketplace has rejected a part as it stands now; None where it has not."""
-    row: sqlite3.Row | None = db.execute(
-        "SELECT * FROM rejections WHERE listing = ? AND part = ? AND revision = ?",
-        (kept["id"], part, kept[f"{part}_revision"]),
-    ).fetchone()
-    return row
+def _days(row: Columns) -> str:
+    return "" if row["handling_days"] is None else str(row["handling_days"])
 
 
-def _warnings_to_json(warnings: Sequence[ListingFault]) -> str:
-    return json.dumps([asdict(warning) for warning in warnings], ensure_ascii=False, separators=(",", ":"))
-
-
-def _items(db: sqlite3.Connection, account: str, skus: Sequence[Sku] | None, after: str, limit: int) -> list[Stored]:
-    rows = db.execute(
-        "SELECT l.sku, l.item, l.item_revision, l.item_state, l.item_error, r.listing IS NOT NULL AS rejected"
-        " FROM listings l"
-        " LEFT JOIN rejections r ON r.listing = l.id AND r.part = 'item' AND r.revision = l.item_revision"
-        " WHERE l.account = :account AND l.sku > :after"
-        " AND (:skus IS NULL OR l.sku IN (SELECT value FROM json_each(:skus))) ORDER BY l.sku LIMIT :limit",
-        {"account": account, "after": after, "skus": None if skus is None else json.dumps(skus), "limit": limit},
-    ).fetchall()
-    return [
-        Stored(
-            Sku(row["sku"]),
-            item_from_json(row["item"]),
-            row["item_revision"],
-            SyncState(row["item_state"]),
-            row["item_error"],
-            held_back=row["item_state"] == SyncState.ERROR and not row["rejected"],
-        )
-        for row in rows
-    ]
-
-
-def _rejudge(db: sqlite3.Connection, account: AccountName, verdict: Verdicts, at: datetime) -> str:
-    """Where the item part has moved to; empty where it stays."""
-    kept = _find(db, account, verdict.sku)
-    if kept is None or kept["item_revision"] != verdict.revision:
-        return ""
-    held_back = kept["item_state"] == SyncState.ERROR and _rejection(db, kept, Part.ITEM) is None
-    ours = held_back or kept["item_state"] == SyncState.PENDING
-    warnings = _warnings_to_json(verdict.warnings if ours else verdict.told)
-    db.execute("UPDATE listings SET warnings = ? WHERE id = ?", (warnings, kept["id"]))
-    if not ours or kept["item_error"] == verdict.error:
-        return ""
-    state = "error" if verdict.error else "pending"
-    db.execute(
-        "UPDATE listings SET item_state = ?, item_error = ?, item_revision = item_revision + 1, changed_at = ?"
-        " WHERE id = ?",
-        (state, verdict.error, to_us(at), kept["id"]),
-    )
-    moved = (kept["item_state"], state)
-    why = verdict.error or "the imported codes know it now"
-    tell(db, at, account, ("listing", kept["id"]), Part.ITEM, moved=moved, why=why)
-    return state if state != kept["item_state"] else ""
-
-
-def _change_channel_item_id(
-    db: sqlite3.Connection, kept: sqlite3.Row, channel_item_id: str | None, at: datetime
-) -> _Told:
-    if channel_item_id is None or kept["channel_item_id"] == channel_item_id:
-        return None
-    if kept["channel_item_id"]:
-        db.execute(
-            "INSERT INTO former_numbers (listing, account, channel_item_id, until) VALUES (?, ?, ?, ?)"
-            " ON CONFLICT (listing, channel_item_id) DO UPDATE SET until = excluded.until",
-            (kept["id"], kept["account"], kept["channel_item_id"], to_us(at)),
-        )
-    # Another article number at the marketplace has never heard of our stock, so that must be said again (J2).
-    db.execute(
-        "UPDATE listings SET channel_item_id = ?,"
-        " stock_state = CASE WHEN stock IS NULL THEN stock_state ELSE 'pending' END,"
-        " stock_error = '', stock_revision = stock_revision + 1 WHERE id = ?",
-        (channel_item_id, kept["id"]),
-    )
-    return "channel item id", kept["channel_item_id"], channel_item_id
-
-
-def _change_end(db: sqlite3.Connection, kept: sqlite3.Row, *, ended: bool | None) -> _Told:
-    if ended is None or bool(kept["ended"]) == ended:
-        return None
-    db.execute(
-        "UPDATE listings SET ended = ?, end_state = 'pending', end_error = '', end_revision = end_revision + 1"
-        " WHERE id = ?",
-        (int(ended), kept["id"]),
-    )
-    return "end", "yes" if kept["ended"] else "no", "yes" if ended else "no"
-
-
-def _change_handling(db: sqlite3.Connection, kept: sqlite3.Row, handling_days: int | None) -> _Told:
-    if handling_days is None or kept["handling_days"] == handling_days:
-        return None
-    db.execute(
-        "UPDATE listings SET handling_days = ?,"
-        " stock_state = CASE WHEN stock IS NULL THEN stock_state ELSE 'pending' END,"
-        " stock_error = '', stock_revision = stock_revision + 1 WHERE id = ?",
-        (handling_days, kept["id"]),
-    )
-    return "handling days", str(kept["handling_days"] or ""), str(handling_days)
-
-
-def knobs_of(row: sqlite3.Row) -> StockKnobs:
-    """The listing's own stock knobs."""
-    return StockKnobs(row["safety_stock"], row["stock_percentage"], row["stock_cap"], row["stock_threshold"])
-
-
-def _set_knobs(db: sqlite3.Connection, listing: int, knobs: StockKnobs) -> None:
-    db.execute(
-        "UPDATE listings SET safety_stock = ?, stock_percentage = ?, stock_cap = ?, stock_threshold = ? WHERE id = ?",
-        (knobs.safety_stock, knobs.percentage, knobs.cap, knobs.threshold, listing),
-    )
-
-
-def _change_knobs(db: sqlite3.Connection, kept: sqlite3.Row, knobs: StockKnobs | None) -> _Told:
-    before = knobs_of(kept)
-    if knobs is None or knobs == before:
-        return None
-    _set_knobs(db, kept["id"], knobs)
-    db.execute(
-        "UPDATE listings SET stock_state = CASE WHEN stock IS NULL THEN stock_state ELSE 'pending' END,"
-        " stock_error = '', stock_revision = stock_revision + 1 WHERE id = ?",
-        (kept["id"],),
-    )
-    return "stock knobs", _spoken(before), _spoken(knobs)
-
-
-def extras_of(kept: str) -> StockExtras:
-    """What a listing says beside its units, from the JSON that is kept."""
-    return _NO_EXTRAS if kept == "{}" else StockExtras(**json.loads(kept))
-
-
-def _set_extras(db: sqlite3.Connection, listing: int, extras: StockExtras) -> None:
-    said = {name: text for name, text in asdict(extras).items() if text}
-    db.execute("UPDATE listings SET stock_extras = ? WHERE id = ?", (json.dumps(said, ensure_ascii=False), listing))
-
-
-def _change_extras(db: sqlite3.Connection, kept: sqlite3.Row, extras: StockExtras | None) -> _Told:
-    before = extras_of(kept["stock_extras"])
-    if extras is None or extras == before:
-        return None
-    _set_extras(db, kept["id"], extras)
-    db.execute(
-        "UPDATE listings SET stock_state = CASE WHEN stock IS NULL THEN stock_state ELSE 'pending' END,"
-        " stock_error = '', stock_revision = stock_revision + 1 WHERE id = ?",
-        (kept["id"],),
-    )
-    return "stock extras", _told_extras(before), _told_extras(extras)
-
-
-def _told_extras(extras: StockExtras) -> str:
-    return ", ".join(f"{name} {text}" for name, text in asdict(extras).items() if text)
-
-
-def _spoken(knobs: StockKnobs) -> str:
-    return ", ".join(f"{name} {value}" for name, value in asdict(knobs).items() if value is not None)
-
-
-def vat_rate_of(basis_points: int | None) -> Decimal | None:
-    """A VAT rate as a fraction, from the hundredths of a percent that are kept."""
-    return None if basis_points is None else Decimal(basis_points) / 10_000
-
-
-def levies_of(row: sqlite3.Row) -> Levies:
-    """The listing's own VAT rate and its eco-contribution."""
-    return Levies(vat_rate_of(row["vat_bp"]), row["eco_minor"], row["epr_code"])
-
-
-def _set_levies(db: sqlite3.Connection, listing: int, levies: Levies) -> None:
-    basis_points = None if levies.vat_rate is None else int(levies.vat_rate * 10_000)
-    db.execute(
-        "UPDATE listings SET vat_bp = ?, eco_minor = ?, epr_code = ? WHERE id = ?",
-        (basis_points, levies.eco_minor, levies.epr_code, listing),
-    )
-
-
-def _change_levies(db: sqlite3.Connection, kept: sqlite3.Row, levies: Levies | None) -> _Told:
-    before = levies_of(kept)
-    if levies is None or levies == before:
-        return None
-    _set_levies(db, kept["id"], levies)
-    if (levies.vat_rate, levies.eco_minor) != (before.vat_rate, before.eco_minor):
-        db.execute(
-            "UPDATE listings SET price_state = CASE WHEN price_minor IS NULL THEN price_state ELSE 'pending' END,"
-            " price_error = '', price_revision = price_revision + 1 WHERE id = ?",
-            (kept["id"],),
-        )
-    return "VAT rate and eco-contribution", _told_levies(before), _told_levies(levies)
-
-
-def _told_levies(levies: Levies) -> str:
-    return ", ".join(f"{name} {value}" for name, value in asdict(levies).items() if value not in (None, ""))
-
-
-def _retry(db: sqlite3.Connection, account: AccountName, sku: Sku, at: datetime) -> Retried:
-    kept = _find(db, account, sku)
-    if kept is None:
-        return Retried()
-    failed = [part for part in Part if kept[f"{part}_state"] == SyncState.ERROR]
-    # An item in Error that nobody rejected is held back by our own rules, and a feed would do it no good.
-    held_back = Part.ITEM in failed and _rejection(db, kept, Part.ITEM) is None
-    blocked = tuple(part for part in failed if _is_blocked(db, kept, part))
-    again = tuple(part for part in failed if part not in blocked and not (held_back and part is Part.ITEM))
-    for part in again:
-        _try_again(db, kept, part, at, "another try was asked for")
-    return Retried(again, blocked, held_back)
-
-
-def _unblock(db: sqlite3.Connection, account: AccountName, sku: Sku, at: datetime) -> tuple[Part, ...]:
-    kept = _find(db, account, sku)
-    if kept is None:
-        return ()
-    blocked = tuple(part for part in Part if _is_blocked(db, kept, part))
-    for part in blocked:
-        db.execute("DELETE FROM rejections WHERE listing = ? AND part = ?", (kept["id"], part))
-        _try_again(db, kept, part, at, "unblocked by a person")
-    return blocked
-
-
-def _is_blocked(db: sqlite3.Connection, kept: sqlite3.Row, part: Part) -> bool:
-    rejection = _rejection(db, kept, part)
-    return rejection is not None and rejection["blocked_at"] is not None
-
-
-def _try_again(db: sqlite3.Connection, kept: sqlite3.Row, part: Part, at: datetime, why: str) -> None:
-    db.execute(
-        f"UPDATE listings SET {part}_state = 'pending', {part}_error = '' WHERE id = ?",  # noqa: S608 - our own names
-        (kept["id"],),
-    )
-    tell(db, at, kept["account"], ("listing", kept["id"]), part, moved=("error", "pending"), why=why)
+_ITEM = _Value("item", frozenset({"item"}), lambda row: str(row["item_state"]))
+_VALUES = (
+    _ITEM,
+    _Value("channel item id", frozenset({"channel_item_id"}), lambda row: str(row["channel_item_id"])),
+    _Value("end", frozenset({"ended"}), lambda row: "yes" if row["ended"] else "no"),
+    _Value("handling days", frozenset({"handling_days"}), _days),
+    _Value("stock knobs", frozenset(KNOBS), lambda row: _spoken(knobs_of(row))),
+    _Value(
+        *("VAT rate and eco-contribution", frozenset({"vat_bp", "eco_minor", "epr_code"})),
+        lambda row: _spoken(levies_of(row)),
+    ),
+    _Value("stock extras", frozenset({"stock_extras"}), lambda row: _spoken(extras_of(row["stock_extras"]))),
+)

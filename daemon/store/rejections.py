@@ -1,15 +1,102 @@
 """Rejections in a row of one part of a listing: counted as answers are settled, and too many of them block it.
 
 What is counted is the same code and text for the same values: a part that changes begins anew, because its revision
-does. A blocked part stays in Error, and another try does not send it (guide, life cycle).
+does. A blocked part stays in Error, and another try does not send it (guide, life cycle), until a person unblocks it.
 """
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
-from daemon.model import FeedId, Part
+from daemon.model import AccountName, FeedId, Part, Sku, SyncState
+from daemon.store.database import Database
+from daemon.store.events import tell
 from daemon.store.times import to_us
+
+#: the condition that a rejection `r` is of its part as the listing stands now
+AS_IT_STANDS = (
+    "r.revision = CASE r.part WHEN 'item' THEN item_revision WHEN 'stock' THEN stock_revision"
+    " WHEN 'price' THEN price_revision ELSE end_revision END"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """What another try did: the parts that are sent again, those that are blocked, and the item if it is held back."""
+
+    again: tuple[Part, ...] = ()
+    blocked: tuple[Part, ...] = ()
+    held_back: bool = False
+
+
+class Rejections:
+    """Another try of what the marketplace has rejected."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def retry(self, account: AccountName, sku: Sku, at: datetime) -> Retried:
+        """Make the parts of a listing that the marketplace rejected Pending again, but for those that are blocked."""
+        return await self._database.write(lambda db: _retry(db, account, sku, at))
+
+    async def unblock(self, account: AccountName, sku: Sku, at: datetime) -> tuple[Part, ...]:
+        """Make the blocked parts of a listing Pending, and count their rejections from the start again."""
+        return await self._database.write(lambda db: _unblock(db, account, sku, at))
+
+
+def rejected(db: sqlite3.Connection, listing: int) -> dict[Part, bool]:
+    """The parts that the marketplace has rejected as they stand now, and whether so often that they are blocked."""
+    rows = db.execute(
+        "SELECT r.part, r.blocked_at IS NOT NULL AS blocked FROM rejections r"  # noqa: S608 - our own words
+        f" JOIN listings ON listings.id = r.listing WHERE r.listing = ? AND {AS_IT_STANDS}",
+        (listing,),
+    ).fetchall()
+    return {Part(row["part"]): bool(row["blocked"]) for row in rows}
+
+
+def _retry(db: sqlite3.Connection, account: AccountName, sku: Sku, at: datetime) -> Retried:
+    kept = _find(db, account, sku)
+    if kept is None:
+        return Retried()
+    is_blocked = rejected(db, kept["id"])
+    failed = [part for part in Part if kept[f"{part}_state"] == SyncState.ERROR]
+    # An item in Error that nobody rejected is held back by our own rules, and a feed would do it no good.
+    held_back = Part.ITEM in failed and Part.ITEM not in is_blocked
+    blocked = tuple(part for part in failed if is_blocked.get(part))
+    again = tuple(part for part in failed if part not in blocked and not (held_back and part is Part.ITEM))
+    _try_again(db, kept, again, at, "another try was asked for")
+    return Retried(again, blocked, held_back)
+
+
+def _unblock(db: sqlite3.Connection, account: AccountName, sku: Sku, at: datetime) -> tuple[Part, ...]:
+    kept = _find(db, account, sku)
+    if kept is None:
+        return ()
+    is_blocked = rejected(db, kept["id"])
+    blocked = tuple(part for part in Part if is_blocked.get(part))
+    for part in blocked:
+        db.execute("DELETE FROM rejections WHERE listing = ? AND part = ?", (kept["id"], part))
+    _try_again(db, kept, blocked, at, "unblocked by a person")
+    return blocked
+
+
+def _find(db: sqlite3.Connection, account: AccountName, sku: Sku) -> sqlite3.Row | None:
+    row: sqlite3.Row | None = db.execute(
+        "SELECT id, account, item_state, stock_state, price_state, end_state FROM listings"
+        " WHERE account = ? AND sku = ?",
+        (account, sku),
+    ).fetchone()
+    return row
+
+
+def _try_again(db: sqlite3.Connection, kept: sqlite3.Row, parts: Iterable[Part], at: datetime, why: str) -> None:
+    for part in parts:
+        db.execute(
+            f"UPDATE listings SET {part}_state = 'pending', {part}_error = '' WHERE id = ?",  # noqa: S608 - our own names
+            (kept["id"],),
+        )
+        tell(db, at, kept["account"], ("listing", kept["id"]), part, moved=("error", "pending"), why=why)
 
 
 def count_rejections(

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from daemon.model import AccountName, Item, Levies, Money, Promotion, Sku, StockExtras, StockKnobs
 from daemon.store.database import Database
-from daemon.store.listings import extras_of, item_from_json, knobs_of, levies_of
+from daemon.store.listing_columns import extras_of, item_from_json, knobs_of, levies_of
 from daemon.store.times import from_us
 
 R = TypeVar("R")

@@ -28,13 +28,12 @@ from daemon.rules import eco
 from daemon.rules.due import Standing
 from daemon.rules.promotions import Charged
 from daemon.store.database import Database
-from daemon.store.listings import knobs_of, levies_of
+from daemon.store.holds import held
+from daemon.store.listing_columns import knobs_of, levies_of
 from daemon.store.sales import sales_of
 from daemon.store.standings import open_line
 from daemon.store.times import from_us, to_us
 
-#: the parts that the change guard may hold back
-_GUARDED = (Part.STOCK, Part.PRICE, Part.END)
 _NO_CAP = 2**63 - 1
 #: the terms that change a figure, as they are kept
 _KEPT = ("safety_stock", "percentage", "cap", "threshold", "rrp_discount_bp", "less_eco", "vat_rate")
@@ -119,7 +118,7 @@ def _inputs(db: sqlite3.Connection, account: AccountName, sku: Sku, currency: st
             ended=bool(row["ended"]),
             stock=row["stock"],
             price=row["price_minor"],
-            held=frozenset(part for part in _GUARDED if row[f"{part}_hold"] == row[f"{part}_revision"]),
+            held=frozenset(held(row)),
             eco=-eco.without(0, row["eco_minor"], included=less_eco),
             charged=bool(history),
         ),

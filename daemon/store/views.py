@@ -30,8 +30,8 @@ from daemon.rules.quotes import unquoted
 from daemon.store import claim_views, feed_views, listing_views, order_views, plain, status_views
 from daemon.store.database import Database
 from daemon.store.deliveries import SHOWN_STATE, DeliveryState
+from daemon.store.listing_columns import extras_of, item_from_json, knobs_of, levies_of
 from daemon.store.listing_views import BLOCKED, REJECTED
-from daemon.store.listings import extras_of, item_from_json, knobs_of, levies_of
 from daemon.store.order_errors import OPEN
 from daemon.store.plain import instants, some
 from daemon.store.times import to_us

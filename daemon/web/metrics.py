@@ -18,7 +18,7 @@ from daemon.health import Figures, JobHealth, Verdict
 from daemon.model import SITE, AccountName, FeedKind
 from daemon.rules.causes import CauseKind, Severity
 from daemon.rules.spread import Spread
-from daemon.store.guard import GuardRule
+from daemon.store.holds import GuardRule
 
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 

@@ -40,7 +40,7 @@ def reject(config_path: Path, portal: BlockingPortal, times: int) -> None:
         line = AnswerLine(False, feed_name=f"items-{feed.id}.xml", sku=VASE, text="MARQUE INCONNUE")
         await store.answers.apply(REDOUTE, [line], NOON)
         if number < times - 1:
-            await store.listings.retry(REDOUTE, VASE, NOON)
+            await store.rejections.retry(REDOUTE, VASE, NOON)
 
     async def work() -> None:
         async with open_store(load(config_path).database) as store:

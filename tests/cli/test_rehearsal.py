@@ -21,7 +21,8 @@ from daemon.model import AccountName, Item, Moment, OrderNumber, Parcel, Sku, Up
 from daemon.sandbox import JohnLewisSettings, LaRedouteSettings, Sandbox, SandboxSettings
 from daemon.settings import AccountSettings
 from daemon.store import Store, open_store
-from daemon.store.listings import ItemRow, StockRow
+from daemon.store.figures import Figures
+from daemon.store.listings import ItemRow
 from tests.cli.conftest import Say, answer
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -107,7 +108,7 @@ class Seller:
         async def work() -> None:
             row = ItemRow(sku, Item(), channel_item_id=stock_number)
             await self._store.listings.put_items(NAME, [row], NOON + self.passed, [""], item_feed=False)
-            await self._store.listings.put_stock(NAME, [StockRow(sku, 5)], NOON + self.passed)
+            await self._store.listings.put_stock(NAME, Figures({sku: 5}), NOON + self.passed)
 
         self._portal.call(work)
 

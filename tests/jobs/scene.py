@@ -30,7 +30,8 @@ from daemon.sandbox.edge_orders import EdgeOrder
 from daemon.settings import AccountSettings, Secret
 from daemon.store import Store, open_store
 from daemon.store.choices import Choice
-from daemon.store.listings import ItemRow, PriceRow, StockRow
+from daemon.store.figures import Figures
+from daemon.store.listings import ItemRow, PriceRow
 from tests.openssh import OpenSsh
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -108,7 +109,7 @@ class Scene:
         takes_items = FeedKind.ITEM in self.account.feed_rules
         row = ItemRow(sku, item, channel_item_id=None if takes_items else stock_number)
         await self.store.listings.put_items(self.name, [row], at, [""], item_feed=takes_items)
-        await self.store.listings.put_stock(self.name, [StockRow(sku, stock)], at)
+        await self.store.listings.put_stock(self.name, Figures({sku: stock}), at)
         if takes_items:
             money = Money(price, self.account.currency)
             await self.store.listings.put_prices(self.name, [PriceRow(sku, money)], at)
@@ -125,7 +126,7 @@ class Scene:
             asked.clear()
 
     async def restock(self, stock: int, after: timedelta) -> None:
-        await self.store.listings.put_stock(self.name, [StockRow(LAMP, stock)], NOON + after)
+        await self.store.listings.put_stock(self.name, Figures({LAMP: stock}), NOON + after)
 
     async def all(self, table: str, *columns: str) -> list[tuple[Any, ...]]:
         """The columns of every row, in order."""

@@ -185,7 +185,7 @@ async def test_a_full_push_says_again_what_is_on_its_way_and_leaves_what_is_bloc
         await lewis.turn(send_offers, (10 * again + 1) * MINUTE)
         await lewis.answer()
         await lewis.turn(read_reports, (10 * again + 2) * MINUTE)
-        await lewis.store.listings.retry(lewis.name, LAMP, NOON)
+        await lewis.store.rejections.retry(lewis.name, LAMP, NOON)
     await lewis.want(sku=CHAIR, stock_number=OTHER)
     await lewis.turn(send_offers, HOUR)
     assert await lewis.store.stock.push(lewis.name, NOON + HOUR) == 1

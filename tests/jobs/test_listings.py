@@ -12,7 +12,7 @@ from daemon.jobs.reports import read_reports
 from daemon.model import Part
 from daemon.seller.columns import ImportKind
 from daemon.seller.imports import ImportReport, import_file
-from daemon.store.listings import Retried
+from daemon.store.rejections import Retried
 from tests.jobs.scene import EAN, HOUR, LAMP, MINUTE, NOON, Scene, scene
 
 HEAD = "sku;ean;category;product_id;master_sku;title;description;brand;catalogue_id;photo_1\n"
@@ -87,7 +87,7 @@ async def test_each_rejection_stands_on_its_own_part_in_the_marketplaces_words(r
     await redoute.turn(send_items, MINUTE)
     await answered(redoute, 2 * MINUTE)
     assert await life(redoute) == ("error", "pending", "pending", "absent", "", "MARQUE NON AUTORISÉE", "", "")
-    await redoute.store.listings.retry(redoute.name, LAMP, NOON)
+    await redoute.store.rejections.retry(redoute.name, LAMP, NOON)
     await redoute.turn(send_items, 3 * MINUTE)
     await answered(redoute, 4 * MINUTE)
     far.faults.add("reject_ean", ean=EAN, code="E100", text="PRIX NON VALIDE", kind="offers")
@@ -106,8 +106,8 @@ async def test_the_same_rejection_three_times_blocks_the_item_until_it_changes(r
         await answered(redoute, number * HOUR + 2 * MINUTE)
         # The same row again is no change, and sends nothing.
         assert (await imported(redoute, HEAD + ROW)).unchanged == 1
-        await redoute.store.listings.retry(redoute.name, LAMP, NOON)
-    assert await redoute.store.listings.retry(redoute.name, LAMP, NOON) == Retried(blocked=(Part.ITEM,))
+        await redoute.store.rejections.retry(redoute.name, LAMP, NOON)
+    assert await redoute.store.rejections.retry(redoute.name, LAMP, NOON) == Retried(blocked=(Part.ITEM,))
     assert (await redoute.turn(send_items, 4 * HOUR)).note == "nothing is due"
     assert len(redoute.sandbox.laredoute.feeds) == 3
     assert (await imported(redoute, f"sku;brand\n{LAMP};B0002\n")).changed == 1
@@ -120,7 +120,7 @@ async def test_how_often_is_the_accounts_setting(tmp_path: Path) -> None:  # L2
         await imported(redoute, HEAD + ROW)
         await redoute.turn(send_items, MINUTE)
         await answered(redoute, 2 * MINUTE)
-        assert (await redoute.store.listings.retry(redoute.name, LAMP, NOON)).blocked
+        assert (await redoute.store.rejections.retry(redoute.name, LAMP, NOON)).blocked
 
 
 async def test_an_ean_cannot_change_once_the_product_is_in(redoute: Scene) -> None:  # L4

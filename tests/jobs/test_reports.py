@@ -133,7 +133,7 @@ async def test_an_earlier_delivery_that_is_read_again_does_not_win_over_a_later_
 async def test_the_newer_feed_has_the_last_word_over_another_verdict_on_the_older(redoute: Scene) -> None:  # L17
     leave(redoute, "1.csv", HEADER + line(EAN, "KO", "E012", "PRODUIT REFUSÉ"))
     await redoute.turn(read_reports, 2 * MINUTE)
-    await redoute.store.listings.retry(redoute.name, LAMP, NOON + 3 * MINUTE)
+    await redoute.store.rejections.retry(redoute.name, LAMP, NOON + 3 * MINUTE)
     await redoute.turn(send_items, 4 * MINUTE)
     leave(redoute, "2.csv", HEADER + line(EAN))
     await redoute.turn(read_reports, 5 * MINUTE)

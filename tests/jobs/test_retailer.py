@@ -14,7 +14,8 @@ from daemon.marketplaces.dialects import DIALECTS
 from daemon.model import AccountName, Item, OrderNumber, Parcel, Sku, UpdateKind
 from daemon.sandbox import EdgeFolders, JohnLewisSettings, Sandbox, SandboxSettings
 from daemon.store import open_store
-from daemon.store.listings import ItemRow, StockRow
+from daemon.store.figures import Figures
+from daemon.store.listings import ItemRow
 from tests.jobs.scene import HOUR, MINUTE, NOON, Scene, scene
 
 PART = "HN-4711/A"
@@ -123,7 +124,7 @@ async def ship(harbour: Scene, number: str, units: int, at: int) -> None:
 async def test_stock_goes_out_in_the_retailers_own_columns_with_a_marker(harbour: Scene) -> None:  # J15 J3 J4
     rows = [ItemRow(Sku("LAMP-1"), Item(), channel_item_id=PART), ItemRow(Sku("RUG-1"), Item(), channel_item_id="HN-1")]
     await harbour.store.listings.put_items(harbour.name, rows, NOON, ["", ""], item_feed=False)
-    await harbour.store.listings.put_stock(harbour.name, [StockRow(Sku("LAMP-1"), 7), StockRow(Sku("RUG-1"), 1)], NOON)
+    await harbour.store.listings.put_stock(harbour.name, Figures({"LAMP-1": 7, "RUG-1": 1}), NOON)
     assert (await harbour.turn(send_offers, MINUTE)).done == 2
     there = harbour.sandbox.johnlewis
     assert sorted(path.suffix for path in (there.files / "live/au/stock").glob("*.*")) == [".DONE", ".csv"]

@@ -53,7 +53,9 @@ from daemon.settings import AccountSettings
 from daemon.store import Store, open_store
 from daemon.store.changes import Change
 from daemon.store.claims import ClaimId
-from daemon.store.listings import ItemRow, PriceRow, StockRow, item_from_json
+from daemon.store.figures import Figures
+from daemon.store.listing_columns import item_from_json
+from daemon.store.listings import ItemRow, PriceRow
 from daemon.store.promotions import PromotionRow
 from daemon.store.times import from_us
 from tests.jobs.scene import EAN, LAMP, MINUTE, NOON, STOCK_NUMBER, Scene, lewis_settings, redoute_settings
@@ -126,8 +128,9 @@ class World:
     offers_sent: list[tuple[timedelta, timedelta]] = field(default_factory=list)
     #: what the seller announced and has not taken back: by good, windows by their start
     windows: tuple[dict[datetime, Promotion], ...] = field(default_factory=lambda: tuple({} for _ in GOODS))
-    #: the instant by which promotions were last followed
+    #: the instant by which promotions were last followed, and the windows that there were then
     followed: datetime = NOON
+    windows_then: tuple[dict[datetime, Promotion], ...] = field(default_factory=lambda: tuple({} for _ in GOODS))
     #: updates given to The Edge, by name: of which order, and when
     given: dict[str, tuple[str, timedelta]] = field(default_factory=dict)
     #: those of which a person has said that they are there
@@ -197,8 +200,12 @@ class World:
         """Run the job by itself; `clock` is what it looks at within its turn."""
         scene = self.scene
         if job == "send_offers":
-            self.followed = self.now().at
+            self.follows(self.now().at)
         return await JOBS[job](Run(scene.account, self.now(), scene.store, scene.marketplace, clock))
+
+    def follows(self, at: datetime) -> None:
+        """A turn of offers begins, which goes by the promotions in force; what is announced later, the next one sees."""
+        self.followed, self.windows_then = at, tuple(windows.copy() for windows in self.windows)
 
     def _notice_given(self, at: timedelta) -> None:
         """Every update that lies in The Edge's folder with its marker was given to it in the turn that began then."""
@@ -254,7 +261,7 @@ class World:
         await self._put_item(good, title=title)
 
     async def restocks(self, good: int, stock: int) -> None:
-        await self.scene.store.listings.put_stock(self.scene.name, [StockRow(GOODS[good][0], stock)], self.now().at)
+        await self.scene.store.listings.put_stock(self.scene.name, Figures({GOODS[good][0]: stock}), self.now().at)
 
     async def reprices(self, good: int, cents: int, rrp: int | None = None) -> None:
         row = PriceRow(GOODS[good][0], self._money(cents), None if rrp is None else self._money(rrp))
@@ -311,7 +318,7 @@ class World:
 
     async def tries_again(self, good: int) -> None:
         if await self._kept(good) is not None:
-            retried = await self.scene.store.listings.retry(self.scene.name, GOODS[good][0], self.now().at)
+            retried = await self.scene.store.rejections.retry(self.scene.name, GOODS[good][0], self.now().at)
             self.tell(f"    {retried}")
 
     async def is_rejected_again_and_again(self, good: int) -> None:
@@ -324,7 +331,7 @@ class World:
 
     async def unblocks(self, good: int) -> None:
         if await self._kept(good) is not None:
-            freed = await self.scene.store.listings.unblock(self.scene.name, GOODS[good][0], self.now().at)
+            freed = await self.scene.store.rejections.unblock(self.scene.name, GOODS[good][0], self.now().at)
             self.tell(f"    {freed}")
 
     async def means_it(self) -> None:
@@ -881,7 +888,7 @@ class World:
         return found
 
     def _promotion_of(self, sku: str) -> Promotion | None:
-        (windows,) = (each for each, good in zip(self.windows, GOODS, strict=True) if good[0] == sku)
+        (windows,) = (each for each, good in zip(self.windows_then, GOODS, strict=True) if good[0] == sku)
         return in_force(windows.values(), self.followed)
 
     async def _reserved(self, listing: int) -> int:

@@ -23,7 +23,8 @@ import structlog
 from daemon.crontab import CRONTAB
 from daemon.model import Item, Moment, Money, Photo, Sku
 from daemon.runner import Runner, Task
-from daemon.store.listings import ItemRow, PriceRow, StockRow
+from daemon.store.figures import Figures as StockFigures
+from daemon.store.listings import ItemRow, PriceRow
 from tests.jobs.scene import NOON, Scene, moment, scene
 from tests.prove.figures import Figures
 from tests.prove.method import Method, Result
@@ -221,7 +222,7 @@ class Shop:
             self.figures.hit["a listing ended" if good.ended else "a listing came back"] += 1
         else:
             good.stock = 0 if drawn < 0.55 else self.chance.randint(1, 9)
-            await listings.put_stock(name, [StockRow(good.sku, good.stock)], when)
+            await listings.put_stock(name, StockFigures({good.sku: good.stock}), when)
         if good.offered != before:
             self._note(good, at, "a stock changed" if good.offered else "a stock went to zero")
             good.zero_since = None if good.offered else at

@@ -189,19 +189,20 @@ class Month(Simulation):
         ):
             self.received = delivery
             place = far.files / folder.lstrip("/")
-            for path in (place / name, place / "processed" / name, far.files / "archive" / name):
-                # Another file may have come under the name since.
-                if path.is_file() and (path.stat().st_size, int(path.stat().st_mtime)) == (
-                    size,
-                    (modified_at or 0) // 10**6,
-                ):
-                    await self._is_shown(payload, hashlib.sha256(path.read_bytes()).hexdigest())
-                    self.figures.counts["received files shown byte for byte"] += 1
-                    break
+            # Another file may have come under the name since; one of the same size and second lies beside the first.
+            lying = [
+                hashlib.sha256(path.read_bytes()).hexdigest()
+                for path in (place / name, place / "processed" / name, far.files / "archive" / name)
+                if path.is_file()
+                and (path.stat().st_size, int(path.stat().st_mtime)) == (size, (modified_at or 0) // 10**6)
+            ]
+            if lying:
+                await self._is_shown(payload, *lying)
+                self.figures.counts["received files shown byte for byte"] += 1
 
-    async def _is_shown(self, payload: PayloadId, sha256: str) -> None:
+    async def _is_shown(self, payload: PayloadId, *sha256: str) -> None:
         shown = b"".join([chunk async for chunk in self.scene.store.payloads.chunks(payload)])
-        assert hashlib.sha256(shown).hexdigest() == sha256, f"payload {payload} is shown with other bytes"
+        assert hashlib.sha256(shown).hexdigest() in sha256, f"payload {payload} is shown with other bytes"
 
     def _was_cut(self, name: str) -> bool:
         return any(it.name == name and it.outcome != "accepted" for it in self.scene.sandbox.johnlewis.arrivals)

@@ -33,7 +33,7 @@ from daemon.model import (
     UpdateKind,
 )
 from daemon.store import Store, open_store
-from daemon.store.listings import StockRow
+from daemon.store.figures import Figures as StockFigures
 from tests.marketplaces.edge.account import account as edge_settings
 from tests.marketplaces.sellr import made_up
 from tests.prove.figures import Figures
@@ -59,7 +59,7 @@ class _Namer:
 
     async def feed(self, now: Moment, figures: Figures) -> None:
         """Open a feed where that is allowed, and name it for either marketplace."""
-        await self.store.listings.put_stock(REDOUTE, [StockRow(LAMP, self.chance.randint(6, 10**6))], now.at)
+        await self.store.listings.put_stock(REDOUTE, StockFigures({LAMP: self.chance.randint(6, 10**6)}), now.at)
         feed = await self.store.feeds.open(REDOUTE, RULE, now)
         if not isinstance(feed, Feed):
             figures.hit["a feed waited for its name to be free"] += 1

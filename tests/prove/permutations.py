@@ -45,7 +45,8 @@ from daemon.model import (
 )
 from daemon.store import Store, open_store
 from daemon.store.deliveries import DeliveryKind
-from daemon.store.listings import ItemRow, PriceRow, StockRow
+from daemon.store.figures import Figures as StockFigures
+from daemon.store.listings import ItemRow, PriceRow
 from daemon.store.update_rows import UpdateId
 from tests.prove.figures import Figures
 from tests.prove.method import Method, Result, together
@@ -95,7 +96,7 @@ class Story:
         listings = self.store.listings
         row = ItemRow(LAMP, Item(ean=EAN, title="Lampe"), channel_item_id=None if items else STOCK_NUMBER)
         await listings.put_items(self.account, [row], self.at, [""], item_feed=items)
-        await listings.put_stock(self.account, [StockRow(LAMP, 5)], self.at)
+        await listings.put_stock(self.account, StockFigures({LAMP: 5}), self.at)
         if items:
             await listings.put_prices(self.account, [PriceRow(LAMP, Money(10_000, "EUR"))], self.at)
         if status is not ChannelStatus.ABSENT:
@@ -291,7 +292,7 @@ async def _started_again(story: Story) -> None:
 
 
 async def _restocked(story: Story) -> None:
-    await story.store.listings.put_stock(story.account, [StockRow(LAMP, 3)], story.at)
+    await story.store.listings.put_stock(story.account, StockFigures({LAMP: 3}), story.at)
 
 
 async def _repriced(story: Story) -> None:
@@ -351,7 +352,7 @@ async def _two_offers_leave(story: Story) -> None:
     await _offer_leaves(story)
     await _replied()(story)
     story.passed += APART
-    await story.store.listings.put_stock(story.account, [StockRow(LAMP, 4)], story.at)
+    await story.store.listings.put_stock(story.account, StockFigures({LAMP: 4}), story.at)
     await story.opens(OFFER_RULE)
 
 
@@ -363,7 +364,7 @@ async def _stock_leaves(story: Story) -> None:
 
 async def _two_stocks_leave(story: Story) -> None:
     await _stock_leaves(story)
-    await story.store.listings.put_stock(story.account, [StockRow(LAMP, 4)], story.at)
+    await story.store.listings.put_stock(story.account, StockFigures({LAMP: 4}), story.at)
     story.passed += timedelta(minutes=15)
     await story.opens(STOCK_RULE)
     await _replied(1)(story)

@@ -205,7 +205,7 @@ class Simulation(World):
 
         async def work(run: Run) -> Outcome:
             if job == "send_offers":
-                self.followed = run.now.at
+                self.follows(run.now.at)
             return await row.job(replace(run, clock=looking))
 
         if self.runner is None:

@@ -23,7 +23,8 @@ from daemon.model import (
 from daemon.seller.explain import explain
 from daemon.settings import AccountSettings
 from daemon.store import Store
-from daemon.store.listings import ItemRow, PriceRow, StockRow
+from daemon.store.figures import Figures
+from daemon.store.listings import ItemRow, PriceRow
 from daemon.store.promotions import PromotionRow
 from daemon.store.reference import ReferenceKind
 from tests.seller.conftest import NOON, lewis, redoute
@@ -40,7 +41,7 @@ def moment(after: timedelta = timedelta()) -> Moment:
 async def a_listing(store: Store, status: str = "offer_integrated") -> None:
     row = ItemRow(LAMP, Item(ean="3701234567891"), knobs=StockKnobs(safety_stock=2))
     await store.listings.put_items(REDOUTE, [row], NOON, [""], item_feed=True)
-    await store.listings.put_stock(REDOUTE, [StockRow(LAMP, 12)], NOON)
+    await store.listings.put_stock(REDOUTE, Figures({LAMP: 12}), NOON)
     await store.listings.put_prices(REDOUTE, [PriceRow(LAMP, Money(10000, "EUR"), Money(20000, "EUR"))], NOON)
     await store.promotions.put(REDOUTE, [PromotionRow(LAMP, SALE)], NOON)
     await store.database.write(lambda db: db.execute("UPDATE listings SET channel_status = ?", (status,)).rowcount)

@@ -20,7 +20,7 @@ from daemon.seller.intakes import LARGE_BATCH
 from daemon.settings import AccountSettings
 from daemon.store import Store, open_store
 from daemon.store.changes import Change
-from daemon.store.listings import item_from_json, item_to_json
+from daemon.store.listing_columns import item_from_json, item_to_json
 from tests.seller.conftest import NOON, lewis, redoute
 from tests.store.conftest import moment
 

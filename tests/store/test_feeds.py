@@ -10,9 +10,11 @@ from daemon.store.answers import Answered, Answers
 from daemon.store.changes import Change
 from daemon.store.database import Database
 from daemon.store.feeds import Feeds
+from daemon.store.figures import Figures
 from daemon.store.gates import GateClosed
-from daemon.store.listings import ItemRow, Listings, PriceRow, StockRow
+from daemon.store.listings import ItemRow, Listings, PriceRow
 from daemon.store.payloads import Payloads
+from daemon.store.rejections import Rejections
 from tests.store.conftest import ITEM_RULE, LEWIS, NOON, OFFER_RULE, REDOUTE, STOCK_RULE, moment
 
 LAMP = Sku("LAMP-1")
@@ -24,7 +26,7 @@ async def a_listing(database: Database, *, status: ChannelStatus = ChannelStatus
     """A complete listing with stock 5 at 100.00."""
     listings = Listings(database)
     await listings.put_items(REDOUTE, [ItemRow(sku, Item(ean=EAN, title="Lampe"))], NOON, [""], item_feed=True)
-    await listings.put_stock(REDOUTE, [StockRow(sku, 5)], NOON)
+    await listings.put_stock(REDOUTE, Figures({sku: 5}), NOON)
     await listings.put_prices(REDOUTE, [PriceRow(sku, Money(10000, "EUR"), Money(20000, "EUR"))], NOON)
     if status is not ChannelStatus.ABSENT:
         await database.write(
@@ -142,7 +144,7 @@ async def test_a_change_made_in_flight_stays_pending(database: Database) -> None
     await a_listing(database, status=ChannelStatus.OFFER_INTEGRATED)
     feeds = Feeds(database)
     await sent(database, feeds, await opened(feeds), MINUTE)
-    await Listings(database).put_stock(REDOUTE, [StockRow(LAMP, 3)], NOON + 2 * MINUTE)
+    await Listings(database).put_stock(REDOUTE, Figures({LAMP: 3}), NOON + 2 * MINUTE)
     await Answers(database).apply(REDOUTE, [AnswerLine(accepted=True, remote_ref="B1", sku=LAMP)], NOON + HOUR)
     listing = await row(database)
     assert (listing["stock_state"], listing["price_state"]) == ("pending", "not_needed")
@@ -153,7 +155,7 @@ async def test_a_late_answer_never_undoes_a_newer_change(database: Database, acc
     await a_listing(database, status=ChannelStatus.OFFER_INTEGRATED)
     feeds = Feeds(database)
     await sent(database, feeds, await opened(feeds), MINUTE, "B1")
-    await Listings(database).put_stock(REDOUTE, [StockRow(LAMP, 3)], NOON + 2 * MINUTE)
+    await Listings(database).put_stock(REDOUTE, Figures({LAMP: 3}), NOON + 2 * MINUTE)
     second = await opened(feeds, after=3 * HOUR)
     await sent(database, feeds, second, 3 * HOUR + MINUTE, "B2")
     await Answers(database).apply(REDOUTE, [AnswerLine(accepted=True, remote_ref="B2", sku=LAMP)], NOON + 4 * HOUR)
@@ -283,7 +285,7 @@ async def lewis_listing(database: Database, number: str = "12345678", fault: str
     listings = Listings(database)
     rows = [ItemRow(LAMP, Item(ean=EAN), channel_item_id=number)]
     await listings.put_items(LEWIS, rows, NOON, [fault], item_feed=False)
-    await listings.put_stock(LEWIS, [StockRow(LAMP, 7)], NOON)
+    await listings.put_stock(LEWIS, Figures({LAMP: 7}), NOON)
 
 
 async def test_stock_needs_no_product_where_there_are_none(database: Database) -> None:  # J3
@@ -341,7 +343,7 @@ async def test_an_answer_to_the_feed_as_a_whole_reaches_every_object(database: D
 
 async def test_another_try_of_an_item_that_our_own_rules_turned_down_sends_nothing(database: Database) -> None:  # J2
     await lewis_listing(database, "1234", "the Stock Number has 8 digits")
-    assert (await Listings(database).retry(LEWIS, LAMP, NOON)).again == ()
+    assert (await Rejections(database).retry(LEWIS, LAMP, NOON)).again == ()
     assert await Feeds(database).open(LEWIS, STOCK_RULE, moment()) is None
 
 
@@ -350,5 +352,5 @@ async def test_another_try_of_an_item_that_the_marketplace_turned_down_sends_it_
     feeds = Feeds(database)
     await sent(database, feeds, await opened(feeds, ITEM_RULE), MINUTE)
     await Answers(database).apply(REDOUTE, [AnswerLine(accepted=False, remote_ref="B1", ean=EAN)], NOON)
-    assert (await Listings(database).retry(REDOUTE, LAMP, NOON)).again == (Part.ITEM,)
+    assert (await Rejections(database).retry(REDOUTE, LAMP, NOON)).again == (Part.ITEM,)
     assert (await opened(feeds, ITEM_RULE, HOUR)).size == 1

@@ -1,7 +1,7 @@
 """Stock and prices of many listings are taken over in sets: what each row did, and how much work that is."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 
 import pytest
@@ -9,7 +9,8 @@ import pytest
 from daemon.model import Money, Sku
 from daemon.store.changes import Change
 from daemon.store.database import Database
-from daemon.store.listings import Listings, PriceRow, StockRow
+from daemon.store.figures import Figures, without_repeats
+from daemon.store.listings import Listings, PriceRow
 from tests.store.conftest import NOON, REDOUTE
 
 MINUTE = timedelta(minutes=1)
@@ -44,8 +45,8 @@ async def events(database: Database) -> list[tuple[object, ...]]:
 async def test_each_row_says_what_it_did_in_the_order_of_the_rows(database: Database) -> None:  # L6 D8
     await fill(database, 3)
     await database.write(lambda db: db.execute("UPDATE listings SET stock = NULL WHERE sku = 'S2'").rowcount)
-    rows = [StockRow(Sku("S1"), 1), StockRow(Sku("NONE"), 4), StockRow(Sku("S2"), 0), StockRow(Sku("S0"), 7)]
-    assert await Listings(database).put_stock(REDOUTE, rows, NOON) == [
+    figures = Figures({"S1": 1, "NONE": 4, "S2": 0, "S0": 7})
+    assert await Listings(database).put_stock(REDOUTE, figures, NOON) == [
         Change.UNCHANGED,
         Change.UNKNOWN,
         Change.CHANGED,
@@ -62,18 +63,31 @@ async def test_each_row_says_what_it_did_in_the_order_of_the_rows(database: Data
 
 async def test_of_a_sku_that_comes_twice_each_row_counts_after_the_other(database: Database) -> None:  # L6 D8
     await fill(database, 2)
-    rows = [StockRow(Sku("S1"), units) for units in (5, 5, 6, 1)] + [StockRow(Sku("S0"), 2)]
-    assert await Listings(database).put_stock(REDOUTE, rows, NOON) == [
-        Change.CHANGED,
-        Change.UNCHANGED,
-        *[Change.CHANGED] * 3,
-    ]
+    rows = [("S1", 5), ("S1", 5), ("S1", 6), ("S1", 1), ("S0", 2)]
+    done: list[Change] = []
+    for figures in without_repeats(rows):
+        done += await Listings(database).put_stock(REDOUTE, figures, NOON)
+    assert done == [Change.CHANGED, Change.UNCHANGED, *[Change.CHANGED] * 3]
     kept = await listing(database, "S1")
     assert (kept["stock"], kept["stock_revision"]) == (1, 3)
     assert [event for event in await events(database) if event[0] == "S1"] == [
         ("S1", "stock", "1", "5"),
         ("S1", "stock", "5", "6"),
         ("S1", "stock", "6", "1"),
+    ]
+
+
+async def test_of_a_price_that_comes_twice_each_row_counts_after_the_other(database: Database) -> None:  # L7 D8
+    await fill(database, 2)
+    given = [("S0", 1990), ("S0", 2500), ("S1", 2000), ("S0", 2500), ("S0", 1500)]
+    rows = [PriceRow(Sku(sku), Money(minor, "EUR")) for sku, minor in given]
+    done = await Listings(database).put_prices(REDOUTE, rows, NOON)
+    assert [change.value for change in done] == ["unchanged", "changed", "changed", "unchanged", "changed"]
+    kept = await listing(database, "S0")
+    assert (kept["price_minor"], kept["price_revision"]) == (1500, 2)
+    assert [event for event in await events(database) if event[0] == "S0"] == [
+        ("S0", "price", "1990", "2500"),
+        ("S0", "price", "2500", "1500"),
     ]
 
 
@@ -88,10 +102,10 @@ async def test_another_recommended_price_is_a_change_and_none_is_one_too(databas
     assert (kept["rrp_minor"], kept["stock_state"]) == (None, "error")
 
 
-async def statements(database: Database, rows: Sequence[StockRow]) -> list[str]:
+async def statements(database: Database, figures: Mapping[str, int]) -> list[str]:
     seen: list[str] = []
     await database.write(lambda db: db.set_trace_callback(seen.append))
-    await Listings(database).put_stock(REDOUTE, rows, NOON + MINUTE)
+    await Listings(database).put_stock(REDOUTE, Figures(figures), NOON + MINUTE)
     await database.write(lambda db: db.set_trace_callback(None))
     return [text for text in seen if not text.startswith(("BEGIN", "COMMIT"))]
 
@@ -99,8 +113,8 @@ async def statements(database: Database, rows: Sequence[StockRow]) -> list[str]:
 @pytest.mark.parametrize("changed", [0, 1])
 async def test_many_rows_take_as_many_statements_as_few_and_none_walks(database: Database, changed: int) -> None:
     await fill(database, 220)
-    rows = [StockRow(Sku(f"S{number}"), number + changed) for number in range(220)]
-    few, many = await statements(database, rows[:5]), await statements(database, rows[5:205])
+    few = await statements(database, {f"S{number}": number + changed for number in range(5)})
+    many = await statements(database, {f"S{number}": number + changed for number in range(5, 205)})
     assert len(few) == len(many) < 15
     plans = await database.write(lambda db: [(text, step) for text in many for step in _plan(db, text)])
     assert [(text, step) for text, step in plans if step.startswith(("SCAN l", "SCAN listings", "SCAN events"))] == []

@@ -7,8 +7,9 @@ import pytest
 from daemon.model import ChannelStatus, Feed
 from daemon.store.database import Database
 from daemon.store.feeds import Feeds
+from daemon.store.figures import Figures
 from daemon.store.gates import GateClosed
-from daemon.store.listings import Listings, StockRow
+from daemon.store.listings import Listings
 from tests.store.conftest import ITEM_RULE, NOON, OFFER_RULE, REDOUTE, moment
 from tests.store.test_feeds import HOUR, LAMP, MINUTE, a_listing, opened, sent
 
@@ -22,7 +23,7 @@ async def answered_feed(database: Database, end: timedelta) -> None:
     feeds = Feeds(database)
     feed = await sent(database, feeds, await opened(feeds), end)
     await database.write(lambda db: db.execute("UPDATE feeds SET state = 'answered' WHERE id = ?", (feed.id,)).rowcount)
-    await Listings(database).put_stock(REDOUTE, [StockRow(LAMP, 4)], NOON)
+    await Listings(database).put_stock(REDOUTE, Figures({LAMP: 4}), NOON)
 
 
 async def test_the_hour_counts_from_the_end_of_the_send(database: Database) -> None:  # L8
@@ -59,7 +60,7 @@ async def test_a_price_waits_at_the_gate_that_a_stock_has_closed(database: Datab
     await database.write(
         lambda db: db.execute("UPDATE feeds SET state = 'answered' WHERE id = ?", (price.id,)).rowcount
     )
-    await listings.put_stock(REDOUTE, [StockRow(LAMP, 7)], NOON)
+    await listings.put_stock(REDOUTE, Figures({LAMP: 7}), NOON)
     await due("stock")
     assert isinstance(await feeds.open(REDOUTE, OFFER_RULE, moment(3 * HOUR - SECOND)), GateClosed)
 
@@ -76,7 +77,7 @@ async def test_the_claim_closes_the_gate_before_anything_is_sent(database: Datab
     feed = await opened(feeds)
     await feeds.in_doubt(feed, OFFER_RULE, "cut", moment(MINUTE))
     await database.write(lambda db: db.execute("UPDATE feeds SET state = 'lapsed'").rowcount)
-    await Listings(database).put_stock(REDOUTE, [StockRow(LAMP, 4)], NOON)
+    await Listings(database).put_stock(REDOUTE, Figures({LAMP: 4}), NOON)
     # The send might have lasted up to its deadline of ten minutes, so the hour counts from there.
     closed = await feeds.open(REDOUTE, OFFER_RULE, moment(HOUR + 10 * MINUTE - TICK))
     assert isinstance(closed, GateClosed)
@@ -139,7 +140,7 @@ async def test_an_unanswered_feed_holds_the_next_one_until_it_lapses(database: D
     await a_listing(database, status=ChannelStatus.OFFER_INTEGRATED)
     feeds = Feeds(database)
     first = await sent(database, feeds, await opened(feeds), MINUTE)
-    await Listings(database).put_stock(REDOUTE, [StockRow(LAMP, 4)], NOON)
+    await Listings(database).put_stock(REDOUTE, Figures({LAMP: 4}), NOON)
     closed = await feeds.open(REDOUTE, OFFER_RULE, moment(HOUR + 30 * MINUTE))
     assert closed == GateClosed(
         NOON + 2 * HOUR + MINUTE, f"feed {first.id} is not answered yet; it lapses at 2026-03-02 14:01:00 UTC"

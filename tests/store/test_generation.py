@@ -10,9 +10,9 @@ import pytest
 from daemon.errors import StoreError
 from daemon.model import ChannelStatus, Feed
 from daemon.store import Store, open_store
+from daemon.store.figures import Figures
 from daemon.store.gates import GateClosed
 from daemon.store.generation import mark_of
-from daemon.store.listings import StockRow
 from daemon.store.users import Role
 from tests.store.conftest import NOON, OFFER_RULE, REDOUTE, moment
 from tests.store.test_feeds import HOUR, LAMP, MINUTE, a_listing
@@ -26,7 +26,7 @@ async def prepared(store: Store) -> None:
 
 
 async def send(store: Store, at: timedelta) -> None:
-    await store.listings.put_stock(REDOUTE, [StockRow(LAMP, at // MINUTE)], NOON)
+    await store.listings.put_stock(REDOUTE, Figures({LAMP: at // MINUTE}), NOON)
     feed = await store.feeds.open(REDOUTE, OFFER_RULE, moment(at))
     assert isinstance(feed, Feed)
     await store.feeds.sent(feed, OFFER_RULE, "", moment(at))
@@ -45,7 +45,7 @@ async def test_a_plain_copy_put_back_starts_every_gate_again(tmp_path: Path) -> 
     shutil.copy(copy, path)
     async with open_store(path) as store:
         assert store.database.restored
-        await store.listings.put_stock(REDOUTE, [StockRow(LAMP, 7)], NOON)
+        await store.listings.put_stock(REDOUTE, Figures({LAMP: 7}), NOON)
         # It knows nothing of the feed that left at three hours, and would otherwise send at once.
         late = 3 * HOUR + MINUTE
         closed = await store.feeds.open(REDOUTE, OFFER_RULE, moment(late))
@@ -129,7 +129,7 @@ async def test_without_its_mark_nothing_is_sent(tmp_path: Path) -> None:
         await prepared(store)
         mark_of(path).unlink()
         mark_of(path).mkdir()
-        await store.listings.put_stock(REDOUTE, [StockRow(LAMP, 7)], NOON)
+        await store.listings.put_stock(REDOUTE, Figures({LAMP: 7}), NOON)
         with pytest.raises(StoreError, match="mark cannot be written"):
             await store.feeds.open(REDOUTE, OFFER_RULE, moment())
         with pytest.raises(StoreError, match="mark cannot be written"):

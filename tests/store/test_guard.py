@@ -23,10 +23,12 @@ from daemon.model import (
 )
 from daemon.store import Store
 from daemon.store.database import Database
+from daemon.store.figures import Figures
 from daemon.store.gates import GateClosed
-from daemon.store.guard import GuardRule, Suspicion
+from daemon.store.guard_cases import Suspicion
+from daemon.store.holds import GuardRule
 from daemon.store.imagined import imagined_store
-from daemon.store.listings import ItemRow, PriceRow, StockRow
+from daemon.store.listings import ItemRow, PriceRow
 from daemon.store.promotions import PromotionRow
 from tests.store.conftest import LEWIS, NOON, OFFER_RULE, REDOUTE, STOCK_RULE, moment
 
@@ -73,8 +75,7 @@ class Scene:
         assert len(await self.go()) == 10
 
     async def stock(self, which: Iterable[Sku], units: int) -> None:
-        rows = [StockRow(sku, units) for sku in which]
-        await self.store.listings.put_stock(self.account, rows, NOON + self.now)
+        await self.store.listings.put_stock(self.account, Figures(dict.fromkeys(which, units)), NOON + self.now)
 
     async def price(self, which: Iterable[Sku], amount: int, rrp: int = 120) -> None:
         rows = [PriceRow(sku, Money(amount * 100, "EUR"), Money(rrp * 100, "EUR")) for sku in which]
@@ -256,7 +257,7 @@ async def test_a_rejected_price_is_in_error_until_another_comes_and_never_leaves
     carried = await scene.go()
     assert (prices(carried), carried["S00"].stock) == ({"S00": (10000, 12000)}, 4)
     # Another try is not a way round it.
-    await scene.store.listings.retry(REDOUTE, Sku("S00"), NOON + scene.now)
+    await scene.store.rejections.retry(REDOUTE, Sku("S00"), NOON + scene.now)
     assert await scene.go() == {}
     assert await scene.cases() == [(GuardRule.PRICE_FALL, 1)]
     await scene.price(skus(0), 90)
@@ -452,6 +453,22 @@ async def test_what_cannot_be_decided_is_told(scene: Scene) -> None:
     await scene.store.guard.approve(case, None, "Robin", "", NOON)
     with pytest.raises(NotAllowed, match="holds nothing any more"):
         await scene.store.guard.reject(case, None, "Robin", "", NOON)
+
+
+async def test_deciding_about_many_takes_as_many_statements_as_about_few(scene: Scene, database: Database) -> None:
+    await scene.price(ALL, 10)
+    await scene.go()
+    case = (await scene.case()).id
+    seen: list[str] = []
+    await database.write(lambda db: db.set_trace_callback(seen.append))
+    counts = []
+    for which in (skus(0), skus(*range(1, 9)), skus(9)):
+        seen.clear()
+        await scene.store.guard.approve(case, which, "Robin", "a sale", NOON + scene.now)
+        counts.append(len(seen))
+    await database.write(lambda db: db.set_trace_callback(None))
+    assert counts[0] == counts[1] == counts[2] < 20
+    assert (await scene.go()).keys() == set(ALL)
 
 
 async def test_what_was_decided_long_ago_is_forgotten_but_for_what_was_rejected(scene: Scene) -> None:

@@ -11,8 +11,9 @@ from daemon.store.answers import Answered, Answers
 from daemon.store.database import Database
 from daemon.store.deliveries import Deliveries, DeliveryKind
 from daemon.store.feeds import Feeds
+from daemon.store.figures import Figures
 from daemon.store.gates import GateClosed
-from daemon.store.listings import Listings, StockRow
+from daemon.store.listings import Listings
 from daemon.store.payloads import Payloads
 from tests.store.conftest import ITEM_RULE, LEWIS, NOON, OFFER_RULE, REDOUTE, STOCK_RULE, moment
 from tests.store.steps import steps_of
@@ -49,7 +50,7 @@ async def test_a_report_that_is_faster_than_the_reply_stands_whatever_the_sender
     await feeds.withdrawn(feed, "nobody answered", moment(MINUTE))
     assert (await feed_row(database, feed))["state"] == "answered"
     assert (await row(database))["stock_state"] == "not_needed"
-    await Listings(database).put_stock(REDOUTE, [StockRow(LAMP, 4)], NOON)
+    await Listings(database).put_stock(REDOUTE, Figures({LAMP: 4}), NOON)
     closed = await feeds.open(REDOUTE, OFFER_RULE, moment(HOUR))
     assert closed == GateClosed(NOON + HOUR + MINUTE, "the last offer feed left less than 1:00:00 ago")
 

@@ -35,7 +35,7 @@ from daemon.model import (
 )
 from daemon.store import Store, open_store
 from daemon.store.deliveries import DeliveryKind
-from daemon.store.listings import StockRow
+from daemon.store.figures import Figures
 from daemon.store.update_rows import UpdateId
 from tests.store.conftest import NOON, OFFER_RULE, REDOUTE
 from tests.store.test_feeds import LAMP, a_listing
@@ -140,7 +140,7 @@ class Answers(Machine):
         if stock != self.stock:
             self.stock, self.state = stock, "pending"
             self.revision += 1
-        self.do(lambda: self.store.listings.put_stock(REDOUTE, [StockRow(LAMP, stock)], self.now.at))
+        self.do(lambda: self.store.listings.put_stock(REDOUTE, Figures({LAMP: stock}), self.now.at))
 
     @rule(minutes=st.sampled_from([1, 30, 130, 130]))
     def time_passes(self, minutes: int) -> None:
@@ -258,7 +258,7 @@ class Gate(Machine):
     def collects(self, stock: int) -> None:
         """Something is due, and whichever collector asks opens a feed if it may."""
         self.passed += SECOND
-        self.do(lambda: self.store.listings.put_stock(REDOUTE, [StockRow(LAMP, stock)], self.now.at))
+        self.do(lambda: self.store.listings.put_stock(REDOUTE, Figures({LAMP: stock}), self.now.at))
         feed = self.do(lambda: self.store.feeds.open(REDOUTE, self.RULE, self.now))
         if isinstance(feed, Feed):
             self.under_way.append((self.do(lambda: self.spool(feed)), self.passed))

@@ -12,7 +12,8 @@ from daemon.marketplaces.sellr.offers import SellerOfferRequest
 from daemon.model import Feed, GuardTerms, Money, OfferTerms, Promotion, Sku
 from daemon.store import Store
 from daemon.store.database import Database
-from daemon.store.listings import PriceRow, StockRow
+from daemon.store.figures import Figures
+from daemon.store.listings import PriceRow
 from daemon.store.promotions import PromotionRow
 from daemon.store.times import to_us
 from tests.marketplaces.sellr.made_up import settings
@@ -60,9 +61,9 @@ def _fill(db: sqlite3.Connection, many: int) -> int:
 async def _put(store: Store, change: str, sku: Sku, at: datetime) -> None:
     match change:
         case "stock":
-            await store.listings.put_stock(REDOUTE, [StockRow(sku, 4)], at)
+            await store.listings.put_stock(REDOUTE, Figures({sku: 4}), at)
         case "nothing left":
-            await store.listings.put_stock(REDOUTE, [StockRow(sku, 0)], at)
+            await store.listings.put_stock(REDOUTE, Figures({sku: 0}), at)
         case "price":
             await store.listings.put_prices(REDOUTE, [PriceRow(sku, Money(1900, "EUR"), None)], at)
         case "promotion":

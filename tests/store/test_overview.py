@@ -5,7 +5,8 @@ from datetime import timedelta
 from daemon.model import Deadlines, Delivery, Item, LineState, Order, OrderLine, OrderNumber, RemoteFile, Sku
 from daemon.store import Store
 from daemon.store.database import Database
-from daemon.store.listings import ItemRow, StockRow
+from daemon.store.figures import Figures
+from daemon.store.listings import ItemRow
 from tests.store.conftest import LEWIS, NOON, REDOUTE
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -81,7 +82,7 @@ async def test_how_fresh_the_stock_is(database: Database) -> None:  # L6
     rows = [ItemRow(Sku(sku), Item(ean="3701234567891"), "12345678") for sku in ("A", "B", "C", "D")]
     await store.listings.put_items(LEWIS, rows, NOON - DAY, [""] * 4, item_feed=False)
     for sku, age in (("A", timedelta(minutes=10)), ("B", 2 * HOUR), ("C", 5 * HOUR)):
-        await store.listings.put_stock(LEWIS, [StockRow(Sku(sku), 3)], NOON - age)
+        await store.listings.put_stock(LEWIS, Figures({sku: 3}), NOON - age)
     (row,) = await store.overview.stock_freshness(NOON)
     assert (row["account"], row["in_step"], row["fresh"], row["waiting"], row["late"]) == ("lewis", 1, 1, 1, 1)
 

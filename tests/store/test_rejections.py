@@ -9,7 +9,9 @@ from daemon.model import AnswerLine, ChannelStatus, FeedRule, Item, ListingFault
 from daemon.store import Store
 from daemon.store.changes import Change
 from daemon.store.database import Database
-from daemon.store.listings import ItemRow, PriceRow, Retried, StockRow
+from daemon.store.figures import Figures
+from daemon.store.listings import ItemRow, PriceRow
+from daemon.store.rejections import Retried
 from tests.store.conftest import ITEM_RULE, LEWIS, NOON, OFFER_RULE, REDOUTE, STOCK_RULE, moment
 from tests.store.test_feeds import LAMP, a_listing, opened, sent
 
@@ -40,7 +42,7 @@ class Far:
         await self.store.answers.apply(REDOUTE, [line], NOON, block_after=self.block_after)
 
     async def retries(self) -> Retried:
-        return await self.store.listings.retry(REDOUTE, LAMP, NOON)
+        return await self.store.rejections.retry(REDOUTE, LAMP, NOON)
 
     async def blocked(self) -> list[str]:
         """The blocked parts, and that the list of the blocked says the same."""
@@ -136,12 +138,12 @@ async def test_a_change_of_the_part_unblocks_it_and_counts_from_one(far: Far) ->
 
 async def test_a_person_unblocks_it_and_it_is_sent_again(far: Far) -> None:  # L2
     await three_times(far)
-    assert await far.store.listings.unblock(REDOUTE, LAMP, NOON) == (Part.ITEM,)
+    assert await far.store.rejections.unblock(REDOUTE, LAMP, NOON) == (Part.ITEM,)
     assert await far.blocked() == []
     await far.answers(BRAND)
     assert await far.retries() == Retried(again=(Part.ITEM,))
-    assert await far.store.listings.unblock(REDOUTE, LAMP, NOON) == ()
-    assert await far.store.listings.unblock(REDOUTE, Sku("NONE"), NOON) == ()
+    assert await far.store.rejections.unblock(REDOUTE, LAMP, NOON) == ()
+    assert await far.store.rejections.unblock(REDOUTE, Sku("NONE"), NOON) == ()
 
 
 async def test_a_yes_ends_the_row(far: Far) -> None:  # L2
@@ -156,7 +158,7 @@ async def test_how_many_is_a_setting_and_0_is_never(database: Database) -> None:
     once = Far(database, block_after=1)
     await once.answers(BRAND)
     assert await once.blocked() == ["item"]
-    await once.store.listings.unblock(REDOUTE, LAMP, NOON)
+    await once.store.rejections.unblock(REDOUTE, LAMP, NOON)
     once.block_after = 0
     for _ in range(5):
         await once.answers(BRAND)
@@ -170,7 +172,7 @@ async def test_parts_are_counted_apart(database: Database) -> None:  # L6 L7
     for stock in (6, 7, 8):
         await far.answers("PRODUCT NOT FOUND")
         await far.retries()
-        await far.store.listings.put_stock(REDOUTE, [StockRow(LAMP, stock)], NOON)
+        await far.store.listings.put_stock(REDOUTE, Figures({LAMP: stock}), NOON)
     # The stock was another each time, the price was not.
     assert await far.blocked() == ["price"]
     await far.store.listings.put_prices(REDOUTE, [PriceRow(LAMP, Money(9000, "EUR"))], NOON)
@@ -192,7 +194,7 @@ async def test_silence_does_not_end_a_row(database: Database) -> None:  # J4
     store = Store(database)
     row = ItemRow(LAMP, Item(), channel_item_id="12345678")
     await store.listings.put_items(LEWIS, [row], NOON, [""], item_feed=False)
-    await store.listings.put_stock(LEWIS, [StockRow(LAMP, 5)], NOON)
+    await store.listings.put_stock(LEWIS, Figures({LAMP: 5}), NOON)
     for number in range(1, 4):
         after = number * HOUR
         feed = await opened(store.feeds, STOCK_RULE, after, LEWIS)
@@ -201,8 +203,8 @@ async def test_silence_does_not_end_a_row(database: Database) -> None:  # J4
         assert await store.feeds.settle_silent(LEWIS, STOCK_RULE, moment(after + HOUR / 2)) == 1
         line = AnswerLine(False, feed_name=f"inventory-{number}.csv", channel_item_id="12345678", text="unknown part")
         await store.answers.apply(LEWIS, [line], NOON + after)
-        await store.listings.retry(LEWIS, LAMP, NOON + after)
-    assert await store.listings.retry(LEWIS, LAMP, NOON) == Retried(blocked=(Part.STOCK,))
+        await store.rejections.retry(LEWIS, LAMP, NOON + after)
+    assert await store.rejections.retry(LEWIS, LAMP, NOON) == Retried(blocked=(Part.STOCK,))
 
 
 async def payload(store: Store, number: int) -> PayloadId:
@@ -216,7 +218,7 @@ async def test_what_our_own_rules_hold_back_is_never_tried_again(database: Datab
     store = Store(database)
     row = ItemRow(LAMP, Item(title="Lampe"))
     await store.listings.put_items(REDOUTE, [row], NOON, ["the EAN is missing"], item_feed=True)
-    assert await store.listings.retry(REDOUTE, LAMP, NOON) == Retried(held_back=True)
+    assert await store.rejections.retry(REDOUTE, LAMP, NOON) == Retried(held_back=True)
     assert await store.feeds.open(REDOUTE, ITEM_RULE, moment()) is None
 
 

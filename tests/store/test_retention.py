@@ -5,7 +5,7 @@ from datetime import timedelta
 from daemon.model import AnswerLine, ChannelStatus, Feed, FeedKind, Sku
 from daemon.store import Store
 from daemon.store.database import Database
-from daemon.store.listings import StockRow
+from daemon.store.figures import Figures
 from daemon.store.runs import Ending, Runs
 from tests.store.conftest import ITEM_RULE, NOON, OFFER_RULE, REDOUTE, moment
 from tests.store.test_feeds import HOUR, LAMP, a_listing
@@ -65,7 +65,7 @@ async def test_what_feeds_carried_is_forgotten_but_for_the_last_of_each_kind(dat
     await a_listing(database, status=ChannelStatus.OFFER_INTEGRATED)
     kept: list[Feed] = []
     for hour in range(4):
-        await store.listings.put_stock(REDOUTE, [StockRow(LAMP, hour + 1)], NOON)
+        await store.listings.put_stock(REDOUTE, Figures({LAMP: hour + 1}), NOON)
         feed = await store.feeds.open(REDOUTE, OFFER_RULE, moment(2 * hour * HOUR))
         assert isinstance(feed, Feed)
         await store.feeds.refused(feed, OFFER_RULE, "no", moment(2 * hour * HOUR))
@@ -97,7 +97,7 @@ async def test_what_the_marketplace_took_last_stays_whatever_was_turned_down_sin
     await a_listing(database, status=ChannelStatus.OFFER_INTEGRATED)
     sent: list[Feed] = []
     for hour in range(5):
-        await store.listings.put_stock(REDOUTE, [StockRow(LAMP, hour + 1)], NOON)
+        await store.listings.put_stock(REDOUTE, Figures({LAMP: hour + 1}), NOON)
         feed = await store.feeds.open(REDOUTE, OFFER_RULE, moment(2 * hour * HOUR))
         assert isinstance(feed, Feed)
         if hour < 2:

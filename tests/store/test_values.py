@@ -43,8 +43,9 @@ from daemon.rules.promotions import Charged
 from daemon.store import Store
 from daemon.store.changes import Change
 from daemon.store.database import Database, migrations, statements
+from daemon.store.figures import Figures
 from daemon.store.gates import GateClosed
-from daemon.store.listings import ItemRow, PriceRow, StockRow
+from daemon.store.listings import ItemRow, PriceRow
 from daemon.store.opening import due_condition
 from daemon.store.prices import _BEGAN, _LOWEST
 from daemon.store.promotions import PromotionRow
@@ -206,7 +207,7 @@ def store(database: Database) -> Store:
 async def a_listing(store: Store, *, price: int = 10000, rrp_minor: int | None = None, units: int = 5) -> None:
     """A listing whose offer is in, with everything of it to be sent."""
     await store.listings.put_items(REDOUTE, [ItemRow(LAMP, Item(ean=EAN))], NOON, [""], item_feed=True)
-    await store.listings.put_stock(REDOUTE, [StockRow(LAMP, units)], NOON)
+    await store.listings.put_stock(REDOUTE, Figures({LAMP: units}), NOON)
     recommended = None if rrp_minor is None else Money(rrp_minor, "EUR")
     await store.listings.put_prices(REDOUTE, [PriceRow(LAMP, Money(price, "EUR"), recommended)], NOON)
     await run(store, "UPDATE listings SET channel_status = 'offer_integrated', item_state = 'not_needed'")
@@ -314,7 +315,7 @@ async def test_the_prices_that_were_charged_are_kept_from_their_sending(store: S
     await a_listing(store)
     await promote(store, SALE)
     await turn(store, timedelta())
-    await store.listings.put_stock(REDOUTE, [StockRow(LAMP, 4)], NOON)
+    await store.listings.put_stock(REDOUTE, Figures({LAMP: 4}), NOON)
     await turn(store, 2 * HOUR)  # the same price once more is no new one
     await turn(store, START - NOON)
     await turn(store, END - NOON)
@@ -369,7 +370,7 @@ async def test_where_it_blocks_the_price_is_in_error_and_stock_still_goes(store:
     kept = await row(store)
     assert (kept["price_state"], kept["stock_state"]) == ("error", "not_needed")
     assert "higher than 90.00" in kept["price_error"]
-    await store.listings.put_stock(REDOUTE, [StockRow(LAMP, 3)], START)
+    await store.listings.put_stock(REDOUTE, Figures({LAMP: 3}), START)
     assert (sent := await turn(store, START - NOON + HOUR, block)) is not None
     assert (sent.stock, sent.price, sent.rrp, sent.promotion) == (3, Money(10000, "EUR"), None, None)
     assert sent.parts == {Part.STOCK}
@@ -454,7 +455,7 @@ async def test_units_of_open_orders_are_held_back_until_the_seller_reports_them(
     assert (sent.stock, sent.parts) == (3, frozenset({Part.STOCK}))
     assert await turn(store, 4 * HOUR, reserve) is None
     await run(store, "UPDATE order_lines SET state = 'shipped', shipped = 2")
-    await store.listings.put_stock(REDOUTE, [StockRow(LAMP, 3)], NOON)
+    await store.listings.put_stock(REDOUTE, Figures({LAMP: 3}), NOON)
     assert (sent := await turn(store, 6 * HOUR, reserve)) is not None
     assert sent.stock == 3
 
@@ -521,7 +522,7 @@ async def test_without_the_setting_open_orders_hold_nothing_back(store: Store) -
 async def test_the_knobs_hold_for_john_lewis_too(store: Store) -> None:  # J3 L6
     rows = [ItemRow(LAMP, Item(ean=EAN), channel_item_id="12345678")]
     await store.listings.put_items(LEWIS, rows, NOON, [""], item_feed=False)
-    await store.listings.put_stock(LEWIS, [StockRow(LAMP, 7)], NOON)
+    await store.listings.put_stock(LEWIS, Figures({LAMP: 7}), NOON)
     feed = await store.feeds.open(LEWIS, STOCK_RULE, moment(), OfferTerms(safety_stock=2))
     assert isinstance(feed, Feed)
     assert [entry.stock async for batch in store.feeds.objects(feed, "GBP") for entry in batch] == [5]
@@ -582,7 +583,7 @@ async def test_a_wrong_contribution_does_not_hold_the_stock_or_the_end_back(stor
     await a_listing(store, rrp_minor=20000)
     await turn(store, timedelta(), LESS)
     await levied(store, Levies(eco_minor=10000, epr_code="FR-DEA"))
-    await store.listings.put_stock(REDOUTE, [StockRow(LAMP, 3)], NOON)
+    await store.listings.put_stock(REDOUTE, Figures({LAMP: 3}), NOON)
     assert (sent := await turn(store, 2 * HOUR, LESS)) is not None
     assert (sent.stock, sent.price, sent.rrp, sent.parts) == (3, Money(10000, "EUR"), None, frozenset({Part.STOCK}))
     assert (await row(store))["price_state"] == "error"
@@ -597,7 +598,7 @@ async def test_a_promotion_that_is_all_eco_contribution_is_blocked(store: Store)
     await turn(store, timedelta(), LESS)
     await levied(store, Levies(eco_minor=7000, epr_code="FR-DEA"))
     await promote(store, SALE)
-    await store.listings.put_stock(REDOUTE, [StockRow(LAMP, 3)], NOON)
+    await store.listings.put_stock(REDOUTE, Figures({LAMP: 3}), NOON)
     assert (sent := await turn(store, START - NOON, LESS)) is not None
     assert (sent.price, sent.promotion) == (Money(3000, "EUR"), None)
     assert "eco-contribution" in (await row(store))["price_error"]

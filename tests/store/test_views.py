@@ -28,7 +28,8 @@ from daemon.model import (
 )
 from daemon.store import Store, read_store
 from daemon.store.database import Database
-from daemon.store.listings import ItemRow, StockRow
+from daemon.store.figures import Figures
+from daemon.store.listings import ItemRow
 from tests.store.conftest import ITEM_RULE, LEWIS, NOON, OFFER_RULE, REDOUTE, moment
 from tests.store.steps import steps_of
 
@@ -122,7 +123,7 @@ async def test_a_feed_with_what_it_carried(store: Store) -> None:  # L16
 
 async def test_a_gate_says_until_when_it_is_closed_and_why(store: Store) -> None:  # L8
     await listings(store, "A")
-    await store.listings.put_stock(REDOUTE, [StockRow(Sku("A"), 3)], NOON)
+    await store.listings.put_stock(REDOUTE, Figures({"A": 3}), NOON)
     await store.database.write(
         lambda db: (
             db.execute(

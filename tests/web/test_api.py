@@ -29,7 +29,8 @@ from daemon.model import (
     Sku,
 )
 from daemon.store import Store, open_store
-from daemon.store.listings import ItemRow, StockRow
+from daemon.store.figures import Figures
+from daemon.store.listings import ItemRow
 from daemon.transports.http import ControlClient
 from daemon.web.api import control_app
 from daemon.web.serve import listen_at, serving
@@ -515,7 +516,7 @@ async def test_all_stock_is_pushed_on_request_and_a_turn_begins(
     rows = [ItemRow(Sku(f"CHAIR-{each}"), Item(), channel_item_id=f"1000000{each}") for each in (1, 2)]
     lewis = AccountName("lewis")
     await daemon.store.listings.put_items(lewis, rows, NOON, ["", ""], item_feed=False)
-    await daemon.store.listings.put_stock(lewis, [StockRow(Sku("CHAIR-1"), 3)], NOON)
+    await daemon.store.listings.put_stock(lewis, Figures({"CHAIR-1": 3}), NOON)
     told = {"version": 1, "account": "lewis", "waits": ""}
     assert await post(client, path, {"full": True}, status=202) == {**told, "pending": 1}
     assert await post(client, path, {}, status=202) == {**told, "pending": 0}

@@ -17,7 +17,7 @@ from daemon.rules.causes import CauseKind, Severity
 from daemon.rules.spread import Spread
 from daemon.store.alerts import Alert
 from daemon.store.facts import AccountFacts
-from daemon.store.guard import GuardRule
+from daemon.store.holds import GuardRule
 from daemon.transports.calls import OUTCOMES, calls
 from daemon.web.metrics import render
 

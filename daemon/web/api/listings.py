@@ -12,7 +12,7 @@ from daemon.seller.advice import advise_listing, explained_by
 from daemon.seller.explain import explain
 from daemon.seller.exports import MEDIA_TYPES, ExportFormat, listings_as
 from daemon.seller.judging import validation
-from daemon.store.listings import Retried
+from daemon.store.rejections import Retried
 from daemon.store.views import PAGE, View
 from daemon.web.api.asking import Account, Limit, Now, TheControl, found_or_404, name_of
 
@@ -78,7 +78,7 @@ async def retry(sku: str, account: Account, control: TheControl, now: Now) -> Vi
     """Send the parts of a listing that were rejected once more, as they are, but for those that are blocked."""
     found = await control.store.views.listing(name_of(account), Sku(sku))
     listing = found_or_404(found, f"account {account.name} has no listing {sku}")
-    done = await control.store.listings.retry(name_of(account), Sku(sku), now.at)
+    done = await control.store.rejections.retry(name_of(account), Sku(sku), now.at)
     if not done.again:
         raise NotAllowed(_why_no_retry(account.name, sku, done, listing["parts"]["item"]["error"]))
     return {"version": 1, "sku": sku, "again": done.again, "blocked": done.blocked, "held_back": done.held_back}
@@ -100,7 +100,7 @@ async def unblock(sku: str, account: Account, control: TheControl, now: Now) -> 
     """Send the blocked parts of a listing once more; their rejections are counted from the start again."""
     found = await control.store.views.listing(name_of(account), Sku(sku))
     found_or_404(found, f"account {account.name} has no listing {sku}")
-    parts = await control.store.listings.unblock(name_of(account), Sku(sku), now.at)
+    parts = await control.store.rejections.unblock(name_of(account), Sku(sku), now.at)
     if not parts:
         raise NotAllowed(f"no part of {sku} is blocked; there is nothing to unblock")
     return {"version": 1, "sku": sku, "again": parts}

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from daemon.health import JobVerdict, Verdict
 from daemon.model import SITE, AccountName, Moment, Part
 from daemon.store import Store
-from daemon.store.guard import Suspicion
+from daemon.store.guard_cases import Suspicion
 from daemon.store.views import View
 from daemon.web.api import alerts as rest_alerts
 from daemon.web.pages import words
