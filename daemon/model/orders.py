@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from types import MappingProxyType
+from typing import NamedTuple
 
 from daemon.model.names import Money, OrderNumber
 
@@ -57,9 +59,11 @@ class Customer:
     instructions: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class OrderLine:
-    """One line of an order as the marketplace gave it. `extra` keeps every field that we have no word for."""
+class OrderLine(NamedTuple):
+    """One line of an order as the marketplace gave it. `extra` keeps every field that we have no word for.
+
+    A tuple, as orders come by the thousand: a frozen dataclass takes three times as long to make.
+    """
 
     ref: str
     quantity: int
@@ -68,7 +72,7 @@ class OrderLine:
     channel_item_id: str = ""
     title: str = ""
     unit_price: Money | None = None
-    extra: Mapping[str, str] = field(default_factory=dict)
+    extra: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,15 @@ from daemon.errors import NotAllowed
 from daemon.model import AccountName, LegalMoves, Money, OrderNumber, UpdateKind
 from daemon.rules.amounts import units_of
 from daemon.rules.moves import LEADS_TO, cancel_hindrance, hindrance, left, now_possible, still_free
-from daemon.store.standings import standing
+from daemon.store.standings import open_line, standing
 
 #: lines of an order by reference, each with its units or what those cost; None is all of them
 Choice = Sequence[tuple[str, int | Money | None]] | None
 
 # Units of a listing that open orders were promised and that have not left.
 _PROMISED = (
-    "SELECT coalesce(sum(l.quantity - l.shipped - l.cancelled), 0) FROM order_lines l WHERE l.listing = ?"
+    "SELECT coalesce(sum(l.quantity - l.shipped - l.cancelled), 0) FROM order_lines l"  # noqa: S608 - our own words
+    f" WHERE l.listing = ? AND {open_line('l')}"
     " AND (l.state IN ('accepted', 'to_ship') OR (l.state = 'new' AND EXISTS (SELECT 1 FROM update_lines w"
     " JOIN order_updates u ON u.id = w.\"update\" WHERE w.line = l.id AND u.kind = 'acceptance'"
     " AND u.state IN ('pending', 'sending', 'in_doubt'))))"

@@ -13,6 +13,7 @@ from daemon.errors import NotAllowed, Unforeseen, Unreadable
 from daemon.model import AccountName, PayloadId, RemoteFile
 from daemon.store.database import Database
 from daemon.store.events import tell
+from daemon.store.filling import insert
 from daemon.store.times import from_us, to_us
 
 DeliveryId = NewType("DeliveryId", int)
@@ -44,8 +45,8 @@ class DeliveryState(StrEnum):
 
 #: the state of a row as people are shown it; the column `state` of what is closed still says that it stands aside
 SHOWN_STATE = f"CASE WHEN closed_at IS NULL THEN state ELSE '{DeliveryState.CLOSED}' END"
-#: what stands aside and is told, in the partial index's own words, so that SQLite uses it
-STANDS_ASIDE = "state = 'set_aside' AND closed_at IS NULL AND state IN ('kept', 'waiting', 'set_aside')"
+#: what stands aside and is told; the partial index is of those that are kept, wait or stand aside
+STANDS_ASIDE = "state = 'set_aside' AND closed_at IS NULL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ class Deliveries:
             lambda db: db.execute(
                 "SELECT * FROM deliveries WHERE account = ? AND kind = ? AND state IN ('kept', 'waiting')"
                 # The partial index's own words, so that SQLite uses it.
-                " AND state IN ('kept', 'waiting', 'set_aside') ORDER BY id",
+                " AND (state = 'kept' OR state = 'waiting' OR state = 'set_aside') ORDER BY id",
                 (account, kind),
             ).fetchall()
         )
@@ -202,11 +203,12 @@ def record_applied(
     """Remember files under whose names nothing was kept before, their work done in the caller's transaction."""
     (last,) = db.execute("SELECT coalesce(max(id), 0) FROM deliveries").fetchone()
     ids = [DeliveryId(last + place) for place in range(1, len(files) + 1)]
-    db.executemany(
-        "INSERT INTO deliveries (id, account, kind, folder, name, size, modified_at, payload, state, received_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'applied', ?)",
+    insert(
+        db,
+        "deliveries",
+        ("id", "account", "kind", "folder", "name", "size", "modified_at", "payload", "state", "received_at"),
         [
-            (delivery, account, kind, *_identity(file), payload, to_us(at))
+            (delivery, account, kind, *_identity(file), payload, DeliveryState.APPLIED, to_us(at))
             for delivery, (file, payload) in zip(ids, files, strict=True)
         ],
     )

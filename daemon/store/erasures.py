@@ -19,9 +19,9 @@ from daemon.rules.quotes import unquoted
 from daemon.store.database import Database
 from daemon.store.events import tell
 from daemon.store.payloads import drop
+from daemon.store.standings import open_line
 from daemon.store.times import from_us, to_us
 
-_OPEN = "('new', 'accepted', 'to_ship', 'to_cancel', 'refunding')"
 #: payloads of one question, so that nobody waits long
 _PAGE = 50
 
@@ -106,13 +106,13 @@ def _order(db: sqlite3.Connection, account: AccountName, number: OrderNumber, *,
     row = db.execute("SELECT id FROM orders WHERE account = ? AND number = ?", (account, number)).fetchone()
     if row is None:
         raise NotAllowed(f"account {account} has no order {number}")
-    open_line = db.execute(
-        f'SELECT ref, state FROM order_lines WHERE "order" = ? AND state IN {_OPEN} LIMIT 1',  # noqa: S608 - our own words
+    still_open = db.execute(
+        f'SELECT l.ref, l.state FROM order_lines l WHERE l."order" = ? AND {open_line("l")} LIMIT 1',  # noqa: S608 - our own words
         (row["id"],),
     ).fetchone()
-    if open_line is not None and not although_open:
+    if still_open is not None and not although_open:
         raise NotAllowed(
-            f"order {number} is open, its line {open_line['ref']} is {open_line['state']}: without the address it"
+            f"order {number} is open, its line {still_open['ref']} is {still_open['state']}: without the address it"
             " cannot be shipped or cared for; close it first, or say that it is to be erased although it is open"
         )
     return int(row["id"])

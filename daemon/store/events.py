@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Literal, NamedTuple
 
+from daemon.store.filling import insert
 from daemon.store.times import to_us
 
 Subject = Literal["listing", "feed", "order", "account"]
@@ -36,8 +37,9 @@ def tell(
 def tell_all(db: sqlite3.Connection, at: datetime, account: str, events: Iterable[Event]) -> None:
     """Leave events, in their order."""
     instant = to_us(at)
-    db.executemany(
-        'INSERT INTO events (at, account, subject, subject_id, what, "from", "to", why)'
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    insert(
+        db,
+        "events",
+        ("at", "account", "subject", "subject_id", "what", '"from"', '"to"', "why"),
         [(instant, account, *event.subject, event.what, *event.moved, event.why) for event in events],
     )

@@ -12,6 +12,7 @@ from daemon.store.database import Database
 from daemon.store.deliveries import STANDS_ASIDE
 from daemon.store.holds import GuardRule
 from daemon.store.opening import due_condition
+from daemon.store.standings import waiting_line
 from daemon.store.times import from_us, to_us
 from daemon.store.values import named_terms
 
@@ -122,8 +123,8 @@ def _held(db: sqlite3.Connection, account: AccountName) -> dict[GuardRule, tuple
 def _waiting_since(db: sqlite3.Connection, account: AccountName) -> datetime | None:
     row = db.execute(
         # With a plus, so that SQLite begins with the lines that wait, and not with every order of the account.
-        'SELECT min(l.since) AS since FROM order_lines l JOIN orders o ON o.id = l."order"'
-        " WHERE +o.account = ? AND l.state IN ('new', 'to_ship')",
+        'SELECT min(l.since) AS since FROM order_lines l JOIN orders o ON o.id = l."order"'  # noqa: S608 - our own words
+        f" WHERE +o.account = ? AND {waiting_line('l')}",
         (account,),
     ).fetchone()
     since: datetime | None = from_us(row["since"])

@@ -20,6 +20,7 @@ from daemon.model import AccountName, FeedKind, Item, Sku
 from daemon.store import Store
 from daemon.store.database import Database, connect_imagining
 from daemon.store.listing_columns import item_from_json
+from daemon.store.standings import open_line
 from daemon.store.times import from_us
 
 R = TypeVar("R")
@@ -28,10 +29,7 @@ _OPEN_FEED = "feeds.state IN ('sending', 'sent', 'in_doubt')"
 # As far back as the guard of an account looks, a day at most.
 _LATELY = "feeds.opened_at >= (SELECT max(opened_at) FROM main.feeds WHERE account = :account) - 86400000000"
 _DUE = "'pending' IN (item_state, stock_state, price_state, end_state)"
-_HAS_OPEN_LINE = (
-    'EXISTS (SELECT 1 FROM main.order_lines l WHERE l."order" = orders.id'
-    " AND l.state IN ('new', 'accepted', 'to_ship', 'to_cancel', 'refunding'))"
-)
+_HAS_OPEN_LINE = f'EXISTS (SELECT 1 FROM main.order_lines l WHERE l."order" = orders.id AND {open_line("l")})'  # noqa: S608
 _HAS_OPEN_UPDATE = (
     'EXISTS (SELECT 1 FROM main.order_updates u WHERE u."order" = orders.id'
     " AND u.state IN ('pending', 'sending', 'sent', 'in_doubt'))"

@@ -1,10 +1,11 @@
-"""Orders and lines that are new here, written a set at a time: a statement for each table, whatever their number."""
+"""Orders and lines that are new here, written a set at a time: few statements for each table, whatever their number."""
 
 import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 from daemon.model import Customer, LineState, Order, OrderFault, OrderLine
@@ -12,22 +13,30 @@ from daemon.rules.moves import Standing, told
 from daemon.store.claim_fates import match_waiting
 from daemon.store.deliveries import DeliveryId
 from daemon.store.events import Event, tell_all
-from daemon.store.order_errors import Fault, raise_errors
-from daemon.store.standings import change_stamp
+from daemon.store.filling import insert
+from daemon.store.order_errors import Fault, raise_first
+from daemon.store.standings import OPEN_STATES, change_stamp
 from daemon.store.times import to_us
 
-#: a line in one of these still has something before it; the words of the partial index
-OPEN_LINE = "('new', 'accepted', 'to_ship', 'to_cancel', 'refunding')"
-
+#: made once: `json.dumps` would make one anew for each text
+_json_of = json.JSONEncoder(ensure_ascii=False).encode
 _OF_CUSTOMER = [field.name for field in fields(Customer)]
+_ORDER = (
+    *("id", "account", "number", "ordered_at", "received_at", "changed_at", "incomplete", "test"),
+    *("shipping_method", "payment_method", "extra", "delivery"),
+)
+_LINE = (
+    *('"order"', "ref", "position", "quantity", "shipped", "cancelled", "refunded", "state", "since", "ean"),
+    *("channel_item_id", "listing", "title", "price_minor", "currency", "extra"),
+)
 
 
-class NewLine(NamedTuple):
-    """A line that joins an order, in its place there, in its state since then as far as we know."""
+class NewLines(NamedTuple):
+    """Lines that join an order, from a place in it on, in their states since then as far as we know."""
 
     order: int
-    position: int
-    line: OrderLine
+    first: int
+    lines: Sequence[OrderLine]
     since: datetime
 
 
@@ -39,9 +48,11 @@ def insert_orders(
     (last,) = db.execute("SELECT coalesce(max(id), 0) FROM orders").fetchone()
     ids = range(last + 1, last + 1 + len(orders))
     stamp = change_stamp(db, account, at)
-    db.executemany(
-        "INSERT INTO orders (id, account, number, ordered_at, received_at, changed_at, incomplete, test,"
-        " shipping_method, payment_method, extra, delivery) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    numbered = [(row_id, order) for row_id, (order, _) in zip(ids, orders, strict=True)]
+    insert(
+        db,
+        "orders",
+        _ORDER,
         [
             (
                 *(row_id, account, order.number, None if order.ordered_at is None else to_us(order.ordered_at)),
@@ -51,17 +62,9 @@ def insert_orders(
             for place, (row_id, (order, delivery)) in enumerate(zip(ids, orders, strict=True))
         ],
     )
-    numbered = [(row_id, order) for row_id, (order, _) in zip(ids, orders, strict=True)]
     put_customers(db, numbered)
-    insert_lines(
-        db,
-        account,
-        [
-            NewLine(row_id, position, line, order.ordered_at or at)
-            for row_id, order in numbered
-            for position, line in enumerate(order.lines)
-        ],
-    )
+    joining = [NewLines(row_id, 0, order.lines, order.ordered_at or at) for row_id, order in numbered]
+    unknown = insert_lines(db, account, joining)
     tell_all(
         db,
         at,
@@ -74,16 +77,16 @@ def insert_orders(
     incomplete = [
         Fault(row_id, OrderFault.INCOMPLETE, order.incomplete) for row_id, order in numbered if order.incomplete
     ]
-    raise_errors(db, account, incomplete, at)
-    flag_unknown(db, account, ids, at)
+    raise_first(db, account, [*incomplete, *unknown], at)
     match_waiting(db, account, {order.number: row_id for row_id, order in numbered}, at)
 
 
 def put_customers(db: sqlite3.Connection, orders: Sequence[tuple[int, Order]]) -> None:
-    """Say who gets the goods of orders; what was said before is replaced."""
-    db.executemany(
-        'INSERT INTO customers ("order", shipping, billing) VALUES (?, ?, ?)'
-        ' ON CONFLICT ("order") DO UPDATE SET shipping = excluded.shipping, billing = excluded.billing',
+    """Say who gets the goods of orders of whom nothing is said here."""
+    insert(
+        db,
+        "customers",
+        ('"order"', "shipping", "billing"),
         [
             (row_id, customer_text(order.shipping), None if order.billing is None else customer_text(order.billing))
             for row_id, order in orders
@@ -91,61 +94,52 @@ def put_customers(db: sqlite3.Connection, orders: Sequence[tuple[int, Order]]) -
     )
 
 
-def insert_lines(db: sqlite3.Connection, account: str, lines: Sequence[NewLine]) -> None:
-    """Let lines join their orders, each with the listing that it is about where one is known."""
-    listing = _listings(db, account, [new.line for new in lines])
-    stands = {
-        (state, quantity): told(Standing(LineState.NEW, quantity), state)
-        for state, quantity in {(new.line.state, new.line.quantity) for new in lines}
-    }
-    db.executemany(
-        'INSERT INTO order_lines ("order", ref, position, quantity, shipped, cancelled, refunded, state, since, ean,'
-        " channel_item_id, listing, title, price_minor, currency, extra)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            _row(new, stands[new.line.state, new.line.quantity], listing.get((new.line.channel_item_id, new.line.ean)))
-            for new in lines
-        ],
-    )
+def insert_lines(db: sqlite3.Connection, account: str, joining: Sequence[NewLines]) -> list[Fault]:
+    """Let lines join their orders, each with the listing that it is about where one is known.
 
-
-def flag_unknown(db: sqlite3.Connection, account: str, orders: Sequence[int], at: datetime) -> None:
-    """Open lines whose article no listing has are kept, and a person is told of each."""
-    sql = (
-        'SELECT "order", ref, channel_item_id, ean FROM order_lines'  # noqa: S608 - our own words
-        f' WHERE "order" IN (SELECT value FROM json_each(?)) AND listing IS NULL AND state IN {OPEN_LINE}'
-        ' ORDER BY "order", position'
-    )
+    Gives what is to be told of them: an open line whose article no listing has is kept, and a person should see it.
+    """
+    listings = _listings(db, account, {(line.channel_item_id, line.ean) for new in joining for line in new.lines})
+    rows: list[tuple[str | int | None, ...]] = []
     faults = []
-    for order, ref, channel_item_id, ean in db.execute(sql, (json.dumps(list(orders)),)):
-        named = [("channel item id", channel_item_id), ("EAN", ean)]
-        if article := " or the ".join(f"{name} {value}" for name, value in named if value):
-            faults.append(Fault(order, OrderFault.UNKNOWN_LISTING, f"no listing has the {article}", line=ref))
-    raise_errors(db, account, faults, at)
+    for order, first, lines, since in joining:
+        since_us = to_us(since)
+        for position, line in enumerate(lines, first):
+            stands, price = _at_first_sight(line.state, line.quantity), line.unit_price
+            listing, fault = listings[line.channel_item_id, line.ean]
+            minor, currency = (None, "") if price is None else (price.minor, price.currency)
+            rows.append(
+                (
+                    *(order, line.ref, position, line.quantity, *stands, since_us, line.ean),
+                    *(line.channel_item_id, listing, line.title, minor, currency, text_of(line.extra)),
+                )
+            )
+            if fault and stands[-1] in OPEN_STATES:
+                faults.append(Fault(order, OrderFault.UNKNOWN_LISTING, fault, line.ref))
+    insert(db, "order_lines", _LINE, rows)
+    return faults
 
 
-def _row(new: NewLine, stands: Standing, listing: int | None) -> tuple[str | int | None, ...]:
-    order, position, line, since = new
-    price = line.unit_price
-    return (
-        *(order, line.ref, position, line.quantity, stands.shipped, stands.cancelled, stands.refunded),
-        *(stands.state, to_us(since), line.ean, line.channel_item_id, listing, line.title),
-        *(None if price is None else price.minor, "" if price is None else price.currency, text_of(line.extra)),
-    )
+@lru_cache(maxsize=1_000)
+def _at_first_sight(state: LineState, quantity: int) -> tuple[int, int, int, str]:
+    """How a new line stands of which the marketplace tells a state: shipped, cancelled, refunded, its state."""
+    stands = told(Standing(LineState.NEW, quantity), state)
+    return stands.shipped, stands.cancelled, stands.refunded, stands.state.value
 
 
-def _listings(db: sqlite3.Connection, account: str, lines: Sequence[OrderLine]) -> dict[tuple[str, str], int]:
-    """(channel item id, EAN) → the listing that a line with them is about, for those that have one."""
-    wanted = {(line.channel_item_id, line.ean) for line in lines}
-    by_number = _known(db, account, "channel_item_id", {number for number, _ in wanted})
-    by_ean = _known(db, account, "ean", {ean for _, ean in wanted})
+def _listings(
+    db: sqlite3.Connection, account: str, articles: set[tuple[str, str]]
+) -> dict[tuple[str, str], tuple[int | None, str]]:
+    """(channel item id, EAN) → the listing that a line with them is about; where none is, what is to be told of it."""
+    by_number = _known(db, account, "channel_item_id", {number for number, _ in articles})
+    by_ean = _known(db, account, "ean", {ean for _, ean in articles})
     # The retailer may still name a number that it has changed since (J2).
-    former = _former(db, account, {number for number, _ in wanted if number not in by_number})
+    former = _former(db, account, {number for number, _ in articles if number not in by_number})
     found = {}
-    for number, ean in wanted:
+    for number, ean in articles:
         listing = by_number.get(number) or by_ean.get(ean) or former.get(number)
-        if listing is not None:
-            found[number, ean] = listing
+        named = " or the ".join(f"{name} {it}" for name, it in (("channel item id", number), ("EAN", ean)) if it)
+        found[number, ean] = listing, f"no listing has the {named}" if named and listing is None else ""
     return found
 
 
@@ -173,12 +167,12 @@ def _json(values: set[str]) -> str:
 
 def customer_text(customer: Customer) -> str:
     """A customer as it is kept."""
-    return json.dumps({name: getattr(customer, name) for name in _OF_CUSTOMER}, ensure_ascii=False)
+    return _json_of({name: getattr(customer, name) for name in _OF_CUSTOMER})
 
 
 def text_of(extra: Mapping[str, str]) -> str:
     """The fields that we have no word for, as they are kept."""
-    return json.dumps(dict(extra), ensure_ascii=False) if extra else "{}"
+    return _json_of(dict(extra)) if extra else "{}"
 
 
 def summary(lines: Sequence[OrderLine]) -> str:

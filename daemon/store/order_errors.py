@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 from daemon.model import OrderFault, Severity
 from daemon.store.events import Event, tell, tell_all
+from daemon.store.filling import insert
+from daemon.store.standings import open_line
 from daemon.store.times import to_us
 
 _SEVERITY: Mapping[OrderFault, Severity] = {
@@ -28,9 +30,8 @@ class Fault(NamedTuple):
 
 #: which errors `e` of orders wait for somebody; all but an incomplete order matter only until their lines are done with
 OPEN = (
-    "e.mended_at IS NULL AND (e.kind = 'incomplete' OR EXISTS (SELECT 1 FROM order_lines x"
-    ' WHERE x."order" = e."order" AND e.line IN (\'\', x.ref)'
-    " AND x.state IN ('new', 'accepted', 'to_ship', 'to_cancel', 'refunding')))"
+    "e.mended_at IS NULL AND (e.kind = 'incomplete' OR EXISTS (SELECT 1 FROM order_lines x"  # noqa: S608 - our own words
+    f' WHERE x."order" = e."order" AND e.line IN (\'\', x.ref) AND {open_line("x")}))'
 )
 
 
@@ -45,19 +46,33 @@ def raise_errors(db: sqlite3.Connection, account: str, faults: Sequence[Fault], 
     """Let faults be seen; what was open already with the same words is not told again."""
     if not faults:
         return
-    rows = [(fault.order, fault.line, fault.kind, _SEVERITY[fault.kind], fault.text) for fault in faults]
     changed = db.execute(
         'INSERT INTO order_errors ("order", line, kind, severity, text, raised_at)'
         " SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),"
         " json_extract(value, '$[3]'), json_extract(value, '$[4]'), ? FROM json_each(?) WHERE true"
         ' ON CONFLICT ("order", line, kind) WHERE mended_at IS NULL'
         " DO UPDATE SET text = excluded.text WHERE text <> excluded.text"
-        ' RETURNING "order", line, kind, severity, text',
-        (to_us(at), json.dumps(rows)),
+        ' RETURNING "order", kind, text, line',
+        (to_us(at), json.dumps([_row(fault) for fault in faults])),
     ).fetchall()
+    _tell(db, account, [Fault(order, OrderFault(kind), text, line) for order, kind, text, line in changed], at)
+
+
+def raise_first(db: sqlite3.Connection, account: str, faults: Sequence[Fault], at: datetime) -> None:
+    """Let faults be seen of orders that are new, so that none of theirs can be open already."""
+    raised_at = to_us(at)
+    columns = ('"order"', "line", "kind", "severity", "text", "raised_at")
+    insert(db, "order_errors", columns, [(*_row(fault), raised_at) for fault in faults])
+    _tell(db, account, faults, at)
+
+
+def _row(fault: Fault) -> tuple[int, str, str, str, str]:
+    return fault.order, fault.line, fault.kind, _SEVERITY[fault.kind], fault.text
+
+
+def _tell(db: sqlite3.Connection, account: str, faults: Sequence[Fault], at: datetime) -> None:
     events = [
-        Event(("order", order), _what(kind, line), ("", severity), text)
-        for order, line, kind, severity, text in changed
+        Event(("order", order), _what(kind, line), ("", _SEVERITY[kind]), text) for order, kind, text, line in faults
     ]
     tell_all(db, at, account, events)
 

@@ -12,6 +12,7 @@ from daemon.rules.deadlines import due_at, timeliness, worst
 from daemon.store import claim_views
 from daemon.store.order_errors import OPEN
 from daemon.store.plain import PAGE, View, instants, some, timeline
+from daemon.store.standings import waiting_line
 from daemon.store.times import from_us, iso, to_us
 
 
@@ -27,8 +28,8 @@ def orders_by_timeliness(
     orders: dict[tuple[str, int], list[Timeliness]] = {}
     deadlines: dict[str, Deadlines] = {}
     for row in db.execute(
-        'SELECT o.account, o.id, l.state, l.since FROM order_lines l JOIN orders o ON o.id = l."order"'
-        " WHERE l.state IN ('new', 'to_ship') AND (:account IS NULL OR o.account = :account)",
+        'SELECT o.account, o.id, l.state, l.since FROM order_lines l JOIN orders o ON o.id = l."order"'  # noqa: S608 - our own words
+        f" WHERE {waiting_line('l')} AND (:account IS NULL OR o.account = :account)",
         {"account": account},
     ).fetchall():
         if row["account"] not in deadlines:

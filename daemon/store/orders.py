@@ -25,19 +25,17 @@ from daemon.store.deliveries import (
 )
 from daemon.store.events import tell
 from daemon.store.new_orders import (
-    OPEN_LINE,
-    NewLine,
+    NewLines,
     customer_text,
-    flag_unknown,
     insert_lines,
     insert_orders,
     put_customers,
     summary,
     text_of,
 )
-from daemon.store.order_errors import mend, raise_error
+from daemon.store.order_errors import mend, raise_error, raise_errors
 from daemon.store.payloads import keep, keep_all
-from daemon.store.standings import change_stamp, put_standing, standing
+from daemon.store.standings import change_stamp, open_line, put_standing, standing
 from daemon.store.times import from_us, to_us
 
 #: customers of one transaction
@@ -58,7 +56,7 @@ class Orders:
         """When the oldest order that is still open was placed; None where none is."""
         sql = (
             "SELECT min(coalesce(o.ordered_at, o.received_at)) FROM orders o WHERE +o.account = ?"  # noqa: S608 - our own words
-            f' AND o.id IN (SELECT l."order" FROM order_lines l WHERE l.state IN {OPEN_LINE})'
+            f' AND o.id IN (SELECT l."order" FROM order_lines l WHERE {open_line("l")})'
         )
         row = await self._database.read(lambda db: db.execute(sql, (account,)).fetchone())
         oldest: int | None = row[0]
@@ -69,7 +67,7 @@ class Orders:
         sql = (
             'SELECT o.id FROM orders o JOIN customers c ON c."order" = o.id WHERE o.account = ?'  # noqa: S608 - our own words
             f' AND o.changed_at < ? AND NOT EXISTS (SELECT 1 FROM order_lines l WHERE l."order" = o.id'
-            f" AND l.state IN {OPEN_LINE}) LIMIT ?"
+            f" AND {open_line('l')}) LIMIT ?"
         )
 
         def work(db: sqlite3.Connection) -> int:
@@ -250,7 +248,8 @@ def match_lines(db: sqlite3.Connection, account: str, listing: int, at: datetime
             continue
         for line in db.execute(
             'SELECT l.id, l."order", l.ref FROM order_lines l JOIN orders o ON o.id = l."order"'  # noqa: S608 - our own words
-            f" WHERE l.listing IS NULL AND l.{column} = ? AND o.account = ?",
+            # The first two are the partial index's own words.
+            f" WHERE l.listing IS NULL AND l.{column} <> '' AND l.{column} = ? AND o.account = ?",
             (known[column], account),
         ).fetchall():
             db.execute("UPDATE order_lines SET listing = ? WHERE id = ?", (listing, line["id"]))
@@ -265,8 +264,9 @@ def _replace(db: sqlite3.Connection, row: sqlite3.Row, order: Order, delivery: D
     """
     erased = db.execute('SELECT 1 FROM erasures WHERE "order" = ?', (row["id"],)).fetchone() is not None
     if erased:
-        order = replace(order, extra={}, lines=tuple(replace(line, extra={}) for line in order.lines))
-    db.execute('DELETE FROM order_lines WHERE "order" = ?', (row["id"],))
+        order = replace(order, extra={}, lines=tuple(line._replace(extra={}) for line in order.lines))
+    for table in ("order_lines", "customers"):
+        db.execute(f'DELETE FROM {table} WHERE "order" = ?', (row["id"],))  # noqa: S608 - our own words
     mend(db, row["account"], row["id"], OrderFault.UNKNOWN_LISTING, at)
     db.execute(
         "UPDATE orders SET incomplete = ?, ordered_at = ?, test = ?, changed_at = ?, extra = ?, delivery = ?"
@@ -279,14 +279,13 @@ def _replace(db: sqlite3.Connection, row: sqlite3.Row, order: Order, delivery: D
     if not erased:
         put_customers(db, [(row["id"], order)])
     since = order.ordered_at or at
-    lines = [NewLine(row["id"], position, line, since) for position, line in enumerate(order.lines)]
-    insert_lines(db, row["account"], lines)
+    unknown = insert_lines(db, row["account"], [NewLines(row["id"], 0, order.lines, since)])
     if order.incomplete:
         raise_error(db, row["account"], row["id"], OrderFault.INCOMPLETE, order.incomplete, at)
     else:
         mend(db, row["account"], row["id"], OrderFault.INCOMPLETE, at)
         tell(db, at, row["account"], ("order", row["id"]), "completed", moved=("incomplete", summary(order.lines)))
-    flag_unknown(db, row["account"], [row["id"]], at)
+    raise_errors(db, row["account"], unknown, at)
     follow(db, row["id"], at)
     return Kept(moved=1)
 
@@ -353,8 +352,8 @@ def _follow(db: sqlite3.Connection, account: AccountName, row: sqlite3.Row, orde
     for position, line in enumerate(order.lines):
         ours = kept.get(line.ref)
         if ours is None:
-            insert_lines(db, account, [NewLine(row["id"], len(kept) + position, line, at)])
-            flag_unknown(db, account, [row["id"]], at)
+            unknown = insert_lines(db, account, [NewLines(row["id"], len(kept) + position, [line], at)])
+            raise_errors(db, account, unknown, at)
             tell(db, at, account, ("order", row["id"]), f"line {line.ref}", moved=("", line.state))
             moved = True
             continue

@@ -7,6 +7,7 @@ from typing import Any
 from daemon.model import AccountName, Deadlines, LineState
 from daemon.rules.deadlines import due_at, timeliness
 from daemon.store.database import Database
+from daemon.store.standings import waiting_line
 from daemon.store.times import from_us, iso, to_us
 
 View = dict[str, Any]
@@ -124,8 +125,8 @@ def _deadlines(db: sqlite3.Connection, now: datetime, limit: int) -> list[View]:
     }
     first: dict[tuple[str, str], tuple[datetime, LineState]] = {}
     for row in db.execute(
-        'SELECT o.account, o.number, l.state, l.since FROM order_lines l JOIN orders o ON o.id = l."order"'
-        " WHERE l.state IN ('new', 'to_ship')"
+        'SELECT o.account, o.number, l.state, l.since FROM order_lines l JOIN orders o ON o.id = l."order"'  # noqa: S608 - our own words
+        f" WHERE {waiting_line('l')}"
     ).fetchall():
         state = LineState(row["state"])
         due = due_at(state, from_us(int(row["since"])), terms[row["account"]])

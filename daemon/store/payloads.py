@@ -17,6 +17,7 @@ from anyio import CancelScope
 from daemon.errors import StoreError
 from daemon.model import AccountName, PayloadId
 from daemon.store.database import Database
+from daemon.store.filling import insert
 from daemon.store.times import to_us
 
 #: bytes of one chunk before compression: large enough to compress well, small enough to hold one at a time
@@ -193,22 +194,35 @@ def keep_all(db: sqlite3.Connection, contents: Sequence[bytes], at: datetime) ->
     """Keep whole contents inside the caller's transaction; gives their payloads in the same order."""
     digests = [hashlib.sha256(content).hexdigest() for content in contents]
     missing = dict(zip(digests, contents, strict=True))
-    db.executemany(
-        "INSERT INTO payloads (sha256, size, kept_at) VALUES (?, ?, ?)"
-        " ON CONFLICT (sha256) DO UPDATE SET kept_at = max(kept_at, excluded.kept_at), dropped = 0",
-        [(digest, len(content), to_us(at)) for digest, content in missing.items()],
-    )
     payloads = {}
     for digest, payload, there in db.execute(
         "SELECT sha256, id, EXISTS (SELECT 1 FROM payload_chunks c WHERE c.payload = payloads.id)"
         " FROM payloads WHERE sha256 IN (SELECT value FROM json_each(?))",
         (json.dumps(list(missing)),),
-    ):
+    ).fetchall():
         payloads[digest] = PayloadId(payload)
         if there:
             del missing[digest]
+    instant = to_us(at)
+    # Its retention starts again, and where that had ended, so do its bytes.
     db.executemany(
-        _INSERT_CHUNK,
+        "UPDATE payloads SET kept_at = max(kept_at, ?), dropped = 0 WHERE id = ?",
+        [(instant, payload) for payload in payloads.values()],
+    )
+    new = [digest for digest in missing if digest not in payloads]
+    # The numbers that SQLite would give them: within a transaction nobody else takes one.
+    (last,) = db.execute("SELECT coalesce(max(id), 0) FROM payloads").fetchone()
+    payloads |= {digest: PayloadId(number) for number, digest in enumerate(new, last + 1)}
+    insert(
+        db,
+        "payloads",
+        ("id", "sha256", "size", "kept_at"),
+        [(payloads[digest], digest, len(missing[digest]), instant) for digest in new],
+    )
+    insert(
+        db,
+        "payload_chunks",
+        ("payload", "position", "deflated"),
         [
             (payloads[digest], position, _deflated(content[start : start + CHUNK]))
             for digest, content in missing.items()
@@ -232,10 +246,6 @@ def _finish(db: sqlite3.Connection, payload: int, sha256: str, size: int) -> Pay
         db.execute("UPDATE payload_chunks SET payload = ? WHERE payload = ?", (twin[0], payload))
     db.execute("DELETE FROM payloads WHERE id = ?", (payload,))
     return PayloadId(twin[0])
-
-
-def _insert_chunk(db: sqlite3.Connection, payload: int, position: int, content: bytes) -> None:
-    db.execute(_INSERT_CHUNK, (payload, position, _deflated(content)))
 
 
 def _deflated(content: bytes) -> bytes:

@@ -7,6 +7,19 @@ from daemon.model import LineState
 from daemon.rules.moves import Standing
 from daemon.store.times import to_us
 
+#: a line in one of these still has something before it, the usual ones first
+OPEN_STATES = (LineState.NEW, LineState.ACCEPTED, LineState.TO_SHIP, LineState.TO_CANCEL, LineState.REFUNDING)
+
+
+def open_line(line: str) -> str:
+    """That a line is open, by its name in the question: the words of the partial indexes, so that SQLite uses them."""
+    return "(" + " OR ".join(f"{line}.state = '{state}'" for state in OPEN_STATES) + ")"
+
+
+def waiting_line(line: str) -> str:
+    """That a line waits for the seller, by its name in the question."""
+    return f"{open_line(line)} AND {line}.state IN ('new', 'to_ship')"
+
 
 def standing(row: sqlite3.Row) -> Standing:
     """How the line of a row stands."""

@@ -394,8 +394,8 @@ _BEYOND_DOUBT = (
     " AND u.state <> 'failed') ORDER BY c.id"
 )
 _NEW = (
-    # The partial index's own words too: what waits is little beside all orders that ever came.
-    "o.id IN (SELECT l.\"order\" FROM order_lines l WHERE l.state = 'new' AND l.state IN ('new', 'to_ship'))"
+    # The partial index knows those that are new: they are little beside all orders that ever came.
+    "o.id IN (SELECT l.\"order\" FROM order_lines l WHERE l.state = 'new')"
     # An update that failed waits for a person: the same would only fail again.
     ' AND NOT EXISTS (SELECT 1 FROM order_updates u WHERE u."order" = o.id)'
 )

@@ -11,9 +11,10 @@ import anyio
 import pytest
 
 from daemon.errors import StoreError
-from daemon.model import OfferTerms
+from daemon.model import LineState, OfferTerms, OrderFault
 from daemon.store import open_store
 from daemon.store.database import Database, migrate, migrations, open_database, open_for_reading, statements
+from daemon.store.deliveries import DeliveryKind, DeliveryState
 from daemon.store.payloads import CHUNK, Payloads, keep
 from tests.store.conftest import NOON, OFFER_RULE, REDOUTE, moment
 
@@ -264,7 +265,9 @@ async def test_a_commit_is_on_the_disk_before_it_is_told(database: Database) -> 
     assert told == [2, "wal", 1, 1, 0]
 
 
-@pytest.mark.parametrize("table", ["listings", "feed_objects", "events"])
+@pytest.mark.parametrize(
+    "table", ["listings", "feed_objects", "events", "orders", "order_lines", "order_errors", "deliveries"]
+)
 async def test_checks_of_what_is_written_by_the_million_make_no_table_for_each_row(
     database: Database, table: str
 ) -> None:
@@ -273,6 +276,43 @@ async def test_checks_of_what_is_written_by_the_million_make_no_table_for_each_r
 
     # `IN` with more than two values would.
     assert "OpenEphemeral" not in await database.read(opcodes)
+
+
+def _one_order(db: sqlite3.Connection) -> None:
+    """An order of one line, with what may be wrong with it, and the delivery that brought it."""
+    db.execute("INSERT INTO payloads (id, kept_at) VALUES (1, 0)")
+    db.execute(
+        "INSERT INTO deliveries (account, kind, folder, name, size, payload, state, received_at)"
+        " VALUES ('redoute', 'order', '/in', 'A', 1, 1, 'applied', 0)"
+    )
+    db.execute("INSERT INTO orders (id, account, number, received_at, changed_at) VALUES (1, 'redoute', 'A', 0, 0)")
+    db.execute(
+        "INSERT INTO order_lines (\"order\", ref, position, quantity, state, since) VALUES (1, '1', 0, 1, 'new', 0)"
+    )
+    db.execute(
+        'INSERT INTO order_errors ("order", kind, severity, text, raised_at)'
+        " VALUES (1, 'unknown_listing', 'medium', '', 0)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "states"),
+    [
+        ("order_lines", "state", list(LineState)),
+        ("order_errors", "kind", list(OrderFault)),
+        ("deliveries", "kind", list(DeliveryKind)),
+        # What is closed stands aside in the database.
+        ("deliveries", "state", [state for state in DeliveryState if state is not DeliveryState.CLOSED]),
+    ],
+)
+async def test_the_database_takes_every_state_of_the_model(
+    database: Database, table: str, column: str, states: list[str]
+) -> None:  # L12 J6 D9
+    def work(db: sqlite3.Connection) -> list[int]:
+        _one_order(db)
+        return [db.execute(f"UPDATE {table} SET {column} = ?", (state,)).rowcount for state in states]
+
+    assert await database.write(work) == [1] * len(states)
 
 
 @pytest.mark.parametrize(
@@ -285,6 +325,10 @@ async def test_checks_of_what_is_written_by_the_million_make_no_table_for_each_r
         ("listings", "end_state = 'lost'"),
         ("feed_objects", "state = 'lost'"),
         ("events", "subject = 'lost'"),
+        ("deliveries", "kind = 'lost'"),
+        ("deliveries", "state = 'lost'"),
+        ("order_lines", "state = 'lost'"),
+        ("order_errors", "kind = 'lost'"),
     ],
 )
 async def test_the_database_itself_knows_every_state_that_there_is(  # D2
@@ -299,6 +343,7 @@ async def test_the_database_itself_knows_every_state_that_there_is(  # D2
         db.execute(
             "INSERT INTO events (at, account, subject, subject_id, what) VALUES (0, 'redoute', 'listing', 1, '')"
         )
+        _one_order(db)
         db.execute(f"UPDATE {table} SET {change}")
 
     with pytest.raises(sqlite3.IntegrityError, match="CHECK constraint failed"):

@@ -139,7 +139,7 @@ async def test_whatever_order_they_come_in_a_batch_is_the_same_as_one_after_the_
 
 
 async def statements(database: Database, deliveries: Sequence[Delivery[Order]]) -> int:
-    """How many statements SQLite runs to keep these; each row that a statement is run for counts."""
+    """How many statements SQLite runs to keep these; one that is run for each of some rows counts as often."""
     ran: list[str] = []
     await database.write(lambda db: db.set_trace_callback(ran.append))
     await Orders(database).keep(LEWIS, deliveries, NOON + timedelta(days=1))
@@ -147,29 +147,33 @@ async def statements(database: Database, deliveries: Sequence[Delivery[Order]]) 
     return len(ran)
 
 
-async def test_a_new_order_costs_a_statement_for_each_row_and_no_other(database: Database) -> None:  # D9
+def numbered(first: int, count: int, articles: Sequence[str]) -> list[Delivery[Order]]:
+    return [a_file(f"x{number}", an_order(f"X{number}", *articles)) for number in range(first, first + count)]
+
+
+async def test_two_hundred_new_orders_cost_a_statement_for_each_two_hundred_rows(database: Database) -> None:  # D9
     await prepared(database)
     articles = [str(10_000_001 + place % 2) for place in range(10)]
-
-    def files(first: int, count: int) -> list[Delivery[Order]]:
-        return [a_file(f"x{number}", an_order(f"X{number}", *articles)) for number in range(first, first + count)]
-
-    few = await statements(database, files(0, 10))
-    many = await statements(database, files(10, 110))
-    # Bytes and their name twice, delivery, order, customer, what happened, and ten lines.
-    assert many - few == 100 * (6 + 10)
-    assert few < 10 * (6 + 10) + 40
+    few = await statements(database, numbered(0, 200, articles))
+    many = await statements(database, numbered(200, 400, articles))
+    # Bytes and their name, delivery, order, customer, what happened, and ten lines.
+    assert many - few == 6 + 10
+    assert few < 6 + 10 + 40
 
 
-async def test_an_article_without_a_listing_costs_what_is_told_of_it_and_no_more(database: Database) -> None:  # J5
+async def test_a_few_new_orders_cost_a_statement_for_each_row_and_no_other(database: Database) -> None:  # D9
+    await prepared(database)
+    few = await statements(database, numbered(0, 1, ["10000001"]))
+    many = await statements(database, numbered(1, 11, ["10000001"]))
+    assert many - few == 10 * (6 + 1)
+
+
+async def test_articles_without_a_listing_cost_what_is_told_of_them_and_no_more(database: Database) -> None:  # J5
     unknown = [str(number) for number in range(10)]
-
-    def files(first: int, count: int) -> list[Delivery[Order]]:
-        return [a_file(f"x{number}", an_order(f"X{number}", *unknown)) for number in range(first, first + count)]
-
-    few = await statements(database, files(0, 10))
-    many = await statements(database, files(10, 110))
-    assert many - few == 100 * (6 + 2 * 10)
+    few = await statements(database, numbered(0, 200, unknown))
+    many = await statements(database, numbered(200, 400, unknown))
+    # What is wrong with each line, and that it was told.
+    assert many - few == 6 + 10 + 2 * 10
 
 
 async def test_a_full_disk_is_told_as_one(database: Database) -> None:

@@ -219,7 +219,7 @@ async def test_another_content_of_an_order_under_another_name_changes_nothing(
     orders = Orders(database)
     first = replace(an_order(), sent_once=True)
     await orders.keep(LEWIS, [a_file(first)], NOON)
-    again = replace(first, lines=(replace(first.lines[0], **changed),))
+    again = replace(first, lines=(first.lines[0]._replace(**changed),))
     kept = await orders.keep(LEWIS, [a_file(again, name="order-2.txt", content=b"2")], NOON)
     assert (kept.new, kept.moved) == (0, 0)
     assert kept.set_aside == (

@@ -1,7 +1,7 @@
 """The order file of The Edge (Edge section 3): its bytes to an Order."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -91,9 +91,11 @@ def _recipient(order: Row, city_column: str) -> Customer:
 
 def _lines(items: tuple[Row, ...], unit_price: UnitPrice, *, tolerant: bool) -> tuple[OrderLine, ...]:
     lines: dict[str, OrderLine] = {}
+    # One header names the columns of all of them.
+    unworded = [name for name in items[0].values if name not in _LINE_WORDS] if items else []
     for item in items:
         try:
-            line = _line(item, lines, unit_price)
+            line = _line(item, lines, unit_price, unworded)
         except Unreadable:
             if not tolerant:
                 raise
@@ -102,7 +104,7 @@ def _lines(items: tuple[Row, ...], unit_price: UnitPrice, *, tolerant: bool) -> 
     return tuple(lines.values())
 
 
-def _line(item: Row, others: Mapping[str, OrderLine], unit_price: UnitPrice) -> OrderLine:
+def _line(item: Row, others: Mapping[str, OrderLine], unit_price: UnitPrice, unworded: Sequence[str]) -> OrderLine:
     ref = needed(item, "line_ref")
     if ref in others:
         raise Unreadable(f"line {item.line}, line_ref: {ref} is there twice")
@@ -110,7 +112,7 @@ def _line(item: Row, others: Mapping[str, OrderLine], unit_price: UnitPrice) -> 
     if not _WHOLE.fullmatch(quantity):
         raise Unreadable(f'line {item.line}, quantity: a whole number above 0 was expected, "{shown(quantity)}" read')
     price = unit_price.of(item)
-    worded = _LINE_WORDS | ({unit_price.column.lower()} if price else set())
+    worded = unit_price.column.lower() if price else None
     return OrderLine(
         ref=ref,
         quantity=int(quantity),
@@ -118,7 +120,7 @@ def _line(item: Row, others: Mapping[str, OrderLine], unit_price: UnitPrice) -> 
         channel_item_id=needed(item, "part_number", LONGEST_PART),
         title=value(item, "description"),
         unit_price=price,
-        extra={name: text for name, text in item.values.items() if name not in worded},
+        extra={name: item.values[name] for name in unworded if name != worded},
     )
 
 

@@ -6,6 +6,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 from daemon.errors import Unreadable
 
@@ -20,12 +22,15 @@ _LONGEST_REF = 100
 LONGEST_PART = 255
 _SHOWN = 40
 _EMPTY = frozenset({"", "null", "NULL"})
+_HEADERS_KNOWN = 64  # two of each retailer, and those of whoever sends others
 _HEADERS = 3  # order headers, order values, item headers: what must be whole before anything can be said of an order
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One record by its header's names, stripped and in lower case; values as they came. `line` counts from 1."""
+class Row(NamedTuple):
+    """One record by its header's names, stripped and in lower case; values as they came. `line` counts from 1.
+
+    A tuple, as is a record: of items there are many, and a frozen dataclass takes twice as long to make.
+    """
 
     line: int
     values: Mapping[str, str]
@@ -40,8 +45,7 @@ class Sections:
     incomplete: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Record:
+class _Record(NamedTuple):
     line: int
     fields: list[str]
 
@@ -74,16 +78,15 @@ def read(content: bytes) -> Sections:
         raise Unreadable(f"the file breaks off in its first {_HEADERS} lines{broken and ': ' + broken}")
     if len(records) > _HEADERS + _MOST_ITEMS + 1:
         raise Unreadable(f"the file has more than {_MOST_ITEMS:,} items, which no order has")
-    order_names = _names(records[0])
+    order_names = _names(records[0].line, tuple(records[0].fields))
     if records[1].fields == records[0].fields:
         raise Unreadable(f"line {records[1].line}: the header is there twice, and the order was expected")
-    order = _row(order_names, records[1])
-    item_names = _names(records[2])
+    (order,) = _rows(order_names, records[1:2])
+    item_names = _names(records[2].line, tuple(records[2].fields))
     body, incomplete = _checked(records, broken)
-    if not incomplete:
-        return Sections(order, tuple(_row(item_names, record) for record in body), "")
-    whole = (record for record in body if len(record.fields) == len(item_names))
-    return Sections(order, tuple(_row(item_names, record) for record in whole), incomplete)
+    if incomplete:
+        body = [record for record in body if len(record.fields) == len(item_names)]
+    return Sections(order, _rows(item_names, body), incomplete)
 
 
 def value(row: Row, column: str) -> str:
@@ -128,7 +131,7 @@ def _records(text: str) -> tuple[list[_Record], str]:
     line = 1
     try:
         for fields in reader:
-            if any(fields) or len(fields) > 1:
+            if len(fields) > 1 or any(fields):
                 records.append(_Record(line, fields))
             line = reader.line_num + 1
     except csv.Error as error:
@@ -169,23 +172,23 @@ def _checked(records: list[_Record], broken: str) -> tuple[list[_Record], str]:
     return records[_HEADERS:-1], ""
 
 
-def _names(record: _Record) -> list[str]:
-    names = [name.strip().lower() for name in record.fields]
+@lru_cache(maxsize=_HEADERS_KNOWN)
+def _names(line: int, fields: tuple[str, ...]) -> tuple[str, ...]:
+    """The names of a header; raises Unreadable. One file has the header of the other, so it is looked at once."""
+    names = tuple(name.strip().lower() for name in fields)
     if len(names) > _MOST_COLUMNS:
-        raise Unreadable(f"line {record.line}: {len(names)} columns; at most {_MOST_COLUMNS} are read")
+        raise Unreadable(f"line {line}: {len(names)} columns; at most {_MOST_COLUMNS} are read")
     for name, times in Counter(names).items():
         if len(name) > _LONGEST_NAME:
-            raise Unreadable(
-                f'line {record.line}: "{name[:20]}…" is no name of a column, it has {len(name)} characters'
-            )
+            raise Unreadable(f'line {line}: "{name[:20]}…" is no name of a column, it has {len(name)} characters')
         if times > 1:
-            raise Unreadable(f'line {record.line}: the column "{name}" is there twice')
+            raise Unreadable(f'line {line}: the column "{name}" is there twice')
     return names
 
 
-def _row(names: list[str], record: _Record) -> Row:
-    if len(record.fields) != len(names):
-        raise Unreadable(
-            f"line {record.line}: {len(names)} fields were expected by its header, {len(record.fields)} read"
-        )
-    return Row(record.line, dict(zip(names, record.fields, strict=True)))
+def _rows(names: Sequence[str], records: Sequence[_Record]) -> tuple[Row, ...]:
+    columns = len(names)
+    for line, fields in records:
+        if len(fields) != columns:
+            raise Unreadable(f"line {line}: {columns} fields were expected by its header, {len(fields)} read")
+    return tuple([Row(line, dict(zip(names, fields, strict=True))) for line, fields in records])
