@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.prove import crashpoints
+from tests.prove import crashpoints, properties
 from tests.prove.document import DOCUMENT, written
 from tests.prove.flow import traces
 from tests.prove.mutants import MUTANTS, ROOT, Mutant, apply
@@ -51,3 +51,9 @@ def test_every_mistake_can_still_be_made(mutant: Mutant, tmp_path: Path) -> None
 
 def test_the_page_of_promises_is_what_was_measured() -> None:
     assert DOCUMENT.read_text("utf-8") == written(), "run python -m tests.prove document"
+
+
+def test_the_examples_of_a_property_are_counted() -> None:
+    figures = properties.run("files that were read or refused in words", 2)
+    assert figures.broken == []
+    assert figures.counts["files that were read or refused in words"] > 20
