@@ -78,11 +78,11 @@ def read(content: bytes) -> Sections:
         raise Unreadable(f"the file breaks off in its first {_HEADERS} lines{broken and ': ' + broken}")
     if len(records) > _HEADERS + _MOST_ITEMS + 1:
         raise Unreadable(f"the file has more than {_MOST_ITEMS:,} items, which no order has")
-    order_names = _names(records[0].line, tuple(records[0].fields))
+    order_names = _names(records[0])
     if records[1].fields == records[0].fields:
         raise Unreadable(f"line {records[1].line}: the header is there twice, and the order was expected")
     (order,) = _rows(order_names, records[1:2])
-    item_names = _names(records[2].line, tuple(records[2].fields))
+    item_names = _names(records[2])
     body, incomplete = _checked(records, broken)
     if incomplete:
         body = [record for record in body if len(record.fields) == len(item_names)]
@@ -172,10 +172,16 @@ def _checked(records: list[_Record], broken: str) -> tuple[list[_Record], str]:
     return records[_HEADERS:-1], ""
 
 
+def _names(record: _Record) -> tuple[str, ...]:
+    """The names of a header; raises Unreadable."""
+    names = tuple([name.strip().lower() for name in record.fields])
+    _check_names(record.line, names)
+    return names
+
+
 @lru_cache(maxsize=_HEADERS_KNOWN)
-def _names(line: int, fields: tuple[str, ...]) -> tuple[str, ...]:
-    """The names of a header; raises Unreadable. One file has the header of the other, so it is looked at once."""
-    names = tuple(name.strip().lower() for name in fields)
+def _check_names(line: int, names: tuple[str, ...]) -> None:
+    """Raise Unreadable where no file has such a header; one file has that of the other, so it is looked at once."""
     if len(names) > _MOST_COLUMNS:
         raise Unreadable(f"line {line}: {len(names)} columns; at most {_MOST_COLUMNS} are read")
     for name, times in Counter(names).items():
@@ -183,7 +189,6 @@ def _names(line: int, fields: tuple[str, ...]) -> tuple[str, ...]:
             raise Unreadable(f'line {line}: "{name[:20]}…" is no name of a column, it has {len(name)} characters')
         if times > 1:
             raise Unreadable(f'line {line}: the column "{name}" is there twice')
-    return names
 
 
 def _rows(names: Sequence[str], records: Sequence[_Record]) -> tuple[Row, ...]:
