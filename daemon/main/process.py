@@ -5,7 +5,6 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import anyio
@@ -14,7 +13,7 @@ from daemon import logs, notify
 from daemon.config import Config
 from daemon.errors import ConfigError, StoreError, StoreInUse, leaves
 from daemon.main.exits import CLEAN, CONFIG, IN_USE, LAST_RESORT, STORAGE, end_in
-from daemon.main.running import SIGNALS, Daemon
+from daemon.main.running import Daemon
 from daemon.main.setup import Opens, Setup, configure_log, open_way
 from daemon.store import open_store
 from daemon.transports.names import look_up_side_by_side
@@ -24,17 +23,11 @@ def main_run(config_path: Path) -> int:
     """Run the daemon as this process; returns its exit code."""
     # A reload asked for too early would end the process (trap D3).
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    code = anyio.run(partial(run, config_path, ended=_ignore_signals))
+    code = anyio.run(run, config_path)
     logs.finish()
     if any(not thread.daemon and thread is not threading.main_thread() for thread in threading.enumerate()):
         end_in(LAST_RESORT, code)
     return code
-
-
-def _ignore_signals() -> None:
-    # What is left is to close the database and to leave: said once more, the same signal would kill it in that.
-    for number in SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
 
 
 def _nothing() -> None:
@@ -45,13 +38,12 @@ async def run(
     config_path: Path,
     *,
     ready: Callable[[], None] = _nothing,
-    ended: Callable[[], None] = _nothing,
     opens: Opens = open_way,
 ) -> int:
-    """Run the daemon until a signal ends it. Returns the exit code.
+    """Run the daemon until a signal ends it, the last thing that this process does. Returns the exit code.
 
-    `ready` is called once it works, `ended` once it listens to signals no more. `opens` gives each account its way,
-    where far sides are simulated. Every problem that keeps it from running is written to stderr, one sentence a line.
+    `ready` is called once it works. `opens` gives each account its way, where far sides are simulated. Every problem
+    that keeps it from running is written to stderr, one sentence a line.
     """
     look_up_side_by_side()
     try:
@@ -65,7 +57,7 @@ async def run(
     try:
         async with open_store(config.database) as store:
             daemon = Daemon(config_path, setup, store, opens)
-            code = await daemon.live(ready, ended)
+            code = await daemon.live(ready)
     except* (ConfigError, StoreError) as group:
         causes = list(leaves(group))
     finally:

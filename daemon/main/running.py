@@ -27,6 +27,7 @@ from daemon.main.exits import CLEAN, LAST_RESORT, STORAGE, end_in
 from daemon.main.readings import build, read_figures, read_snapshot, read_tally
 from daemon.main.reloads import Reloads
 from daemon.main.setup import Opens, Setup, configure_log, open_way
+from daemon.main.signals import listening
 from daemon.model import SITE, AccountName
 from daemon.pulse import Pulse
 from daemon.runner import Runner
@@ -40,9 +41,6 @@ from daemon.web.serve import listen_at, listen_on, serving
 from daemon.web.state import Question
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("sellerd")
-
-#: what it listens to: a reload, and two ways to be told to stop
-SIGNALS = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)
 
 
 class Daemon:
@@ -75,10 +73,10 @@ class Daemon:
         """The configuration that runs now."""
         return self._setup.config
 
-    async def live(self, ready: Callable[[], None], ended: Callable[[], None]) -> int:
+    async def live(self, ready: Callable[[], None]) -> int:
         """Work until a signal or a failed database ends it; returns the exit code.
 
-        `ready` is called once it works, `ended` once it listens to signals no more.
+        `ready` is called once it works.
         """
         now = read_clocks()
         if self.store.database.restored:
@@ -99,7 +97,7 @@ class Daemon:
                 serving(whole_app(self, "web"), port),
                 serving(whole_app(self, "socket"), door),
             ):
-                await self._life.start(self._listen_to_signals, ended)
+                await self._life.start(self._listen_to_signals)
                 self._timetable.start(self._pulse.canary)
                 self._pulse.start(self._life)
                 self._life.start_soon(self._keep_telling)
@@ -234,20 +232,17 @@ class Daemon:
                 await self._tell_status()
         return None
 
-    async def _listen_to_signals(self, ended: Callable[[], None], *, task_status: TaskStatus[None]) -> None:
-        try:
-            with anyio.open_signal_receiver(*SIGNALS) as signals:
-                task_status.started()
-                async for number in signals:
-                    if number == signal.SIGHUP:
-                        self._reloads.ask()
-                    elif self._stopping:
-                        self._timetable.hurry()
-                    else:
-                        log.info("stopping", signal=signal.Signals(number).name)
-                        self._stop(CLEAN)
-        finally:
-            ended()
+    async def _listen_to_signals(self, *, task_status: TaskStatus[None]) -> None:
+        with listening() as signals:
+            task_status.started()
+            async for number in signals:
+                if number == signal.SIGHUP:
+                    self._reloads.ask()
+                elif self._stopping:
+                    self._timetable.hurry()
+                else:
+                    log.info("stopping", signal=number.name)
+                    self._stop(CLEAN)
 
     def _stop(self, code: int) -> None:
         if self._last_resort is None:
