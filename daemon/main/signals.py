@@ -1,38 +1,45 @@
 """Signals as they come, from the moment at which somebody listens to them until the process has ended (D1, D4, P20)."""
 
-import asyncio
+import operator
 import signal
-from asyncio import Queue
+import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from types import FrameType
+
+from anyio import wait_readable
 
 #: what the daemon listens to: a reload, and two ways to be told to stop
 SIGNALS = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)
+_AT_ONCE = 4096
 
 
 @contextmanager
 def listening() -> Iterator[AsyncIterator[signal.Signals]]:
-    """Give the signals that come while the block lasts, each once; from then on they are ignored, for good.
+    """Give the signals that come while the block lasts; from then on they are ignored, for good.
 
     What is left then is to close the database and to leave: said once more, the same signal would kill it in that.
     The receivers of asyncio and anyio go back to what kills first, and a signal finds that moment. To be entered in the
-    main thread.
+    main thread, and nothing else in the process may listen to signals meanwhile.
     """
-    loop, arrived = asyncio.get_running_loop(), Queue[signal.Signals]()
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        theirs.setblocking(False)
 
-    def take(number: int, _: FrameType | None) -> None:
-        # It comes in the middle of anything: the loop hands it out, woken up where it sleeps.
-        loop.call_soon_threadsafe(arrived.put_nowait, signal.Signals(number))
+        async def coming() -> AsyncIterator[signal.Signals]:
+            while True:
+                await wait_readable(ours)
+                for number in ours.recv(_AT_ONCE):
+                    yield signal.Signals(number)
 
-    async def coming() -> AsyncIterator[signal.Signals]:
-        while True:
-            yield await arrived.get()
-
-    for number in SIGNALS:
-        signal.signal(number, take)
-    try:
-        yield coming()
-    finally:
+        # The interpreter writes the number of each signal into the socket. What it calls besides has nothing to do, and
+        # is no Python: that could be interrupted by the next signal, and that one again.
+        signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
         for number in SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
+            signal.signal(number, operator.is_)
+        try:
+            yield coming()
+        finally:
+            for number in SIGNALS:
+                signal.signal(number, signal.SIG_IGN)
+            signal.set_wakeup_fd(-1)
